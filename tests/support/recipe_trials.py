@@ -327,7 +327,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamproc.core.commands.arguments import Command, Spellings, word_of
-from streamproc.core.commands.preferences.base import DEFAULT, Choice, Choosing
+from streamproc.core.commands.preferences.base import DEFAULT, StateChange, PreferenceHandler
 from streamproc.core.commands.wording import fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
@@ -337,7 +337,7 @@ from streamproc.core.state.account import Account
 from streamproc.core.texts.formats import Formats
 
 
-class Amounts(Choosing):
+class Amounts(PreferenceHandler):
     """``amounts``: ``off``; empty: as the texts have it."""
 
     action = "amounts"
@@ -346,7 +346,7 @@ class Amounts(Choosing):
         word = word_of(rest, spellings, DEFAULT, "off")
         return Command(self.action, word) if word else None
 
-    def chosen(self, command: Command) -> Choice:
+    def change_by_sms(self, command: Command) -> StateChange:
         return {"amounts": "" if command.word == DEFAULT else command.word}
 
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
@@ -426,9 +426,9 @@ PREFERENCE = Trial(
         "streamproc/lab/oracle/": (
             Edit(
                 f"{_ORACLE}/choosing.py",
-                '    "schedule": Chosen(_is_by_choice, _schedule),\n',
-                '    "schedule": Chosen(_is_by_choice, _schedule),\n'
-                '    "amounts": Chosen(lambda rule, _: True, lambda *_: None),\n',
+                '    "schedule": Choice(_is_by_choice, _schedule),\n',
+                '    "schedule": Choice(_is_by_choice, _schedule),\n'
+                '    "amounts": Choice(lambda rule, _: True, lambda *_: None),\n',
             ),
             Edit(
                 f"{_ORACLE}/spelling.py",

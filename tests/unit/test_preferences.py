@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from streamproc.contracts.rules_file.conversation import default_commands
-from streamproc.core.commands.preferences import CHOOSINGS
+from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.rules import preferences
 from streamproc.core.rules.commands import ACTIONS, REPLIES, WORDS
 from streamproc.core.rules.preferences import CHOSEN, Preference
@@ -25,7 +25,7 @@ CHANGED: dict[type, Any] = {list: [7], str: "day", int: 7}
 
 
 def test_each_preference_of_the_list_has_a_module_that_does_it() -> None:
-    assert list(CHOOSINGS) == list(DECLARED)
+    assert list(HANDLERS) == list(DECLARED)
 
 
 def test_the_oracle_knows_every_preference() -> None:

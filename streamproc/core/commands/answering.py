@@ -10,7 +10,7 @@ from streamproc.core.commands.arguments import Command
 from streamproc.core.commands.listing import commands_offered, values_of
 from streamproc.core.commands.offers import is_offered, left_categories
 from streamproc.core.commands.parsing import grammar_of
-from streamproc.core.commands.preferences import CHOOSINGS
+from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.commands.preferences.base import take_over
 from streamproc.core.commands.wording import formats_of
 from streamproc.core.instants import from_ms, to_ms
@@ -71,7 +71,7 @@ class _Conversation:
         self.told.audit("command", command.action)
         listed = self.extra.listed
         do = _ACTIONS[command.action]
-        if command.action in CHOOSINGS and not self._is_offered(command.action):
+        if command.action in HANDLERS and not self._is_offered(command.action):
             do = _Conversation.not_offered
         reply, more = do(self, command)
         if not self.reply(reply, more):
@@ -137,9 +137,9 @@ class _Conversation:
     def choose(self, command: Command) -> Reply:
         """Store a choice. The word ``default`` takes it back; no argument asks for the present
         setting."""
-        preference, action = CHOOSINGS[command.action], command.action
+        preference, action = HANDLERS[command.action], command.action
         if command.word or command.numbers:
-            take_over(self.extra, preference.chosen(command))
+            take_over(self.extra, preference.change_by_sms(command))
         ended = preference.ends.get(command.word)
         if ended is not None:
             return f"{action}_{ended}", {}
@@ -279,7 +279,7 @@ _ACTIONS: dict[str, Callable[[_Conversation, Command], Reply]] = {
     "overview": _Conversation.overview,
     "balance": _Conversation.balance,
     "data_left": _Conversation.data_left,
-    **dict.fromkeys(CHOOSINGS, _Conversation.choose),
+    **dict.fromkeys(HANDLERS, _Conversation.choose),
     "unsubscribe": _Conversation.unsubscribe,
     "unsubscribe_all": _Conversation.unsubscribe_all,
     "confirm": _Conversation.confirm,

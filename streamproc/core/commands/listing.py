@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamproc.core.commands.offers import is_offered
-from streamproc.core.commands.preferences import CHOOSINGS
+from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.commands.wording import formats_of, fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
@@ -33,7 +33,7 @@ def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> di
         "buckets": written.clauses(buckets) or none,
         "services": written.clauses(_numbered_services(told, extra, written)) or none,
         "questions": written.clauses(_questions(told, extra, written)) or none,
-        **{name: one.shown(told, commands, written) for name, one in CHOOSINGS.items()},
+        **{name: one.shown(told, commands, written) for name, one in HANDLERS.items()},
         "unsubscribe": told.keyword("unsubscribe"),
         "yes": told.keyword("confirm"),
         "no": told.keyword("refuse"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamproc.core.commands.preferences import CHOOSINGS
+from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.commands.preferences.base import is_in_force, is_wanted
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
@@ -18,7 +18,7 @@ from streamproc.core.state.account import Account
 
 def is_offered(action: str, account: Account, rules: Rulebook, now_ms: int) -> bool:
     """Whether an action can have any effect for this subscriber."""
-    if action in CHOOSINGS:
+    if action in HANDLERS:
         return any(True for _ in _served_by(action, account, rules, now_ms))
     return bool(rules.services) or not action.startswith("unsubscribe")
 
@@ -34,5 +34,5 @@ def left_categories(action: str, account: Account, rules: Rulebook, now_ms: int)
 
 def _served_by(action: str, account: Account, rules: Rulebook, now_ms: int) -> Iterable[Spoken]:
     """The rules that a choice affects, and that are in force now or later."""
-    served = CHOOSINGS[action].served(account, rules)
+    served = HANDLERS[action].served(account, rules)
     return (one for one in served if is_in_force(one, now_ms))

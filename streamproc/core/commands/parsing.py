@@ -21,7 +21,7 @@ from streamproc.core.commands.folding import (
     trimmed,
     with_ascii_digits,
 )
-from streamproc.core.commands.preferences import CHOOSINGS
+from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.rules.commands import ANSWERS, Commands
 from streamproc.core.rules.rulebook import Rulebook
 
@@ -137,14 +137,14 @@ def _category(grammar: Grammar, action: str, rest: str) -> Command | None:
 
 
 def _preference(grammar: Grammar, action: str, rest: str) -> Command | None:
-    return CHOOSINGS[action].parse(grammar.words, rest) if rest else Command(action)
+    return HANDLERS[action].parse(grammar.words, rest) if rest else Command(action)
 
 
 _ARGUMENTS: dict[str, Callable[[Grammar, str, str], Command | None]] = {
     "overview": _nothing,
     "balance": _nothing,
     "data_left": _nothing,
-    **dict.fromkeys(CHOOSINGS, _preference),
+    **dict.fromkeys(HANDLERS, _preference),
     "unsubscribe": _list_numbers,
     "unsubscribe_all": _nothing,
     "confirm": _one_number,

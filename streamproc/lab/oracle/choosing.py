@@ -63,7 +63,7 @@ def _schedule(conversation: Conversation, word: str, numbers: tuple[int, ...]) -
         conversation.chosen["at"] = f"{numbers[0] // 60:02}:{numbers[0] % 60:02}"
 
 
-class Chosen(NamedTuple):
+class Choice(NamedTuple):
     """One thing that subscribers choose."""
 
     serves: Callable[[Any, Conversation], bool]
@@ -74,11 +74,11 @@ class Chosen(NamedTuple):
 
 
 CHOICES = {
-    "thresholds": Chosen(lambda rule, _: rule.kind == "usage_percent", _thresholds),
-    "quiet_hours": Chosen(
+    "thresholds": Choice(lambda rule, _: rule.kind == "usage_percent", _thresholds),
+    "quiet_hours": Choice(
         lambda rule, _: rule.policy.in_quiet_hours == "hold", _quiet_hours, is_heard=False
     ),
-    "schedule": Chosen(_is_by_choice, _schedule),
+    "schedule": Choice(_is_by_choice, _schedule),
 }
 """Choices by command."""
 

@@ -20,8 +20,8 @@ from streamproc.lab.oracle.buckets import end_of, is_level_reached, remaining
 from tests.support.truth import conversation, figures, reading
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
-from tests.support.truth.debts import Debts
 from tests.support.truth.figures import OF_BUCKET, OF_END, SCRIPTS, Facts
+from tests.support.truth.owed_messages import OwedMessages
 from tests.support.truth.pairs import needless
 from tests.support.truth.periods import Periods
 from tests.support.truth.play import Player, Scene
@@ -77,10 +77,10 @@ class Reader:
     """Notices that are allowed once each: two charges can have the same text, two welcomes
     cannot."""
     periods: Periods = field(default_factory=Periods)
-    debts: Debts = field(init=False)
+    owed: OwedMessages = field(init=False)
 
     def __post_init__(self) -> None:
-        self.debts = Debts(self.rules)
+        self.owed = OwedMessages(self.rules)
 
     def read(self, scene: Scene) -> None:
         """All messages of a scene."""
@@ -89,8 +89,8 @@ class Reader:
         ahead = list(scene.states)
         event_ms = scene.event["time"] if scene.event is not None else None
         self.findings += [
-            Finding("lost", debt.rule.kind, str(debt), why, where=self.where)
-            for debt, why in self.debts.read(scene)
+            Finding("lost", owed.rule.kind, str(owed), why, where=self.where)
+            for owed, why in self.owed.read(scene)
         ]
         if is_misunderstood(scene, self.rules):
             said = str((scene.event or {}).get("text"))

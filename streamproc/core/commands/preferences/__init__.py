@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from streamproc.core.commands.preferences.base import Choosing, take_over
+from streamproc.core.commands.preferences.base import PreferenceHandler, take_over
 from streamproc.core.commands.preferences.quiet_hours import QuietHours
 from streamproc.core.commands.preferences.summaries import Summaries
 from streamproc.core.commands.preferences.thresholds import Thresholds
@@ -16,7 +16,7 @@ from streamproc.core.state.account import Account, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect, audited, cause_of
 from streamproc.core.state.events import Arrival, PreferencesSet
 
-CHOOSINGS: Final[dict[str, Choosing]] = {
+HANDLERS: Final[dict[str, PreferenceHandler]] = {
     one.action: one for one in (Thresholds(), QuietHours(), Summaries())
 }
 """How each preference is chosen, by the command that sets it."""
@@ -26,7 +26,7 @@ def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -
     """Store what the subscriber chose. Preferences that the event does not name do not change."""
     extra = extra_of(account)
     for preference, field, value in _named(event):
-        take_over(extra, preference.chosen_by(field, value))
+        take_over(extra, preference.change_by_event(field, value))
     drop_empty_extra(account)
     cause = cause_of(event, arrival)
     return [audited("preferences_set", event.subscriber, to_ms(event.time), cause)]
@@ -37,11 +37,11 @@ def chosen_words(event: PreferencesSet) -> list[str]:
     return [preference.words(field, value) for preference, field, value in _named(event)]
 
 
-def _named(event: PreferencesSet) -> Iterator[tuple[Choosing, str, Any]]:
+def _named(event: PreferencesSet) -> Iterator[tuple[PreferenceHandler, str, Any]]:
     """The fields of an event, each with the preference that it sets."""
     for field in event.choices():
         value = getattr(event, field)
         if value is not UNSET:
             yield next(
-                (one, field, value) for one in CHOOSINGS.values() if field in one.declared.event
+                (one, field, value) for one in HANDLERS.values() if field in one.declared.event
             )

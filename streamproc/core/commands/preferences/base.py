@@ -14,14 +14,14 @@ from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account, Extra
 from streamproc.core.texts.formats import Formats
 
-Choice = Mapping[str, Any]
+StateChange = Mapping[str, Any]
 """Fields of the state, and their new values."""
 
 DEFAULT = "default"
 """The word that takes a choice back."""
 
 
-class Choosing:
+class PreferenceHandler:
     """One preference of ``core/rules/preferences.py``: how it is chosen, and its present
     setting."""
 
@@ -41,11 +41,11 @@ class Choosing:
         argument."""
         raise NotImplementedError
 
-    def chosen(self, command: Command) -> Choice:
+    def change_by_sms(self, command: Command) -> StateChange:
         """The choice that an SMS makes."""
         raise NotImplementedError
 
-    def chosen_by(self, field: str, value: Any) -> Choice:
+    def change_by_event(self, field: str, value: Any) -> StateChange:
         """The choice that a field of ``account.preferences_set`` makes."""
         raise NotImplementedError
 
@@ -62,7 +62,7 @@ class Choosing:
         raise NotImplementedError
 
 
-def take_over(extra: Extra, choice: Choice) -> None:
+def take_over(extra: Extra, choice: StateChange) -> None:
     """The only place that stores choices in the state, both for SMS and events."""
     for name, value in choice.items():
         setattr(extra, name, value)

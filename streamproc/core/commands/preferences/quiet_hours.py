@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamproc.core.commands.arguments import TIME, Command, Spellings, minute_of, word_of
-from streamproc.core.commands.preferences.base import DEFAULT, Choice, Choosing
+from streamproc.core.commands.preferences.base import DEFAULT, PreferenceHandler, StateChange
 from streamproc.core.commands.wording import clock, fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
@@ -24,7 +24,7 @@ NEVER: Final = [0, 0]
 _SPAN: Final = re.compile(f"{TIME} ?[-~‐‒–—―−〜至到] ?{TIME}")
 
 
-class QuietHours(Choosing):
+class QuietHours(PreferenceHandler):
     """``quiet_minutes``: start and end; equal: never quiet; none: the rules'."""
 
     action = "quiet_hours"
@@ -41,7 +41,7 @@ class QuietHours(Choosing):
             return None
         return Command(self.action, "", (start, end))
 
-    def chosen(self, command: Command) -> Choice:
+    def change_by_sms(self, command: Command) -> StateChange:
         return {"quiet_minutes": list(NEVER) if command.word == "off" else list(command.numbers)}
 
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:

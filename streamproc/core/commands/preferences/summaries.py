@@ -18,8 +18,8 @@ from streamproc.core.commands.arguments import (
 from streamproc.core.commands.folding import trimmed
 from streamproc.core.commands.preferences.base import (
     DEFAULT,
-    Choice,
-    Choosing,
+    PreferenceHandler,
+    StateChange,
     is_in_force,
     is_wanted,
 )
@@ -37,7 +37,7 @@ _EVERY: Final = ("day", "week", "month")
 _CLOCK: Final = re.compile(TIME)
 
 
-class Summaries(Choosing):
+class Summaries(PreferenceHandler):
     """``summary_every`` and ``summary_minute``; an SMS without a time uses the time of the
     rules."""
 
@@ -55,11 +55,11 @@ class Summaries(Choosing):
                     return Command(self.action, word, (minute,))
         return None
 
-    def chosen(self, command: Command) -> Choice:
+    def change_by_sms(self, command: Command) -> StateChange:
         minute = command.numbers[0] if command.numbers else -1
-        return {**self.chosen_by("summary_every", command.word), "summary_minute": minute}
+        return {**self.change_by_event("summary_every", command.word), "summary_minute": minute}
 
-    def chosen_by(self, field: str, value: Any) -> Choice:
+    def change_by_event(self, field: str, value: Any) -> StateChange:
         if field == "summary_every":
             return {"summary_every": "" if value == DEFAULT else value}
         return {"summary_minute": -1 if value == DEFAULT else minute_of(*value.split(":"))}

@@ -9,8 +9,8 @@ from typing import Any, Final
 from streamproc.core.commands.arguments import SEPARATORS, Command, Spellings, word_of
 from streamproc.core.commands.preferences.base import (
     DEFAULT,
-    Choice,
-    Choosing,
+    PreferenceHandler,
+    StateChange,
     is_in_force,
     is_wanted,
 )
@@ -28,7 +28,7 @@ MAX_PERCENTS: Final = 5
 _PERCENT: Final = re.compile(r"([0-9]{1,3}) ?%?")
 
 
-class Thresholds(Choosing):
+class Thresholds(PreferenceHandler):
     """``own_percents``, ascending; none: the rules'."""
 
     action = "thresholds"
@@ -43,10 +43,10 @@ class Thresholds(Choosing):
             return None
         return Command(self.action, "", tuple(sorted(values)))
 
-    def chosen(self, command: Command) -> Choice:
-        return self.chosen_by("own_percents", command.numbers)
+    def change_by_sms(self, command: Command) -> StateChange:
+        return self.change_by_event("own_percents", command.numbers)
 
-    def chosen_by(self, field: str, value: Any) -> Choice:
+    def change_by_event(self, field: str, value: Any) -> StateChange:
         return {"own_percents": sorted(set(value))}
 
     def words(self, field: str, value: Any) -> str:

@@ -1,9 +1,9 @@
 """Messages that must be sent: thresholds that were reached and still are, and the first byte that
 costs.
 
-An event makes a debt, from the account before and after it. A message pays the debt; an event
-that makes it untrue ends it. A debt that is still true long after everything that can hold a
-message is lost.
+An event makes a message owed, from the account before and after it. A message that is sent settles
+it; an event that makes it untrue ends it. An owed message that is still true long after everything
+that can hold a message is lost.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ENDING = (
     *("account.plan_changed", "account.closed", "account.activated", "account.preferences_set"),
     *("usage.refunded", "account.member_left", "account.member_joined"),
 )
-"""Events that change the meaning of reached thresholds: earlier debts are cancelled."""
+"""Events that change the meaning of reached thresholds: earlier owed messages are cancelled."""
 CHARGED_ALL_THE_SAME = ("account.plan_changed", "account.closed")
 """Those of them after which the cost is still charged, so it must have been reported."""
 OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
@@ -62,7 +62,7 @@ class Use(NamedTuple):
 
 
 @dataclass
-class Debt:
+class OwedMessage:
     """A message that a rule must send."""
 
     rule: Any
@@ -79,12 +79,12 @@ class Debt:
         return f"{self.rule.kind} {self.rule.id} {self.value} of {self.about or 'the account'}"
 
 
-class Debts:
-    """All debts of one subscriber."""
+class OwedMessages:
+    """All owed messages of one subscriber."""
 
     def __init__(self, rules: Rulebook) -> None:
         self.rules = rules
-        self.open: list[Debt] = []
+        self.open: list[OwedMessage] = []
         self.has_caps = bool(rules.alerts.caps)
         self.left: set[str] = set()
         """Categories that were ever opted out."""
@@ -92,22 +92,22 @@ class Debts:
         self.had: list[tuple[int, list[Scope]]] = []
         """Scopes with bytes left, at each change of the account in this cycle."""
 
-    def read(self, scene: Scene) -> Iterator[tuple[Debt, str]]:
-        """Debts that are lost at a scene, and since when they were due."""
+    def read(self, scene: Scene) -> Iterator[tuple[OwedMessage, str]]:
+        """Owed messages that are lost at a scene, and since when they were due."""
         self._let_off(scene)
         for message in scene.messages:
             self._pay(message)
-        for debt in self._made(scene):
-            if not any(self._pays(one, debt) for one in scene.messages):
-                self.open.append(debt)
-        for debt in list(self.open):
+        for owed in self._made(scene):
+            if not any(self._settles(one, owed) for one in scene.messages):
+                self.open.append(owed)
+        for owed in list(self.open):
             is_closed = (scene.event or {}).get("type") == "account.closed" and not scene.rejected
-            if scene.now_ms >= debt.due_ms or is_closed or self._is_free(debt, scene):
-                self.open.remove(debt)
-                yield debt, f"it was reached {(scene.now_ms - debt.since_ms) // 60_000} minutes ago"
+            if scene.now_ms >= owed.due_ms or is_closed or self._is_free(owed, scene):
+                self.open.remove(owed)
+                yield owed, f"it was reached {(scene.now_ms - owed.since_ms) // 60_000} minutes ago"
 
-    def _made(self, scene: Scene) -> Iterator[Debt]:
-        """The debts that an event makes."""
+    def _made(self, scene: Scene) -> Iterator[OwedMessage]:
+        """The messages that an event makes owed."""
         if scene.event is None or scene.rejected or len(scene.states) < 2:
             return
         before, after = scene.states[-2], scene.states[-1]
@@ -120,18 +120,18 @@ class Debts:
             yield from self._shrunk(before, after)
             yield from self._emptied(before, after)
 
-    def _is_free(self, debt: Debt, scene: Scene) -> bool:
+    def _is_free(self, owed: OwedMessage, scene: Scene) -> bool:
         """Whether only quiet hours could hold it, and it is not night."""
-        policy = debt.rule.policy
+        policy = owed.rule.policy
         if policy.cool_down_ms or policy.coalesce_ms or policy.group or not scene.states:
             return False
         state = scene.states[-1]
         moments = (scene.now_ms, scene.now_ms - AHEAD_MS)
         return not any(is_night(state, at_ms) for at_ms in moments)
 
-    # Where debts come from
+    # Where owed messages come from
 
-    def _reached(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+    def _reached(self, before: Snapshot, after: Snapshot) -> Iterator[OwedMessage]:
         for bucket in (*after.live, *_caps(after)):
             earlier = before.bucket(bucket["id"])
             if earlier is None or earlier["over"] or earlier["used"] >= bucket["used"]:
@@ -142,9 +142,9 @@ class Debts:
                         rule, levels_of(rule, after), bucket, earlier["used"], bucket["used"]
                     )
                     if levels:
-                        yield self._debt(rule, bucket["id"], levels[-1], after)
+                        yield self._owed(rule, bucket["id"], levels[-1], after)
 
-    def _shrunk(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+    def _shrunk(self, before: Snapshot, after: Snapshot) -> Iterator[OwedMessage]:
         """After a smaller plan: what is reached now and was not before."""
         for bucket in after.live:
             earlier = before.bucket(bucket["id"])
@@ -163,15 +163,15 @@ class Debts:
                     is_down = rule.kind.startswith("remaining")
                     if new:
                         value = min(new) if is_down else max(new)
-                        yield self._debt(rule, bucket["id"], value, after)
+                        yield self._owed(rule, bucket["id"], value, after)
 
-    def _emptied(self, before: Snapshot, after: Snapshot) -> Iterator[Debt]:
+    def _emptied(self, before: Snapshot, after: Snapshot) -> Iterator[OwedMessage]:
         for rule in self.rules.watch_rules:
             is_new = has_something(before) and not has_something(after)
             if is_new and rule.kind == "zero_balance" and self._must_tell(rule, after):
-                yield self._debt(rule, "", 0, after)
+                yield self._owed(rule, "", 0, after)
 
-    def _costs(self, before: Snapshot, after: Snapshot, event: Any) -> Iterator[Debt]:
+    def _costs(self, before: Snapshot, after: Snapshot, event: Any) -> Iterator[OwedMessage]:
         use = Use.of(event, after)
         for rule in self.rules.watch_rules:
             if rule.kind != "overage_started" or not self._must_tell(rule, after):
@@ -187,22 +187,22 @@ class Debts:
             if now > was and price and price[0] and not is_told and not is_capped:
                 if use.is_within(_scopes_left(after)):
                     continue  # late usage from before a purchase: the next byte does not cost
-                yield self._debt(rule, "", now, after, is_of_costs=True)
+                yield self._owed(rule, "", now, after, is_of_costs=True)
 
     def _covered_ms(self, use: Use) -> int:
         """When bytes for such usage were left last; -1: never in this cycle."""
         found = (at_ms for at_ms, scopes in reversed(self.had) if use.is_within(scopes))
         return next(found, -1)
 
-    def _debt(
+    def _owed(
         self, rule: Any, about: str, value: int, state: Snapshot, *, is_of_costs: bool = False
-    ) -> Debt:
+    ) -> OwedMessage:
         policy, has_nights = rule.policy, state.own_hours or self.rules.alerts.quiet_hours
         # Several buckets can wait for one cool-down, one after another.
         patience_ms = policy.cool_down_ms * 6 + policy.coalesce_ms
         if has_nights and policy.in_quiet_hours == "hold":
             patience_ms += DAY
-        return Debt(rule, about, value, state.at_ms, state.at_ms + patience_ms, is_of_costs)
+        return OwedMessage(rule, about, value, state.at_ms, state.at_ms + patience_ms, is_of_costs)
 
     def _must_tell(self, rule: Any, state: Snapshot) -> bool:
         policy = rule.policy
@@ -225,21 +225,21 @@ class Debts:
             self.left |= state.opted_out
             self.open = [one for one in self.open if self._is_true(one, state)]
 
-    def _is_true(self, debt: Debt, state: Snapshot) -> bool:
-        if state.at_ms < debt.since_ms:
+    def _is_true(self, owed: OwedMessage, state: Snapshot) -> bool:
+        if state.at_ms < owed.since_ms:
             return True
-        if not debt.rule.mandatory and debt.rule.category in state.opted_out:
+        if not owed.rule.mandatory and owed.rule.category in state.opted_out:
             return False
-        if debt.rule.kind == "zero_balance":
+        if owed.rule.kind == "zero_balance":
             return not has_something(state)
-        if not debt.about:
+        if not owed.about:
             return True  # a charge must have been reported, whatever was bought since
-        bucket = state.bucket(debt.about)
+        bucket = state.bucket(owed.about)
         return (
             bucket is not None
             and not bucket["over"]
-            and is_about(debt.rule, bucket)
-            and is_level_reached(debt.rule.kind, debt.value, bucket["granted"], bucket["used"])
+            and is_about(owed.rule, bucket)
+            and is_level_reached(owed.rule.kind, owed.value, bucket["granted"], bucket["used"])
         )
 
     def _pay(self, message: Reminder) -> None:
@@ -248,28 +248,28 @@ class Debts:
             is_paid = said is not None and _is_of_group(said, rule) and _tells_cost(said, rule)
             if rule.id == message.rule or is_paid:
                 self.told_cost_ms[rule.id] = to_ms(message.as_of)
-        self.open = [one for one in self.open if not self._pays(message, one)]
+        self.open = [one for one in self.open if not self._settles(message, one)]
 
-    def _pays(self, message: Reminder, debt: Debt) -> bool:
+    def _settles(self, message: Reminder, owed: OwedMessage) -> bool:
         rule = self.rules.rules_by_id.get(message.rule)
-        if rule is None or to_ms(message.as_of) < debt.since_ms:
+        if rule is None or to_ms(message.as_of) < owed.since_ms:
             return False
-        if rule.id != debt.rule.id and not _is_of_group(rule, debt.rule):
+        if rule.id != owed.rule.id and not _is_of_group(rule, owed.rule):
             return False
-        if debt.rule.kind == "overage_started":
-            return _tells_cost(rule, debt.rule)
-        if not debt.about:
+        if owed.rule.kind == "overage_started":
+            return _tells_cost(rule, owed.rule)
+        if not owed.about:
             return True
         left = {one.id: one.remaining_bytes for one in message.buckets}
-        if debt.about not in left:
+        if owed.about not in left:
             return False
         if rule.kind not in OF_BUCKET:  # it reports that all buckets are used up
-            return not left[debt.about] and rule.kind in ("zero_balance", "overage_started")
-        if rule.id != debt.rule.id or message.threshold is None:
+            return not left[owed.about] and rule.kind in ("zero_balance", "overage_started")
+        if rule.id != owed.rule.id or message.threshold is None:
             return True
         told = message.threshold.value
-        is_down = debt.rule.kind.startswith("remaining")
-        return told <= debt.value if is_down else told >= debt.value
+        is_down = owed.rule.kind.startswith("remaining")
+        return told <= owed.value if is_down else told >= owed.value
 
 
 def _is_of_group(said: Any, rule: Any) -> bool:
