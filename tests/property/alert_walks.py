@@ -11,6 +11,12 @@ from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, NEVER_MS, to_ms
 from streamproc.core.rules import kinds
+from streamproc.core.rules.account_rules import (
+    AlertRules,
+    CheckRule,
+    ResolvedRule,
+    WatchRule,
+)
 from streamproc.core.rules.rulebook import (
     CorrectionRule,
     Limits,
@@ -19,12 +25,6 @@ from streamproc.core.rules.rulebook import (
     UsageRule,
 )
 from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
-from streamproc.core.rules.watch import (
-    AlertRules,
-    CheckRule,
-    ResolvedRule,
-    WatchRule,
-)
 from tests.property import quota_walks, rulebooks
 from tests.property.rulebooks import HOUR_MS, TEXTS
 from tests.property.walks import Entry

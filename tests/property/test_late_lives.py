@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.rules.account_rules import AlertRules, WatchRule
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.watch import AlertRules, WatchRule
 from tests.property import quota_walks, rulebooks
 from tests.property.budget import budget
 from tests.property.quota_walks import MEMBERS, PACKS, PLANS

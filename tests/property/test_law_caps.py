@@ -6,10 +6,10 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.account_rules import AlertRules, WatchRule
 from streamproc.core.rules.plan_terms import Tariff, Tier
 from streamproc.core.rules.rulebook import Limits, Plan, Rulebook
 from streamproc.core.rules.scope import Scope
-from streamproc.core.rules.watch import AlertRules, WatchRule
 from streamproc.core.state.events import CostCapLifted, CostCapRestored
 from tests.property.budget import budget
 from tests.support.line import Line, reminders

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.rules.account_rules import AlertRules, CheckRule, ResolvedRule, WatchRule
 from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
 from streamproc.core.rules.sending import Audience, Policy
-from streamproc.core.rules.watch import AlertRules, CheckRule, ResolvedRule, WatchRule
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import MemberJoined, PreferencesSet, UsageRefunded
 from tests.property.budget import budget

@@ -8,12 +8,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.fields import Count
 from streamproc.core.rules.kinds import RuleKind, add, registry
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 
 class FullMoonEntry(ReachingEntry, frozen=True, tag="full_moon", kw_only=True):

@@ -9,9 +9,9 @@ import pytest
 from msgspec import defstruct
 
 from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.core.rules.account_rules import NO_ALERT_RULES, AlertRules, WatchRule
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import UNRESTRICTED
-from streamproc.core.rules.watch import NO_ALERT_RULES, AlertRules, WatchRule
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge import undeclared as declared
 from streamproc.worker.native_bridge.loading import plain_usage

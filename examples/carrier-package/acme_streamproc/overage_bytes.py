@@ -6,12 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.fields import Count
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 
 class OverageBytesEntry(ReachingEntry, frozen=True, tag="overage_bytes", kw_only=True):

@@ -37,6 +37,7 @@ from streamproc.contracts.rules_file.texts import (
 )
 from streamproc.contracts.rules_file.wording import Given, wording_of, words_problems
 from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.account_rules import AlertRules, CheckRule, ResolvedRule, WatchRule
 from streamproc.core.rules.as_written import entries, items
 from streamproc.core.rules.kinds import KINDS, kind_of, with_placeholder
 from streamproc.core.rules.kinds.base import Windows
@@ -52,7 +53,6 @@ from streamproc.core.rules.rulebook import (
     TimedRule,
     UsageRule,
 )
-from streamproc.core.rules.watch import AlertRules, CheckRule, ResolvedRule, WatchRule
 from streamproc.core.texts.template import TextError, compile_text
 from streamproc.errors import StreamprocError
 from streamproc.printable import printable

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.records import of_level
+from streamproc.core.rules.account_rules import ResolvedRule, WatchRule
 from streamproc.core.rules.kinds import BUCKET_KINDS, WATCH_KINDS
 from streamproc.core.rules.rulebook import Rulebook, UsageRule
 from streamproc.core.rules.sending import Spoken, urgency
-from streamproc.core.rules.watch import ResolvedRule, WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.messages import Alarm, Mark

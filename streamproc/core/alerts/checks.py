@@ -16,10 +16,10 @@ from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.instants import NEVER_MS
+from streamproc.core.rules.account_rules import CheckRule, WatchRule
 from streamproc.core.rules.kinds import CHECK_KINDS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
-from streamproc.core.rules.watch import CheckRule, WatchRule
 from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect

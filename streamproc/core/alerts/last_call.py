@@ -17,8 +17,8 @@ from streamproc.core.alerts.judging import forget, is_wanted
 from streamproc.core.alerts.message import Candidate, Speakers, entry_of, recipients_left
 from streamproc.core.alerts.records import cause_of_release
 from streamproc.core.instants import from_ms
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import ACTIVE
 from streamproc.core.state.effects import Effect, Reminder
 from streamproc.core.state.moment import Moment

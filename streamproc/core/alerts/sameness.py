@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container
 
 from streamproc.core.alerts.message import Candidate
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS, kind_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import urgency
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
 from streamproc.core.usage.costs import is_home_data_left
 

@@ -11,9 +11,9 @@ from streamproc.core.alerts import alarms, checks, gate, last_call
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.correction_rules import CORRECTED
 from streamproc.core.alerts.last_call import LastCall
-from streamproc.core.alerts.losses import Costs, Standing, edges_of_costs, edges_of_loss
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.notices import NOTICE
+from streamproc.core.alerts.reductions import Costs, Standing, edges_of_costs, edges_of_reduction
 from streamproc.core.alerts.timed_rules import TIMED
 from streamproc.core.alerts.usage_rules import USAGE, edges_of_crossed, messages_of_edges
 from streamproc.core.alerts.watch_rules import WATCH, Values, edges_of_expiry
@@ -124,15 +124,15 @@ def after_expiry(moment: Moment, before: Values) -> list[Effect]:
 
 
 def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effect]:
-    """Messages after a change that leaves less; see ``losses``.
+    """Messages after a change that leaves less; see ``reductions``.
 
     ``member`` is the member of a pool that it is about, if there is one.
     """
-    return _tell(moment, edges_of_loss(moment.account, before, moment.rules), member)
+    return _tell(moment, edges_of_reduction(moment.account, before, moment.rules), member)
 
 
 def after_refund(moment: Moment, before: Costs) -> list[Effect]:
-    """Messages after a refund, if data costs again that a cap had stopped; see ``losses``."""
+    """Messages after a refund, if data costs again that a cap had stopped; see ``reductions``."""
     return _tell(moment, edges_of_costs(moment.account, before, moment.rules))
 
 

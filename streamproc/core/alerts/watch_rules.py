@@ -7,11 +7,11 @@ from typing import Final
 from streamproc.core.alerts.alarms import Reached, is_reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Speaker, rule_of
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.messages import Mark

@@ -15,6 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from streamproc.core.instants import DAY_MS
+from streamproc.core.rules.account_rules import (
+    NO_ALERT_RULES,
+    AlertRules,
+    CheckRule,
+    ResolvedRule,
+    WatchRule,
+)
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import BUCKET_KINDS, CHECK_KINDS, TIMED_KINDS
 from streamproc.core.rules.kinds.timed import Shape
@@ -29,13 +36,6 @@ from streamproc.core.rules.scope import EVERYTHING as EVERYTHING
 from streamproc.core.rules.scope import Scope as Scope
 from streamproc.core.rules.sending import UNRESTRICTED, AlertPolicy
 from streamproc.core.rules.shared_figures import shared_figures_of
-from streamproc.core.rules.watch import (
-    NO_ALERT_RULES,
-    AlertRules,
-    CheckRule,
-    ResolvedRule,
-    WatchRule,
-)
 from streamproc.core.rules.wording import NO_WORDING, Wording
 
 

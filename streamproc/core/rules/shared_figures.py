@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 
 class SharedFigure(NamedTuple):

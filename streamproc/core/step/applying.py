@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamproc.core.alerts import speakers
 from streamproc.core.alerts.correction_rules import messages_of_refund
 from streamproc.core.alerts.gate import terms_of
-from streamproc.core.alerts.losses import LESSENING, Costs, costs_of, standing_of
+from streamproc.core.alerts.reductions import REDUCING, Costs, costs_of, standing_of
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import ACTIVE, Account
@@ -85,7 +85,7 @@ def _change(
             messages = messages_of_refund(moment, event, is_applied=is_applied)
             effects.extend(speakers.submit(moment, messages))
     else:
-        standing = standing_of(account, rules) if isinstance(event, LESSENING) else None
+        standing = standing_of(account, rules) if isinstance(event, REDUCING) else None
         effects = account_event(moment, event, arrival)
     if calls:
         effects += speakers.speak_of_ended_costs(moment, calls)

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS, coarse_from_ms, from_ms
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import KINDS, TIMED_KINDS, WATCH_KINDS
 from streamproc.core.rules.kinds.timed import Shape
 from streamproc.core.rules.notices import Notice
@@ -17,7 +18,6 @@ from streamproc.core.rules.placeholders import REMINDER
 from streamproc.core.rules.plan_terms import Tier
 from streamproc.core.rules.rulebook import AnyRule, Rulebook, TimedRule, UsageRule
 from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import Account, Bucket, totals
 from streamproc.core.state.effects import (

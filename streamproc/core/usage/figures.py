@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from streamproc.core.rules.account_rules import VELOCITY_SLOTS, WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
 from streamproc.core.usage import tariffs
 from streamproc.core.usage.costs import costing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.rulebook import (
     OwnThresholds,
@@ -9,7 +10,6 @@ from streamproc.core.rules.rulebook import (
     UsageRule,
     chosen_thresholds,
 )
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
 
 

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET, structs
 
 from streamproc.core.privacy import conceal, mask
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.rulebook import Rulebook, UsageRule
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Audited
 from streamproc.core.state.events import UsageRecorded

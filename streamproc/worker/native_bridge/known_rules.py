@@ -11,8 +11,8 @@ from typing import Annotated, Final
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.core.alerts.speakers import telling_changes_nothing
+from streamproc.core.rules.account_rules import VELOCITY_SLOTS, WatchRule
 from streamproc.core.rules.rulebook import Rulebook, Scope, UsageRule
-from streamproc.core.rules.watch import VELOCITY_SLOTS, WatchRule
 from streamproc.core.texts.reminding import threshold_of
 from streamproc.core.usage.figures import speed_key
 

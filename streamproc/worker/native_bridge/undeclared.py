@@ -16,10 +16,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import fields
 
+from streamproc.core.rules.account_rules import CheckRule, ResolvedRule, WatchRule
 from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
 from streamproc.core.rules.scope import Scope
 from streamproc.core.rules.sending import AlertPolicy, Policy
-from streamproc.core.rules.watch import CheckRule, ResolvedRule, WatchRule
 from streamproc.worker.native_bridge.joint.fields import default_of
 
 KINDS: Final = frozenset(

@@ -7,8 +7,8 @@ from itertools import permutations
 from typing import Any
 
 from streamproc.core.instants import to_ms
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.rulebook import Rulebook, UsageRule
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.effects import Reminder
 from streamproc.lab.oracle.buckets import remaining
 from tests.support.truth.account import UNLIMITED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, time
 from typing import Protocol
 
-from streamproc.core.rules.watch import WatchRule
+from streamproc.core.rules.account_rules import WatchRule
 
 
 class Figures(Protocol):

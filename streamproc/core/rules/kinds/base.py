@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Final, NamedTuple
 
+from streamproc.core.rules.account_rules import CheckRule, ResolvedRule, WatchRule
 from streamproc.core.rules.as_written import Problem
 from streamproc.core.rules.kinds.entry import RuleEntry
 from streamproc.core.rules.rule import CorrectionRule, TimedRule, UsageRule
-from streamproc.core.rules.watch import CheckRule, ResolvedRule, WatchRule
 
 MINOR_UNITS: Final = "minor_units"
 """Unit of thresholds that are amounts of money."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 from datetime import time
 from typing import Any, ClassVar
 
+from streamproc.core.rules.account_rules import CheckRule
 from streamproc.core.rules.kinds.account_view import Look
 from streamproc.core.rules.kinds.base import RuleKind, Windows
 from streamproc.core.rules.kinds.entry import CheckEntry, policy_of, spoken
-from streamproc.core.rules.watch import CheckRule
 
 
 class CheckRuleKind(RuleKind):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.fields import Count
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import RuleEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 
 class EveryBytesEntry(RuleEntry, frozen=True, tag="every_bytes", kw_only=True):

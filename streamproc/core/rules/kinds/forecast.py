@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from streamproc.core.instants import HOUR_MS, NEVER_MS
+from streamproc.core.rules.account_rules import CheckRule
 from streamproc.core.rules.kinds.account_view import Look
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.check import CheckRuleKind
 from streamproc.core.rules.kinds.entry import CheckEntry
 from streamproc.core.rules.recurring import ONE_DAY
-from streamproc.core.rules.watch import CheckRule
 
 
 class ForecastEntry(CheckEntry, frozen=True, tag="forecast", kw_only=True):

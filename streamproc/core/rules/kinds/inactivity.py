@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from streamproc.core.instants import NEVER_MS
+from streamproc.core.rules.account_rules import CheckRule
 from streamproc.core.rules.kinds.account_view import Look
 from streamproc.core.rules.kinds.check import CheckRuleKind
 from streamproc.core.rules.kinds.entry import CheckEntry
 from streamproc.core.rules.recurring import ONE_DAY
-from streamproc.core.rules.watch import CheckRule
 
 
 class InactivityEntry(CheckEntry, frozen=True, tag="inactivity", kw_only=True):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.fields import Id
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WithoutThresholds
-from streamproc.core.rules.watch import WatchRule
 
 
 class OverageStartedEntry(ReachingEntry, frozen=True, tag="overage_started", kw_only=True):
@@ -27,7 +27,7 @@ class OverageStarted(WithoutThresholds):
     field_docs = {"tariff": "under this tariff; default: under the plan's own prices"}
     fact = "money"
     is_reached_by_ends = True
-    is_reached_by_losses = True
+    is_reached_by_reductions = True
     is_of_cost = True
     tells_price = True
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from streamproc.core.rules.account_rules import ResolvedRule
 from streamproc.core.rules.as_written import Problem, entries, items
 from streamproc.core.rules.fields import Id
 from streamproc.core.rules.kinds.base import RuleKind, Windows
 from streamproc.core.rules.kinds.entry import RuleEntry, policy_of, spoken
 from streamproc.core.rules.kinds.registry import KINDS
-from streamproc.core.rules.watch import ResolvedRule
 
 
 class ResolvedEntry(RuleEntry, frozen=True, tag="resolved", kw_only=True):

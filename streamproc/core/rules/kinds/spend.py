@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 TARIFF_OF_SPEND = "of this tariff; default: of all"
 
@@ -13,7 +13,7 @@ class SpendKind(WatchRuleKind):
     fact = "money"
     is_below_thresholds = True
     is_of_cost = True
-    is_reached_by_losses = True
+    is_reached_by_reductions = True
 
     def figure(self, rule: WatchRule) -> FigureName:
         return "spend", rule.tariff

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.as_written import Problem, entries, has_cap
 from streamproc.core.rules.fields import Count, Id, MuchPercent
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.spend import TARIFF_OF_SPEND, SpendKind
-from streamproc.core.rules.watch import WatchRule
 
 
 class SpendPercentEntry(ReachingEntry, frozen=True, tag="spend_percent", kw_only=True):

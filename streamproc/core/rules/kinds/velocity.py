@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.as_written import Problem
 from streamproc.core.rules.fields import Count
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WatchRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 
 class VelocityEntry(ReachingEntry, frozen=True, tag="velocity", kw_only=True):

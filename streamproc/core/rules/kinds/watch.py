@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Windows
 from streamproc.core.rules.kinds.entry import RuleEntry, policy_of, spoken
 from streamproc.core.rules.kinds.reaching import ReachingRuleKind
-from streamproc.core.rules.watch import WatchRule
 
 FigureName = tuple[str, str | None]
 """The name of a figure, and what it depends on: a tariff, or the rule that defines its window."""
@@ -30,9 +30,9 @@ class WatchRuleKind(ReachingRuleKind):
     is_reached_by_ends: ClassVar[bool] = False
     """Whether the end of a pack or top-up can reach it, because its bytes were the last ones
     left."""
-    is_reached_by_losses: ClassVar[bool] = False
+    is_reached_by_reductions: ClassVar[bool] = False
     """Whether a change that leaves fewer bytes than before can reach it
-    (``core/alerts/losses.py``)."""
+    (``core/alerts/reductions.py``)."""
     is_of_cost: ClassVar[bool] = False
     """Whether its figure is 0 as long as the cycle has cost nothing."""
     tells_price: ClassVar[bool] = False

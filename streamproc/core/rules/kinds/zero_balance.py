@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import ReachingEntry
 from streamproc.core.rules.kinds.watch import FigureName, WithoutThresholds
-from streamproc.core.rules.watch import WatchRule
 
 
 class ZeroBalanceEntry(ReachingEntry, frozen=True, tag="zero_balance", kw_only=True):
@@ -22,7 +22,7 @@ class ZeroBalance(WithoutThresholds):
     fact = "level"
     is_of_cycle = False
     is_reached_by_ends = True
-    is_reached_by_losses = True
+    is_reached_by_reductions = True
     tells_all_used_up = True
 
     def figure(self, rule: WatchRule) -> FigureName:

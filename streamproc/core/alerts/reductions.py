@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.watch_rules import reached_of
+from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.plan_terms import Tier
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.watch import WatchRule
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
 from streamproc.core.usage.arming import re_arm
@@ -32,7 +32,7 @@ from streamproc.core.usage.policies import bars_of, is_emptied
 from streamproc.core.usage.pools import cap_bucket
 from streamproc.core.usage.tariffs import next_tier
 
-LESSENING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
+REDUCING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
 """Events that can leave less than before, or that can make the next byte cost."""
 
 _Level = tuple[str, int]
@@ -72,7 +72,7 @@ def standing_of(account: Account, rules: Rulebook) -> Standing:
     )
 
 
-def edges_of_loss(account: Account, before: Standing, rules: Rulebook) -> list[Reached]:
+def edges_of_reduction(account: Account, before: Standing, rules: Rulebook) -> list[Reached]:
     """What is reached now and was not before, where fewer bytes are left than before; ascending."""
     edges: list[Reached] = []
     bars = [] if before.is_barred else bars_of(account, rules)
@@ -139,7 +139,7 @@ def _figures(account: Account, rules: Rulebook) -> list[_Figure]:
     return [
         (rule, threshold, _price(account, rule, rules))
         for rule in rules.watch_rules
-        if WATCH_KINDS[rule.kind].is_reached_by_losses
+        if WATCH_KINDS[rule.kind].is_reached_by_reductions
         for threshold in reached_of(account, rule, rules)
     ]
 
