@@ -39,7 +39,7 @@ hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
 
 generate: $(VENV)/.ready  ## write the interface to the compiled part into native/src (native/README.md)
-	$(BIN)/python -m streamproc.worker.native_bridge.joint.generate
+	$(BIN)/python -m streamproc.worker.native_bridge.interface.generate
 
 map: setup  ## write docs/map.md from the docstrings of the modules
 	$(BIN)/python -m tests.support.module_map

@@ -163,7 +163,7 @@ USAGE_FIELD = Trial(
     (
         "tests/unit/test_usage_fields.py",
         "tests/unit/test_generated_tables.py",
-        "tests/unit/test_joint.py",
+        "tests/unit/test_native_interface.py",
         "tests/contract/test_schemas_types.py",
         "tests/contract/test_schemas_evolution.py",
     ),

@@ -24,7 +24,7 @@ from streamproc.dispatch.lanes import lane_of
 from streamproc.dispatch.model import Accepted, Origin, Outgoing
 from streamproc.lab.oracle import PlacedRecord, expect, reaching
 from streamproc.lab.workload import WorkloadSettings, generate
-from streamproc.worker.native_bridge.undeclared import undeclared
+from streamproc.worker.native_bridge.unsupported import unsupported
 from tests.support import carrier
 from tests.support.desk import START_MS, TOPIC, reminder
 from tests.support.expectation import expect as run
@@ -142,7 +142,7 @@ def test_its_kind_is_told_as_the_oracle_has_it(
     """The core needs to know nothing of the kind, and the compiled part leaves it to the core."""
     load(RULE_KINDS)
     rules = load_rules(RULES)
-    assert undeclared(rules) == ["kind overage_bytes"]
+    assert unsupported(rules) == ["kind overage_bytes"]
     monkeypatch.setitem(
         reaching.FIGURES,
         "overage_bytes",

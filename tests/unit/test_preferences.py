@@ -16,7 +16,7 @@ from streamproc.core.rules.preferences import CHOSEN, Preference
 from streamproc.core.state.account import Extra, forget_choices_and_services
 from streamproc.core.state.events import PreferencesSet
 from streamproc.lab.oracle import choosing, reading, spelling
-from streamproc.worker.native_bridge.joint.description import EXTRA
+from streamproc.worker.native_bridge.interface.description import EXTRA
 from tests.contract.contract import SCHEMAS
 from tests.support.talking import Talking, talking_rules
 

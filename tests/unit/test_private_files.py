@@ -28,7 +28,7 @@ OTHERWISE = {
     "cli/kafka_options.py": "help of click",
     "lab/demo/parts.py": "the demo invents its subscribers",
     "worker/report.py": "three sums, for measurements",
-    "worker/native_bridge/joint/generate.py": "source code",
+    "worker/native_bridge/interface/generate.py": "source code",
 }
 WRITES = re.compile(
     r"""\.(?:write_text|write_bytes|mkdir|makedirs|touch|mkstemp)\("""

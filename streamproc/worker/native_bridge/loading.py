@@ -16,9 +16,9 @@ import structlog
 from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.errors import StreamprocError
-from streamproc.worker.native_bridge.joint.interface import interface
+from streamproc.worker.native_bridge.interface.fingerprint import interface
 from streamproc.worker.native_bridge.known_rules import known
-from streamproc.worker.native_bridge.undeclared import undeclared
+from streamproc.worker.native_bridge.unsupported import unsupported
 from streamproc.worker.settings import Native
 
 try:
@@ -67,7 +67,7 @@ def plain_usage(rules: Rulebook, *, event_clock: bool, partitions: int = 0) -> A
     None if the rules contain anything that the compiled part does not know: then the core
     applies everything.
     """
-    unknown = undeclared(rules)
+    unknown = unsupported(rules)
     if unknown:
         log.warning("the compiled part does not know these rules; usage is slower", rules=unknown)
         return None

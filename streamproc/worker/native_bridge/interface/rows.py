@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import fields
 
-from streamproc.worker.native_bridge.joint.description import Known, Row
-from streamproc.worker.native_bridge.joint.fields import (
+from streamproc.worker.native_bridge.interface.description import Known, Row
+from streamproc.worker.native_bridge.interface.fields import (
     DescriptionError,
     check_names,
     default_of,
     unknown_fields,
 )
-from streamproc.worker.native_bridge.joint.rust import HEAD, byte_text, camel, indented, snake
+from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented, snake
 
 
 def render(rows: tuple[Row, ...], extra: Known) -> str:

@@ -20,14 +20,14 @@ from msgspec.inspect import (
 )
 from msgspec.structs import fields
 
-from streamproc.worker.native_bridge.joint.description import Output
-from streamproc.worker.native_bridge.joint.fields import (
+from streamproc.worker.native_bridge.interface.description import Output
+from streamproc.worker.native_bridge.interface.fields import (
     DescriptionError,
     check_names,
     is_optional,
     types_of,
 )
-from streamproc.worker.native_bridge.joint.rust import HEAD, indented, quoted
+from streamproc.worker.native_bridge.interface.rust import HEAD, indented, quoted
 
 
 def render(outputs: tuple[Output, ...]) -> str:

@@ -17,10 +17,10 @@ from msgspec import UNSET, UnsetType, defstruct
 from streamproc.core.state.account import Account, pack
 from streamproc.core.state.events import Name
 from streamproc.engine.rows import DUE_BYTES
-from streamproc.worker.native_bridge.joint import description
-from streamproc.worker.native_bridge.joint.description import EXTRA, ROWS, USAGE
-from streamproc.worker.native_bridge.joint.generate import ROOT, write
-from streamproc.worker.native_bridge.joint.interface import files, interface
+from streamproc.worker.native_bridge.interface import description
+from streamproc.worker.native_bridge.interface.description import EXTRA, ROWS, USAGE
+from streamproc.worker.native_bridge.interface.fingerprint import files, interface
+from streamproc.worker.native_bridge.interface.generate import ROOT, write
 from streamproc.worker.native_bridge.known_rules import known
 from tests.unit.test_native import GOOD, KEY, RULES, START_MS, Log, Run, activation
 
@@ -53,7 +53,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Any:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         target.parent.mkdir(exist_ok=True)
         copy(source, target)
-    (root / "streamproc/worker/native_bridge/joint").mkdir(parents=True)
+    (root / "streamproc/worker/native_bridge/interface").mkdir(parents=True)
     row = next(one for one in ROWS if one.known.struct is Account)
     account = row.known._replace(
         struct=extended(Account, lucky=(int, 0), tags=(list[str], [])),
@@ -80,12 +80,12 @@ def _built(folder: Path) -> Any:
     build = ["cargo", "build", "--quiet", "--locked", "--features", "python"]
     target = ROOT / "native" / "target"
     subprocess.run(
-        [*build, "--target-dir", target / "joint"],
+        [*build, "--target-dir", target / "interface"],
         cwd=folder,
         env={**os.environ, "CARGO_PROFILE_DEV_DEBUG": "0"},
         check=True,
     )
-    (library,) = (target / "joint" / "debug").glob("*streamproc_native.*[!d]")
+    (library,) = (target / "interface" / "debug").glob("*streamproc_native.*[!d]")
     module = shutil.copy(library, folder / "streamproc_native.abi3.so")
     loader = ExtensionFileLoader("streamproc_native", str(module))
     spec = spec_from_file_location("streamproc_native", module, loader=loader)

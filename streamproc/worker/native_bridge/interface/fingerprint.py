@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from hashlib import blake2b
 
-from streamproc.worker.native_bridge.joint import description, outputs, rows, usage, views
-from streamproc.worker.native_bridge.joint.rust import HEAD, byte_text
-from streamproc.worker.native_bridge.joint.sources_generated import SOURCES
+from streamproc.worker.native_bridge.interface import description, outputs, rows, usage, views
+from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text
+from streamproc.worker.native_bridge.interface.sources_generated import SOURCES
 
 
 def files() -> dict[str, str]:

@@ -18,7 +18,7 @@ from streamproc.core.state.events import (
     UsageRecorded,
 )
 from streamproc.core.step.transition import step
-from streamproc.worker.native_bridge.joint.rust import HEAD, byte_text
+from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text
 
 SUBSCRIBER: Final = "8613800000001"
 BEGIN: Final = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The joint to the compiled part: generated from one description, and refused where it differs."""
+"""The interface to the compiled part: generated from one description, refused where it differs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from streamproc.core.state.account import Account
 from streamproc.core.state.events import Name, UsageRecorded
 from streamproc.core.texts.flat import CLOCK
 from streamproc.worker.native_bridge import loading, taught_words
-from streamproc.worker.native_bridge.joint import description, outputs, rows, usage, views
-from streamproc.worker.native_bridge.joint.description import (
+from streamproc.worker.native_bridge.interface import description, outputs, rows, usage, views
+from streamproc.worker.native_bridge.interface.description import (
     EXTRA,
     KEY_FIELD,
     ROWS,
@@ -25,10 +25,10 @@ from streamproc.worker.native_bridge.joint.description import (
     Known,
     Row,
 )
-from streamproc.worker.native_bridge.joint.fields import DescriptionError
-from streamproc.worker.native_bridge.joint.generate import ROOT, RUST, stale, write
-from streamproc.worker.native_bridge.joint.interface import files, hash_of, interface
-from streamproc.worker.native_bridge.joint.sources_generated import SOURCES
+from streamproc.worker.native_bridge.interface.fields import DescriptionError
+from streamproc.worker.native_bridge.interface.fingerprint import files, hash_of, interface
+from streamproc.worker.native_bridge.interface.generate import ROOT, RUST, stale, write
+from streamproc.worker.native_bridge.interface.sources_generated import SOURCES
 from tests.unit.test_native import needs_native
 
 
@@ -40,7 +40,7 @@ def test_the_generated_files_are_what_the_description_says() -> None:
 def copy(tmp_path: Path) -> Path:
     """A tree with the Rust code, and all that is generated."""
     shutil.copytree(ROOT / RUST, tmp_path / RUST)
-    (tmp_path / "streamproc/worker/native_bridge/joint").mkdir(parents=True)
+    (tmp_path / "streamproc/worker/native_bridge/interface").mkdir(parents=True)
     write(tmp_path, files())
     return tmp_path
 

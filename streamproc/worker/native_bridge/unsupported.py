@@ -20,7 +20,7 @@ from streamproc.core.rules.account_rules import CheckRule, ResolvedRule, WatchRu
 from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
 from streamproc.core.rules.scope import Scope
 from streamproc.core.rules.sending import AlertPolicy, Policy
-from streamproc.worker.native_bridge.joint.fields import default_of
+from streamproc.worker.native_bridge.interface.fields import default_of
 
 KINDS: Final = frozenset(
     (
@@ -79,14 +79,14 @@ PARTS: Final = frozenset(
 """The parts of a rulebook."""
 
 
-def undeclared(rules: Rulebook) -> list[str]:
+def unsupported(rules: Rulebook) -> list[str]:
     """Kinds and fields that these rules use and the compiled part does not know, by name."""
     kinds = (f"kind {rule.kind}" for rule in rules.speaking() if rule.kind not in KINDS)
-    used = (name for part in _met_by_usage(rules) for name in _undeclared_fields(part))
-    return sorted({*kinds, *used, *_undeclared_parts(rules)})
+    used = (name for part in _met_by_usage(rules) for name in _unsupported_fields(part))
+    return sorted({*kinds, *used, *_unsupported_parts(rules)})
 
 
-def _undeclared_parts(rules: Rulebook) -> Iterator[str]:
+def _unsupported_parts(rules: Rulebook) -> Iterator[str]:
     """Parts that differ from their default, or that the rulebook does not show."""
     for name, parameter in signature(type(rules)).parameters.items():
         if name not in PARTS and getattr(rules, name, _HIDDEN) != parameter.default:
@@ -108,7 +108,7 @@ def _met_by_usage(rules: Rulebook) -> Iterator[Struct]:
         yield from (rule, rule.policy)
 
 
-def _undeclared_fields(part: Struct) -> Iterator[str]:
+def _unsupported_fields(part: Struct) -> Iterator[str]:
     """Fields that differ from their default. A subclass declares nothing beyond its base class."""
     known = next((FIELDS[base] for base in type(part).__mro__ if base in FIELDS), ())
     for field in fields(part):

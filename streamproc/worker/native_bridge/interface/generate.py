@@ -10,9 +10,9 @@ import sys
 from hashlib import blake2b
 from pathlib import Path
 
-from streamproc.worker.native_bridge.joint import fixtures
-from streamproc.worker.native_bridge.joint.interface import files, hash_of
-from streamproc.worker.native_bridge.joint.rust import HEAD, quoted
+from streamproc.worker.native_bridge.interface import fixtures
+from streamproc.worker.native_bridge.interface.fingerprint import files, hash_of
+from streamproc.worker.native_bridge.interface.rust import HEAD, quoted
 
 ROOT = Path(__file__).parents[4]
 RUST = Path("native/src")

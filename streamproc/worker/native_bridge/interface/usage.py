@@ -8,14 +8,14 @@ import msgspec
 from msgspec.inspect import BoolType, DateTimeType, IntType, LiteralType, StrType
 from msgspec.structs import fields
 
-from streamproc.worker.native_bridge.joint.description import Known
-from streamproc.worker.native_bridge.joint.fields import (
+from streamproc.worker.native_bridge.interface.description import Known
+from streamproc.worker.native_bridge.interface.fields import (
     DescriptionError,
     default_of,
     types_of,
     unknown_fields,
 )
-from streamproc.worker.native_bridge.joint.rust import HEAD, byte_text, camel, indented
+from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented
 
 MOST_FIELDS = 64
 """Each field has one bit of a word."""

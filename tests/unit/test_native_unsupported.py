@@ -13,9 +13,9 @@ from streamproc.core.rules.account_rules import NO_ALERT_RULES, AlertRules, Watc
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import UNRESTRICTED
 from streamproc.lab.workload import WorkloadSettings, generate
-from streamproc.worker.native_bridge import undeclared as declared
+from streamproc.worker.native_bridge import unsupported as declared
 from streamproc.worker.native_bridge.loading import plain_usage
-from streamproc.worker.native_bridge.undeclared import undeclared
+from streamproc.worker.native_bridge.unsupported import unsupported
 from tests.support.kinds import FullMoon, brought_along
 from tests.unit.test_native import RULES, Log, Run, left_to_core, needs_native
 
@@ -61,21 +61,21 @@ def extended(part: Any, **more: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["default.yaml", "quota.yaml", "showcase.yaml"])
 def test_of_the_packaged_rules_everything_is_known(name: str) -> None:
-    assert undeclared(packaged_rulebook(name)) == []
+    assert unsupported(packaged_rulebook(name)) == []
 
 
 def test_a_kind_that_is_not_known_leaves_all_usage_to_the_core() -> None:
-    assert undeclared(with_rules(invented())) == []
+    assert unsupported(with_rules(invented())) == []
     with brought_along(FullMoon()):
         rules = with_rules(invented("full_moon"))
-        assert undeclared(rules) == ["kind full_moon"]
+        assert unsupported(rules) == ["kind full_moon"]
         assert plain_usage(rules, event_clock=True) is None
 
 
 def test_a_field_that_is_not_known_counts_where_it_is_not_at_its_default() -> None:
     limits = RULES.limits
-    assert undeclared(with_rules(limits=extended(limits, least_bytes=0))) == []
-    assert undeclared(with_rules(limits=extended(limits, least_bytes=7))) == ["Limits.least_bytes"]
+    assert unsupported(with_rules(limits=extended(limits, least_bytes=0))) == []
+    assert unsupported(with_rules(limits=extended(limits, least_bytes=7))) == ["Limits.least_bytes"]
 
 
 @pytest.mark.parametrize("part", ["plan", "allowance", "scope", "pack", "rule", "policy", "watch"])
@@ -91,7 +91,7 @@ def test_fields_are_looked_for_in_all_that_usage_meets(part: str) -> None:
         "policy": {"usage_rules": (replaced(rule, policy=extended(rule.policy, new=1)),)},
         "watch": {"watch": extended(invented(), new=1)},
     }[part]
-    (found,) = undeclared(with_rules(**given))
+    (found,) = unsupported(with_rules(**given))
     assert found.endswith(".new")
 
 
@@ -108,8 +108,8 @@ def test_a_part_of_the_rules_that_is_not_known_counts_where_it_is_not_at_its_def
 ) -> None:
     monkeypatch.setattr(declared, "PARTS", declared.PARTS | {"parts", "others"})
     parts = (tuple(RULES.plans.values()), (), (), (), RULES.limits, "en", "EUR")
-    assert undeclared(Extended(*parts)) == ["Rulebook.hidden"]
-    assert undeclared(Extended(*parts, loyalty=1)) == ["Rulebook.hidden", "Rulebook.loyalty"]
+    assert unsupported(Extended(*parts)) == ["Rulebook.hidden"]
+    assert unsupported(Extended(*parts, loyalty=1)) == ["Rulebook.hidden", "Rulebook.loyalty"]
 
 
 def replaced(part: Any, **given: Any) -> Any:

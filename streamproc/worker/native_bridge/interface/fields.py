@@ -11,7 +11,7 @@ from msgspec.inspect import StructType, type_info
 from msgspec.structs import FieldInfo, fields
 
 from streamproc.errors import StreamprocError
-from streamproc.worker.native_bridge.joint.description import Known
+from streamproc.worker.native_bridge.interface.description import Known
 
 
 class DescriptionError(StreamprocError):
@@ -25,10 +25,10 @@ def check_names(struct: type[Struct], names: Iterable[str]) -> None:
     for name in names:
         if name not in there:
             raise DescriptionError(
-                f"the joint names {struct.__name__}.{name}, which is not a field"
+                f"the interface names {struct.__name__}.{name}, which is not a field"
             )
         if name in seen:
-            raise DescriptionError(f"the joint names {struct.__name__}.{name} twice")
+            raise DescriptionError(f"the interface names {struct.__name__}.{name} twice")
         seen.add(name)
 
 
