@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc import __version__
+from streamproc.cli.acls import acls
 from streamproc.cli.completion import completion
 from streamproc.cli.config import config
 from streamproc.cli.configuration.defaults import config_option
@@ -42,6 +43,7 @@ def main(ctx: click.Context) -> None:
     load_for(ctx.invoked_subcommand or "")
 
 
+main.add_command(acls)
 main.add_command(completion)
 main.add_command(config)
 main.add_command(dead_letters)

@@ -39,7 +39,7 @@ class _Letters(click.Group):
     cls=_Letters,
     short_help="Show reminders that could not be sent; send them again.",
 )
-@kafka_options()
+@kafka_options(role="operator")
 @topic_options(DispatchTopics, "dead_letters", "resends")
 @click.pass_context
 def dead_letters(context: click.Context, /, broker: KafkaSettings, **topics: str) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         "--help": "Help",
     },
 )
-@kafka_options(watches_itself=True)
+@kafka_options(watches_itself=True, role="dispatcher")
 @click.option(
     "--gateways",
     type=FilePath(),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     type=Region(),
     help="Country of a SUBSCRIBER without country code, such as CN.",
 )
-@kafka_options("Kafka brokers, to read topics.", required=False)
+@kafka_options("Kafka brokers, to read topics.", required=False, role="reader")
 @topic_options(WorkerTopics, "audit")
 @also_option(
     "--reminders",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,7 @@ import click
 
 from streamproc.cli.shared_options import SecretFile, SecretOption, SharedOption
 from streamproc.cli.values import Addresses, FilePath
+from streamproc.contracts.rights import UserRole
 from streamproc.kafka.fields import FIELDS, Field, settings_from
 from streamproc.kafka.properties import read_properties
 
@@ -34,13 +36,15 @@ def kafka_options(
     on_request: bool = False,
     watches_itself: bool = False,
     others: dict[str, str] | None = None,
+    role: UserRole | None = None,
 ) -> Callable[[Command], Command]:
     """``--broker``. The command gets it as :class:`KafkaSettings`, or None if it is not given.
 
     With ``on_request`` only the option itself counts, no variable and no file: such commands write
     test data, and only to the address that the user types. ``others`` are more options of this
     kind, with their help. They name brokers of another cluster that has the same settings.
-    ``watches_itself``: the command reports a silent broker in its own log.
+    ``watches_itself``: the command reports a silent broker in its own log. ``role`` is whose rights
+    the command needs (``streamproc acls``).
     """
     flags = {"--broker": says, **(others or {})}
 
@@ -48,6 +52,9 @@ def kafka_options(
         @wraps(command)
         def with_settings(*args: Any, **kwargs: Any) -> Any:
             given = _with_settings(kwargs, tuple(flags))
+            for name in map(_parameter, flags):
+                if given[name] is not None:
+                    given[name] = replace(given[name], role=role or "")
             if not watches_itself:
                 _watch({given[_parameter(flag)] for flag in flags} - {None})
             return command(*args, **given)

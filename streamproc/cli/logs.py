@@ -14,6 +14,8 @@ import structlog
 from streamproc.cli.expected import Expected
 from streamproc.cli.repeats import Repeats
 from streamproc.core.privacy import mask
+from streamproc.errors import StreamprocError
+from streamproc.kafka.rights import missing_right
 
 Format = Literal["text", "json"]
 
@@ -40,6 +42,7 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
+        expected_in_words,
         structlog.processors.format_exc_info,
         conceal,
     ]
@@ -97,6 +100,20 @@ def _add_facts(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     for facts in _facts:
         for name, value in facts().items():
             event.setdefault(name, value)
+    return event
+
+
+def expected_in_words(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """An error of this program is a message for operators, and so is a right that is missing: they
+    have no traceback. Libraries log every exception with one."""
+    found = event.get("exc_info")
+    error = found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        why = str(error) if isinstance(error, StreamprocError) else missing_right(error)
+        if why is not None:
+            del event["exc_info"]
+            if why not in str(event.get("event")):
+                event.setdefault("why", why)
     return event
 
 

@@ -11,7 +11,7 @@ from streamproc.kafka.settings import KafkaSettings
 
 
 @click.command(short_help="Show counts and times of sent reminders.")
-@kafka_options()
+@kafka_options(role="reader")
 @topic_options(DispatchTopics, "receipts")
 def receipts(broker: KafkaSettings, receipts: str) -> None:
     """Show counts and times of all receipts: from the event, and from the reminder's record.

@@ -27,7 +27,7 @@ class Start(Instant):
 
 @click.command(short_help="Record topics into a file.")
 @click.argument("topics", nargs=-1, required=True, type=TopicName(), metavar="TOPIC...")
-@kafka_options()
+@kafka_options(role="reader")
 @click.option(
     "--out",
     type=FilePath(dir_okay=False),
@@ -74,6 +74,7 @@ def record(
     """
     from kafka.errors import KafkaError
 
+    from streamproc.kafka.rights import said
     from streamproc.tools.replay.capture import Capture
     from streamproc.tools.replay.pace import Control
 
@@ -93,7 +94,7 @@ def record(
         ):
             capture.run(control, to_end=to_end, seconds=seconds)
     except KafkaError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(said(error, broker, "Read")) from error
     click.echo(f"{capture.records:,} records to {out}")
     if hiding is not None and hiding.withheld:
         told = f"{hiding.withheld:,} values were left out: they are no records of the contract"

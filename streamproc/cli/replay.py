@@ -48,6 +48,7 @@ INTERRUPTED = 130
     "Kafka brokers of the target.",
     required=False,
     others={"--from-broker": "Kafka brokers of the source topic, if it is in another cluster."},
+    role="replay",
 )
 @click.option(
     "--to",
@@ -152,16 +153,19 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
+    from streamproc.kafka.rights import said
+
     try:
         code = _replay(sources, options)
     except FileNotFoundError as error:
         raise click.ClickException(f"there is no file {error.filename}") from error
     except KafkaError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(said(error, options["broker"])) from error
     raise SystemExit(code)
 
 
 def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
+    from streamproc.contracts.rights import EXACTLY_ONCE
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
     from streamproc.kafka.topics import topic_facts
     from streamproc.tools.replay.pace import Control
@@ -187,6 +191,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     facts = topic_facts(
         broker,
         topic,
+        operations=EXACTLY_ONCE,
         create_partitions=options["partitions"] if options["create_topics"] else None,
         replication_factor=options["replication_factor"],
     )

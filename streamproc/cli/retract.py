@@ -12,7 +12,7 @@ from streamproc.kafka.settings import KafkaSettings
 
 
 @click.command(short_help="Take back the usage of a bad batch.")
-@kafka_options()
+@kafka_options(role="operator")
 @events_option("Input topic. It is read, and the refunds are written to it.")
 @click.option("--source", required=True, help="The source of the events, as they name it.")
 @click.option("--from-time", type=Instant(), required=True, help="First event time.")

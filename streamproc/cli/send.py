@@ -55,7 +55,7 @@ def _usage_options(command: Any) -> Any:
     },
 )
 @click.argument("files", nargs=-1, type=FilePath(allow_dash=True))
-@kafka_options()
+@kafka_options(role="billing")
 @events_option("Target topic. It must exist (a worker creates it).")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
@@ -125,7 +125,7 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     except FileNotFoundError as error:
         raise click.ClickException(f"there is no file {error.filename}") from error
     except (KafkaError, TimeoutError) as error:
-        raise click.ClickException(said(error)) from error
+        raise click.ClickException(said(error, options["broker"], "Write")) from error
     raise SystemExit(code)
 
 
@@ -238,6 +238,7 @@ def _left(producer: UsageProducer) -> str:
 
 
 def _watch(options: dict[str, Any]) -> int:
+    from streamproc.contracts.rights import EXACTLY_ONCE
     from streamproc.kafka.exactly_once import ExactlyOnceProducer
     from streamproc.kafka.silence import Silence, left_to_others
     from streamproc.kafka.topic_watch import TopicWatch
@@ -252,13 +253,14 @@ def _watch(options: dict[str, Any]) -> int:
     sessions = Sessions(options["sessions"] or folder / MEMORY / "sessions.sqlite")
     reading = reading_of(options, sessions)
     reading.check()
-    facts = topic_facts(options["broker"], options["topic"])
+    facts = topic_facts(options["broker"], options["topic"], operations=EXACTLY_ONCE)
     # The folder names the run, so a second process on the folder takes over from the first.
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
     control = Control()
     bad = 0
     broker, silence = options["broker"], Silence(options["broker"], left_to_others)
-    watch = TopicWatch(broker, {options["topic"]: facts.partitions}, silence=silence)
+    needs = {options["topic"]: EXACTLY_ONCE}
+    watch = TopicWatch(broker, {options["topic"]: facts.partitions}, None, silence, needs)
     with (
         closing(watch),
         steered(control, keys=False),

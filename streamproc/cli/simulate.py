@@ -65,7 +65,7 @@ class Price(click.ParamType):
     sessions="File in which `streamproc send` remembers running totals; it is only read.",
     bad="Invalid record of a file: `skip` compares the others, `stop` nothing after it.",
 )
-@kafka_options("Kafka brokers, to read a topic.", required=False)
+@kafka_options("Kafka brokers, to read a topic.", required=False, role="reader")
 @click.option("--from-time", type=Instant(), help="Source topic: start at this record timestamp.")
 @click.option("--to-time", type=Instant(), help="Source topic: stop before this record timestamp.")
 @click.option(

@@ -41,6 +41,27 @@ def topic_options(
     return decorated
 
 
+def both_topic_options(command: Command) -> Command:
+    """The options of all topics, of workers and of dispatchers."""
+    dispatch_only = [
+        name for name in DispatchTopics.declared() if name not in WorkerTopics.declared()
+    ]
+    for option in (
+        topic_options(DispatchTopics, *dispatch_only),
+        topic_options(WorkerTopics),
+        inputs_option,
+    ):
+        command = option(command)
+    return command
+
+
+def both_taken(options: dict[str, Any]) -> tuple[WorkerTopics, DispatchTopics]:
+    """The topics that the options of :func:`both_topic_options` name."""
+    named = {name: options[name] for name in WorkerTopics.declared()}
+    worker = WorkerTopics(inputs=tuple(options["inputs"]), **named)
+    return worker, DispatchTopics(**{name: options[name] for name in DispatchTopics.declared()})
+
+
 class Retention(click.ParamType):
     """A topic by the name of its option, and for how long it keeps records."""
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.shared_options import app_id_option, clock_option
-from streamproc.cli.topic_options import inputs_option, making_options, topic_options
-from streamproc.contracts.topics import ROLES, DispatchTopics, WorkerTopics
+from streamproc.cli.topic_options import both_taken, both_topic_options, making_options
+from streamproc.contracts.topics import ROLES
 
 if TYPE_CHECKING:
     from streamproc.provision.planning import Entry, Making, Plan, Wanted
@@ -24,14 +23,9 @@ HEADING = ("topic", "partitions", "replicas", "policy", "kept", "state", "for")
 
 def _topics_wanted(command: Command) -> Command:
     """The options of both commands."""
-    dispatch_only = [
-        name for name in DispatchTopics.declared() if name not in WorkerTopics.declared()
-    ]
     for option in (
         making_options,
-        topic_options(DispatchTopics, *dispatch_only),
-        topic_options(WorkerTopics),
-        inputs_option,
+        both_topic_options,
         clock_option(),
         app_id_option(),
         click.option(
@@ -42,7 +36,7 @@ def _topics_wanted(command: Command) -> Command:
             default=PROGRAMS,
             help="Only the topics of this program. May be repeated.",
         ),
-        kafka_options(),
+        kafka_options(role="operator"),
     ):
         command = option(command)
     return command
@@ -88,13 +82,15 @@ def _run(options: dict[str, Any], create: bool) -> None:
     from streamproc.provision.starting import admin_of
 
     wanted, making = _wanted(options), _making(options)
-    with admin_of(options["broker"]) as admin:
-        found = plan_topics(admin, wanted, making)
+    broker = options["broker"]
+    needs = {one.name: ("Describe", "DescribeConfigs") for one in wanted}
+    with admin_of(broker) as admin:
+        found = plan_topics(admin, broker, wanted, making, needs)
         made = {one.wanted.name for one in found.missing}
         if create and not found.problem():
             _check_partitions(found, making)
-            make_missing(admin, found)
-            found = plan_topics(admin, wanted, making)
+            make_missing(admin, broker, found)
+            found = plan_topics(admin, broker, wanted, making, needs)
     _show(found, made if create else set())
     problem = found.problem()
     if problem:
@@ -104,11 +100,7 @@ def _run(options: dict[str, Any], create: bool) -> None:
 def _wanted(options: dict[str, Any]) -> list[Wanted]:
     from streamproc.provision.planning import of_dispatcher, of_worker
 
-    named = {one.name for one in fields(WorkerTopics)} & options.keys()
-    worker = WorkerTopics(
-        inputs=tuple(options["inputs"]), **{name: options[name] for name in named - {"inputs"}}
-    )
-    dispatch = DispatchTopics(**{name: options[name] for name in DispatchTopics.declared()})
+    worker, dispatch = both_taken(options)
     found = of_worker(worker, options["app_id"]) if "worker" in options["programs"] else []
     return found + (of_dispatcher(dispatch) if "dispatcher" in options["programs"] else [])
 

@@ -30,7 +30,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
 
 
 @click.command(short_help="Compare the stored states with a recalculation.")
-@kafka_options()
+@kafka_options(role="reader")
 @rules_option()
 @app_id_option()
 @inputs_option

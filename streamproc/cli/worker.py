@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 @click.command()
-@kafka_options(watches_itself=True)
+@kafka_options(watches_itself=True, role="worker")
 @rules_option()
 @app_id_option("Prefix for the consumer group, the changelog topic and the transactional ids.")
 @inputs_option

@@ -14,6 +14,8 @@ from typing import Any, Literal, Self
 
 Part = Literal["billing", "messaging", "worker", "dispatcher", "policy system", "operator"]
 """Who writes or reads a topic."""
+Tool = Literal["reader", "history", "operator"]
+"""Roles of users whose tools read or write a topic, beside the parts that it is for."""
 Key = Literal["the subscriber", "the reminder", "none", "its own"]
 
 PARTITIONS = 4
@@ -47,6 +49,10 @@ class Topic:
     key: Key
     written_by: tuple[Part, ...]
     read_by: tuple[Part, ...]
+    read_with: tuple[Tool, ...] = ()
+    """Tools that read it, too: their users get the right to it (``rights.py``)."""
+    written_with: tuple[Tool, ...] = ()
+    """Tools that write it, too."""
     partitions: int | None = None
     """None: as many as the input, because records with equal partition numbers belong together."""
     retention: Retention = Retention(30, "readers that are down")
@@ -75,6 +81,8 @@ EVENTS = Topic(
     "the subscriber",
     written_by=("billing",),
     read_by=("worker",),
+    read_with=("reader", "operator"),
+    written_with=("operator",),  # `retract`
     retention=INPUT_RETENTION,
 )
 COMMANDS = Topic(
@@ -84,6 +92,7 @@ COMMANDS = Topic(
     "the subscriber",
     written_by=("messaging", "dispatcher"),
     read_by=("worker",),
+    read_with=("reader",),
     retention=replace(INPUT_RETENTION, bytes_per_event=1),
 )
 REMINDERS = Topic(
@@ -93,6 +102,7 @@ REMINDERS = Topic(
     "the subscriber",
     written_by=("worker",),
     read_by=("dispatcher",),
+    read_with=("reader", "history", "operator"),  # the operator's dead letters
     retention=Retention(
         30,
         "dispatchers that are down; dead letters, which are sent again from here; `explain`",
@@ -106,6 +116,7 @@ CHANGELOG = Topic(
     "the subscriber",
     written_by=("worker",),
     read_by=("worker",),
+    read_with=("reader",),
     retention=Retention(None, "the states"),
     configs={"cleanup.policy": "compact"},
 )
@@ -170,6 +181,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("operator",),
+            read_with=("reader", "history"),
             retention=Retention(90, "`explain`", bytes_per_event=75),
         )
     )
@@ -181,6 +193,7 @@ class WorkerTopics(_Names):
             "none",
             written_by=("worker",),
             read_by=("operator",),
+            read_with=("reader",),
             retention=Retention(30, "bad input that is mended and sent again", bytes_per_event=2),
         )
     )
@@ -192,6 +205,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("billing",),
+            read_with=("history",),
             retention=Retention(30, "a billing system that is down", bytes_per_event=1),
         )
     )
@@ -203,6 +217,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("policy system",),
+            read_with=("history",),
             retention=Retention(30, "a policy system that is down", bytes_per_event=1),
         )
     )
@@ -215,6 +230,7 @@ class WorkerTopics(_Names):
             "the subscriber",
             written_by=("worker",),
             read_by=("worker",),
+            read_with=("reader",),
             retention=replace(INPUT_RETENTION, bytes_per_event=0),
         )
     )
@@ -250,6 +266,7 @@ class DispatchTopics(_Names):
             "the subscriber",
             written_by=("operator",),
             read_by=("dispatcher",),
+            read_with=("operator",),
             retention=Retention(30, "dispatchers that are down"),
         )
     )
@@ -273,6 +290,7 @@ class DispatchTopics(_Names):
             "the reminder",
             written_by=("dispatcher",),
             read_by=("messaging",),
+            read_with=("reader", "history"),
             retention=Retention(90, "`explain`, statistics", bytes_per_event=70),
         )
     )
@@ -284,6 +302,7 @@ class DispatchTopics(_Names):
             "the reminder",
             written_by=("dispatcher",),
             read_by=("operator",),
+            read_with=("operator", "history"),
             retention=Retention(30, "an operator who sends them again", bytes_per_event=1),
         )
     )

@@ -23,8 +23,10 @@ from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import RESEND_HEADER
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
-from streamproc.kafka.clients import kafka_consumer, kafka_producer
+from streamproc.kafka.clients import kafka_consumer
+from streamproc.kafka.opening import open_producer
 from streamproc.kafka.rights import said
+from streamproc.kafka.topics import readable_partitions
 
 READ_LIMIT_MS = 10_000
 
@@ -60,8 +62,10 @@ def find(settings: DispatchSettings, reason: str | None = None) -> list[FoundLet
 
 
 def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
-    """The reminder of a dead letter, read from its topic. Raises :class:`DispatchError`."""
+    """The reminder of a dead letter, read from its topic. Raises :class:`DispatchError`,
+    ``TopicError``."""
     place = found.letter.reminder
+    readable_partitions(settings.broker, place.topic)  # a reader would wait, and find nothing
     try:
         reader: Any = kafka_consumer(settings.broker, isolation_level="read_committed")
         try:
@@ -72,7 +76,7 @@ def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
         finally:
             reader.close()
     except KafkaError as error:
-        raise DispatchError(f"{place.topic} at {settings.broker}: {said(error)}") from error
+        raise DispatchError(said(error, settings.broker, "Read", place.topic)) from error
     if not records or records[0].offset != place.offset:
         raise DispatchError(
             f"dead letter {found.place}: its reminder is not at offset {place.offset} of partition "
@@ -113,7 +117,7 @@ def resend(
         ready.append((found, reminder))
     if not ready:
         return 0
-    producer: Any = kafka_producer(settings.broker, acks="all")
+    producer: Any = open_producer(settings.topics.resends, settings.broker, acks="all")
     try:
         sent = [
             producer.send(
@@ -129,8 +133,9 @@ def resend(
             future.get(timeout=30)
     except KafkaError as error:
         raise DispatchError(
-            f"not all could be written to {settings.topics.resends}: {said(error)}; run it again, "
-            f"those that were written are not sent twice"
+            f"not all could be written to {settings.topics.resends}: "
+            f"{said(error, settings.broker, 'Write')}; run it again, those that were written are "
+            f"not sent twice"
         ) from error
     finally:
         producer.close()

@@ -11,6 +11,7 @@ from kafka.errors import (
     KafkaError,
     OutOfOrderSequenceNumberError,
     ProducerFencedError,
+    TransactionalIdAuthorizationFailedError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -27,6 +28,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
+from streamproc.kafka.rights import Lack, MissingRightError, missing_right
 
 log = structlog.get_logger(__name__)
 
@@ -61,14 +63,18 @@ class PartitionJournal:
         """Fence the partition's former owner and end its open transaction."""
         self._producer = kafka_producer(
             self._settings.broker,
-            transactional_id=f"{self._settings.group}-{self.partition}",
+            transactional_id=self._transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             acks="all",
             linger_ms=0,
             retry_backoff_ms=20,
         )
         stay_fenced(self._producer)
-        self._producer.init_transactions()
+        try:
+            self._producer.init_transactions()
+        except KafkaError as error:
+            self._end_if_forbidden(error)
+            raise
 
     def load(self) -> JournalContent:
         """All entries, and the positions from which the reports topic must still be read."""
@@ -111,7 +117,7 @@ class PartitionJournal:
         """Write a batch completely or not at all.
 
         Raises :class:`DispatcherFencedError`, or KafkaError after which the same batch can
-        be tried again.
+        be tried again, and :class:`BrokenError`.
         """
         try:
             self._producer.begin_transaction()
@@ -123,8 +129,24 @@ class PartitionJournal:
         except FENCED as error:
             raise DispatcherFencedError(str(error)) from error
         except KafkaError as error:
+            self._end_if_forbidden(error)
             self._abort(error)
             raise
+
+    @property
+    def _transactional_id(self) -> str:
+        return f"{self._settings.group}-{self.partition}"
+
+    def _end_if_forbidden(self, error: KafkaError) -> None:
+        """Raise :class:`BrokenError` if a right is missing: to try again does not bring it back."""
+        broker = self._settings.broker
+        if isinstance(error, TransactionalIdAuthorizationFailedError):
+            # The library does not say which one.
+            lack = Lack("Write", "transactional id", self._transactional_id)
+            raise BrokenError(str(MissingRightError(broker, [lack]))) from error
+        refusal = missing_right(error, broker, "Write")
+        if refusal is not None:
+            raise BrokenError(refusal) from error
 
     def close(self) -> None:
         if self._producer is not None:

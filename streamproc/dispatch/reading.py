@@ -11,12 +11,23 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.probe import why_no_answer
-from streamproc.kafka.rights import hidden_topic, said
-from streamproc.kafka.topics import is_hidden
+from streamproc.kafka.rights import said
+from streamproc.kafka.topics import readable_partitions
 
 
 def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False) -> list[Any]:
-    """All committed records of a topic by partition and offset. Raises :class:`DispatchError`."""
+    """All committed records of a topic by partition and offset.
+
+    Raises :class:`DispatchError`, ``TopicError``.
+    """
+    numbers = readable_partitions(settings.broker, topic)
+    if not numbers:
+        if missing_ok:
+            return []
+        raise DispatchError(
+            f"there is no topic {topic} at {settings.broker}: a dispatcher creates it when it "
+            f"starts; correct --broker or the topic's name"
+        )
     try:
         reader: Any = kafka_consumer(
             settings.broker,
@@ -28,17 +39,7 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
     except KafkaError as error:
         raise DispatchError(why_no_answer(settings.broker, error)) from error
     try:
-        numbers = reader.partitions_for_topic(topic)
-        if not numbers:
-            if is_hidden(settings.broker, topic):
-                raise DispatchError(hidden_topic(settings.broker, topic))
-            if missing_ok:
-                return []
-            raise DispatchError(
-                f"there is no topic {topic} at {settings.broker}: a dispatcher creates it when it "
-                f"starts; correct --broker or the topic's name"
-            )
-        places = [TopicPartition(topic, number) for number in sorted(numbers)]
+        places = [TopicPartition(topic, number) for number in numbers]
         reader.assign(places)
         reader.seek_to_beginning(*places)
         # The end is fixed here, because new records may come all the time.
@@ -49,6 +50,6 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
                 found.extend(record for record in records if record.value is not None)
         return sorted(found, key=lambda record: (record.partition, record.offset))
     except KafkaError as error:
-        raise DispatchError(f"{topic} at {settings.broker}: {said(error)}") from error
+        raise DispatchError(said(error, settings.broker, "Read", topic)) from error
     finally:
         reader.close()

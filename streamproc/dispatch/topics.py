@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamproc.contracts.rights import Scope, rights_of, topic_operations
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
+from streamproc.kafka.rights import MissingRightError, Needs
 from streamproc.kafka.topic_watch import TopicWatch
-from streamproc.kafka.topics import HiddenTopicError
 from streamproc.provision.planning import Making, TopicsError, of_dispatcher, plan_topics
 from streamproc.provision.starting import admin_of, checked_topics, refuse
 
@@ -26,8 +27,10 @@ def prepare_topics(settings: DispatchSettings) -> dict[str, int]:
     try:
         with admin_of(settings.broker) as admin:
             wanted = of_dispatcher(settings.topics)
-            plan = checked_topics(admin, settings.broker, wanted, making, command)
-    except (TopicsError, HiddenTopicError) as error:
+            plan = checked_topics(
+                admin, settings.broker, wanted, making, command, needs_of(settings)
+            )
+    except (TopicsError, MissingRightError) as error:
         raise DispatchError(str(error)) from error
     return plan.counts()
 
@@ -36,9 +39,16 @@ def watch_of(settings: DispatchSettings, partitions: dict[str, int]) -> TopicWat
     """Looks at the topics while the dispatcher runs; ``partitions``: what was found before."""
 
     def check_settings(admin: Any) -> None:
-        refuse(plan_topics(admin, of_dispatcher(settings.topics), Making()))
+        wanted = of_dispatcher(settings.topics)
+        refuse(plan_topics(admin, settings.broker, wanted, Making()))
 
-    return TopicWatch(settings.broker, partitions, check_settings)
+    return TopicWatch(settings.broker, partitions, check_settings, needs_of(settings))
+
+
+def needs_of(settings: DispatchSettings) -> Needs:
+    """What a dispatcher does with its topics."""
+    scope = Scope(dispatch=settings.topics, group=settings.group)
+    return topic_operations(rights_of("dispatcher", scope))
 
 
 def _options(settings: DispatchSettings) -> str:

@@ -70,7 +70,7 @@ class Opener(Generic[T]):
         except BaseException as error:
             await writer.close()
             if isinstance(error, self._cluster.forbidden):
-                raise ForbiddenError(error) from error
+                raise ForbiddenError(error, self._settings.broker, "Read") from error
             raise
         copy.rows.rebuild_due()  # (c)
         crashpoints.reached("open", "c")

@@ -32,7 +32,7 @@ from kafka.structs import OffsetAndMetadata
 from streamproc.kafka.errors import DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.producer import BulkProducer
-from streamproc.kafka.rights import said
+from streamproc.kafka.rights import Lack, MissingRightError, said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin
 from streamproc.supervision import one_thread
@@ -77,15 +77,13 @@ class ExactlyOnceProducer:
         try:
             stay_fenced(self.bulk.kafka)
             self.bulk.kafka.init_transactions()
-        except TransactionalIdAuthorizationFailedError as error:
-            self.bulk.close()
-            raise TopicError(
-                f"no right to use the transactional id {self.name}; allow Write and Describe on it "
-                "to this client"
-            ) from error
         except KafkaError as error:
             self.bulk.close()
-            raise TopicError(f"transactions do not work at {bootstrap}: {said(error)}") from error
+            if isinstance(error, TransactionalIdAuthorizationFailedError):
+                raise MissingRightError(
+                    bootstrap, [Lack("Write", "transactional id", self.name)]
+                ) from error
+            raise TopicError(said(error, bootstrap, place="transactions do not work")) from error
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +110,9 @@ class ExactlyOnceProducer:
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.2)
+        except KafkaError as error:
+            place = f"the position of {self.name}"
+            raise TopicError(said(error, self._bootstrap, place=place)) from error
         finally:
             admin.close()
         entry = found.get(self._place)
@@ -195,5 +196,7 @@ class ExactlyOnceProducer:
                 raise RunFencedError(f"another run of {self.name} took over") from error
             raise
         except KafkaError as error:
-            raise DeliveryError(f"the transaction failed: {said(error)}") from error
+            raise DeliveryError(
+                said(error, self._bootstrap, "Write", "the transaction failed")
+            ) from error
         self._open = False

@@ -9,9 +9,9 @@ from kafka.errors import KafkaError
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import MissingTopicError, TopicError
 from streamproc.kafka.probe import is_reachable, why_no_answer
-from streamproc.kafka.rights import hidden_topic, said
+from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import is_hidden, open_admin, partition_count
+from streamproc.kafka.topics import open_admin, partition_count
 
 
 def open_producer(topic: str, broker: Broker, **options: Any) -> Any:
@@ -31,9 +31,7 @@ def _why_not(topic: str, broker: Broker, error: KafkaError) -> str:
     reason."""
     if not is_reachable(broker):
         return f"cannot write to {topic} at {broker}: {why_no_answer(broker, error)}"
-    if is_hidden(broker, topic):
-        return hidden_topic(broker, topic)
-    return f"cannot write to {topic} at {broker}: {said(error)}"
+    return said(error, broker, "Write", f"cannot write to {topic}")
 
 
 def _look_for(topic: str, broker: Broker, options: dict[str, Any]) -> None:
@@ -41,12 +39,12 @@ def _look_for(topic: str, broker: Broker, options: dict[str, Any]) -> None:
     names = ("bootstrap_timeout_ms", "api_version")
     admin = open_admin(broker, **{name: options[name] for name in names if name in options})
     try:
-        if not partition_count(admin, topic, broker):
+        if not partition_count(admin, topic, broker, ("Write",)):
             raise MissingTopicError(
                 f"there is no topic {topic} at {broker}; correct the name, or create it with "
                 f"`streamproc topics create`"
             )
     except KafkaError as error:
-        raise TopicError(f"cannot write to {topic} at {broker}: {said(error)}") from error
+        raise TopicError(said(error, broker, "Write", f"cannot write to {topic}")) from error
     finally:
         admin.close()

@@ -96,9 +96,9 @@ def why_no_answer(broker: Broker, error: BaseException) -> str:
     finding = _look(settings_of(broker))
     if finding is not None and finding.is_refusal:
         return finding.text
-    refused = missing_right(error)
+    refused = missing_right(error, broker)
     if finding is None and refused is not None:
-        return f"{broker}: {refused}"
+        return refused
     because = f" ({said(error) if finding is None else finding.text})"
     return f"no Kafka broker answers at {broker}; start it or correct --broker{because}"
 

@@ -26,6 +26,8 @@ class KafkaSettings:
     login: Login | None = None
     given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """The user's values, by the names of ``fields.py``, for processes that this process starts."""
+    role: str = field(default="", compare=False)
+    """The role whose rights the user needs (``streamproc acls``), for messages."""
 
     def __str__(self) -> str:
         """The addresses, as messages show the cluster."""
@@ -35,6 +37,16 @@ class KafkaSettings:
     def addresses(self) -> tuple[str, ...]:
         """Each HOST:PORT of ``bootstrap``."""
         return tuple(one.strip() for one in self.bootstrap.split(",") if one.strip())
+
+    @property
+    def user(self) -> str:
+        """Whom the broker takes this client for, as far as is known here."""
+        if self.login is not None:
+            who = self.login.who()
+            return who if who.startswith("user ") else f"the user of {who}"
+        if self.tls is not None and self.tls.cert is not None:
+            return f"the user of the certificate {self.tls.cert.name}"
+        return "the user ANONYMOUS"
 
     @property
     def security_protocol(self) -> str:

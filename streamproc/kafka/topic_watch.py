@@ -2,6 +2,7 @@
 
 A client uses partitions that are added to its topics without a message: producers spread keys over
 all of them, and a program that reads partitions by number reads none of the new ones.
+Not every client tells that a right was taken away: some try again for ever.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_admin
-from streamproc.kafka.errors import ReachError, TokenError, TopicError
+from streamproc.kafka.errors import KafkaSettingsError, ReachError, TokenError, TopicError
+from streamproc.kafka.rights import Needs
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.silence import Heard, Silence, logged
-from streamproc.kafka.topics import HiddenTopicError, find_topics
+from streamproc.kafka.topics import NOTHING, find_topics
 from streamproc.supervision import start_thread
 
 LOOK_SECONDS = 2.0
@@ -28,6 +30,11 @@ ANSWER_MS = 4_000
 ten seconds."""
 WAIT_SECONDS = 1.0
 FURTHER_SECONDS = 30.0
+
+
+UNANSWERED = (KafkaError, KafkaSettingsError, ReachError, TokenError, OSError, TimeoutError)
+"""A look that failed so is repeated. The file of a secret can be empty for a moment while somebody
+replaces it."""
 
 
 class PartitionsChangedError(TopicError):
@@ -50,8 +57,10 @@ class TopicWatch:
         partitions: Mapping[str, int],
         further: Callable[[Any], None] | None = None,
         silence: Silence | None = None,
+        needs: Needs = NOTHING,
     ) -> None:
-        """``partitions``: what each topic had at the start.
+        """``partitions``: what each topic had at the start. ``needs``: what the program does with
+        them, so that rights that are taken away are noticed.
 
         ``further``: asked with the admin client now and then; it may raise what ends the program.
         ``silence``: reports a broker that does not answer; None: log lines.
@@ -59,6 +68,7 @@ class TopicWatch:
         self._broker = broker
         self._partitions = dict(partitions)
         self._further = further
+        self._needs = needs
         self._admin: Any = None
         self._silence = silence or Silence(broker)
         self._further_at = time.monotonic()
@@ -70,7 +80,7 @@ class TopicWatch:
             self.look()
 
     def look(self) -> None:
-        """Raises :class:`PartitionsChangedError`, and what ``further`` raises.
+        """Raises :class:`PartitionsChangedError`, ``MissingRightError``, what ``further`` raises.
 
         A broker that does not answer is logged, and raises nothing.
         """
@@ -80,13 +90,11 @@ class TopicWatch:
                 self._admin = kafka_admin(
                     self._broker, bootstrap_timeout_ms=ANSWER_MS, request_timeout_ms=ANSWER_MS
                 )
-            found = find_topics(self._admin, self._partitions)
+            found = find_topics(self._admin, self._broker, self._partitions, needs=self._needs)
             if self._further is not None and time.monotonic() - self._further_at > FURTHER_SECONDS:
                 self._further_at = time.monotonic()
                 self._further(self._admin)
-        except HiddenTopicError:
-            return  # permissions were taken away: the user of the topic reports it
-        except (KafkaError, ReachError, TokenError, OSError, TimeoutError) as error:
+        except UNANSWERED as error:
             self.close()
             self._silence.failed(error)
             return

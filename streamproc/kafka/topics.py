@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.probe import why_no_answer
-from streamproc.kafka.rights import TOPIC_AUTHORIZATION_FAILED, hidden_topic, said
+from streamproc.kafka.rights import Lack, MissingRightError, Needs, check_rights, said
 from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 800_000
 NEW_TOPIC_LIMIT_SECONDS = 10.0
+NOTHING: Needs = MappingProxyType({})
 
 #: Topics for replays carry any time: a future one is refused by default from an hour on, and an old
 #: one is deleted.
@@ -65,17 +66,6 @@ class NewTopic:
     configs: Mapping[str, str]
 
 
-class HiddenTopicError(TopicError):
-    """The broker does not let this user see topics."""
-
-    def __init__(self, topics: Sequence[str]) -> None:
-        super().__init__(
-            f"the broker does not let this client's user see {', '.join(sorted(topics))}; allow it "
-            f"Describe, and Read or Write, on them"
-        )
-        self.topics = topics
-
-
 def open_admin(bootstrap: Broker, **settings: Any) -> Any:
     """Open an admin client. Raises :class:`TopicError` if no broker answers."""
     try:
@@ -88,6 +78,7 @@ def topic_facts(
     bootstrap: Broker,
     topic: str,
     *,
+    operations: Collection[str] = (),
     create_partitions: int | None = None,
     replication_factor: int = 1,
     configs: Mapping[str, str] = ANY_TIME,
@@ -96,14 +87,15 @@ def topic_facts(
     """The facts of ``topic``. It is created first if it is missing and ``create_partitions`` is a
     number.
 
-    Raises :class:`TopicError` if the broker does not answer or the topic does not exist.
+    Raises :class:`TopicError` if the broker does not answer, the topic does not exist, or one of
+    the ``operations`` on it is not allowed.
     """
     admin = open_admin(bootstrap, **settings)
     try:
-        count = partition_count(admin, topic, bootstrap)
+        count = partition_count(admin, topic, bootstrap, operations)
         if not count and create_partitions is not None:
             _create(admin, topic, create_partitions, replication_factor, configs)
-            count = _await_topic(admin, topic, bootstrap)
+            count = _await_topic(admin, topic, bootstrap, operations)
         if not count:
             raise TopicError(
                 f"there is no topic {topic} at {bootstrap}; correct the name, or create it with "
@@ -111,35 +103,53 @@ def topic_facts(
             )
         return _facts(admin, topic, count)
     except KafkaError as error:
-        raise TopicError(f"topic {topic} at {bootstrap}: {said(error)}") from error
+        raise TopicError(said(error, bootstrap, place=f"topic {topic}")) from error
     finally:
         admin.close()
 
 
-def partition_count(admin: Any, topic: str, broker: Broker) -> int:
+def readable_partitions(broker: Broker, topic: str) -> list[int]:
+    """The numbers of the partitions of a topic, which this client's user may read; none if there
+    is no such topic.
+
+    Raises :class:`TopicError` if no broker answers, :class:`MissingRightError`.
+    """
+    admin = open_admin(broker)
+    try:
+        return list(range(partition_count(admin, topic, broker, ("Read",))))
+    except KafkaError as error:
+        raise TopicError(said(error, broker, place=f"topic {topic}")) from error
+    finally:
+        admin.close()
+
+
+def partition_count(
+    admin: Any, topic: str, broker: Broker, operations: Collection[str] = ()
+) -> int:
     """The number of partitions; 0 if there is no such topic.
 
-    Raises :class:`TopicError` if this client's user may not see it.
+    Raises :class:`MissingRightError` if this client's user may not see it, or one of the
+    ``operations`` is not allowed.
     """
     (found,) = admin.describe_topics([topic])
-    if found["error_code"] == TOPIC_AUTHORIZATION_FAILED:
-        raise TopicError(hidden_topic(broker, topic))
+    check_rights(broker, [found], {topic: operations})
     return 0 if found["error_code"] else len(found["partitions"])
 
 
 def find_topics(
-    admin: Any, names: Iterable[str], settings: Iterable[str] = ()
+    admin: Any,
+    broker: Broker,
+    names: Iterable[str],
+    settings: Iterable[str] = (),
+    needs: Needs = NOTHING,
 ) -> dict[str, FoundTopic]:
     """Those of the topics that exist, with these of their settings.
 
-    Raises :class:`HiddenTopicError`, KafkaError.
+    Raises :class:`MissingRightError` if one may not be seen or not be used as ``needs`` says, and
+    KafkaError.
     """
     described = {one["name"]: one for one in admin.describe_topics(list(dict.fromkeys(names)))}
-    hidden = [
-        name for name, one in described.items() if one["error_code"] == TOPIC_AUTHORIZATION_FAILED
-    ]
-    if hidden:
-        raise HiddenTopicError(hidden)
+    check_rights(broker, described.values(), needs)
     there = [name for name, one in described.items() if not one["error_code"] and one["partitions"]]
     configs = topic_configs(admin, there, settings)
     return {
@@ -169,21 +179,23 @@ def topic_configs(
     }
 
 
-def make_topics(admin: Any, wanted: Mapping[str, NewTopic]) -> None:
+def make_topics(admin: Any, broker: Broker, wanted: Mapping[str, NewTopic]) -> None:
     """Make topics and wait until they are there; one that somebody else made meanwhile is left.
 
-    Raises :class:`TopicError` with all that the broker refuses.
+    Raises :class:`MissingRightError` before any is made, and :class:`TopicError` with all that the
+    broker refuses.
     """
+    _try_to_make(admin, broker, wanted)
     problems = []
     for name, one in wanted.items():
         try:
             _create(admin, name, one.partitions, one.replication_factor, one.configs)
         except KafkaError as error:
-            problems.append(f"{name}: {said(error)}")
+            problems.append(f"{name}: {said(error, broker)}")
     if problems:
         raise TopicError(f"could not make topics ({'; '.join(problems)})")
     deadline = time.monotonic() + NEW_TOPIC_LIMIT_SECONDS
-    while missing := wanted.keys() - find_topics(admin, wanted).keys():
+    while missing := wanted.keys() - find_topics(admin, broker, wanted).keys():
         if time.monotonic() > deadline:
             raise TopicError(f"made, and not there yet: {', '.join(sorted(missing))}; try again")
         time.sleep(0.05)
@@ -201,12 +213,27 @@ def end_offsets(admin: Any, topics: Mapping[str, int]) -> dict[str, list[int]]:
     return ends
 
 
+def _try_to_make(admin: Any, broker: Broker, wanted: Mapping[str, NewTopic]) -> None:
+    """Ask the broker which of the topics this user may make, without making one."""
+    lacks = []
+    for name, one in wanted.items():
+        try:
+            _create(admin, name, one.partitions, one.replication_factor, one.configs, only_try=True)
+        except TopicAuthorizationFailedError:
+            lacks.append(Lack("Create", "topic", name))
+        except KafkaError:
+            pass  # making it gives the same error, among all others
+    if lacks:
+        raise MissingRightError(broker, lacks)
+
+
 def _create(
     admin: Any,
     topic: str,
     partitions: int,
     replication: int,
     configs: Mapping[str, str],
+    only_try: bool = False,
 ) -> None:
     wanted = {
         topic: {
@@ -216,27 +243,15 @@ def _create(
         }
     }
     try:
-        admin.create_topics(wanted)
+        admin.create_topics(wanted, validate_only=only_try)
     except TopicAlreadyExistsError:
         return  # another process has created it
 
 
-def is_hidden(broker: Broker, topic: str) -> bool:
-    """Whether a topic exists but this client's user may not see it."""
-    try:
-        with closing(open_admin(broker)) as admin:
-            find_topics(admin, [topic])
-    except HiddenTopicError:
-        return True
-    except (KafkaError, TopicError):
-        pass
-    return False
-
-
-def _await_topic(admin: Any, topic: str, broker: Broker) -> int:
+def _await_topic(admin: Any, topic: str, broker: Broker, operations: Collection[str]) -> int:
     deadline = time.monotonic() + NEW_TOPIC_LIMIT_SECONDS
     while time.monotonic() < deadline:
-        count = partition_count(admin, topic, broker)
+        count = partition_count(admin, topic, broker, operations)
         if count:
             return count
         time.sleep(0.05)

@@ -23,7 +23,9 @@ from streamproc.contracts.topics import (
     changelog_of,
 )
 from streamproc.errors import StreamprocError
-from streamproc.kafka.topics import FoundTopic, NewTopic, find_topics, make_topics
+from streamproc.kafka.rights import Needs
+from streamproc.kafka.settings import Broker
+from streamproc.kafka.topics import NOTHING, FoundTopic, NewTopic, find_topics, make_topics
 
 
 class TopicsError(StreamprocError):
@@ -159,12 +161,21 @@ class Plan:
         )
 
 
-def plan_topics(admin: Any, wanted: Iterable[Wanted], making: Making) -> Plan:
-    """Look which topics exist. Raises ``HiddenTopicError``, KafkaError."""
+def plan_topics(
+    admin: Any,
+    broker: Broker,
+    wanted: Iterable[Wanted],
+    making: Making,
+    needs: Needs = NOTHING,
+) -> Plan:
+    """Look which topics exist, and whether they may be used as ``needs`` says.
+
+    Raises ``MissingRightError``, KafkaError.
+    """
     each = list({one.name: one for one in wanted}.values())
     planned = {one.name: configs_of(one.role, making.clock, making.retention_ms) for one in each}
     settings = dict.fromkeys([*SETTINGS, *(name for one in planned.values() for name in one)])
-    found = find_topics(admin, [one.name for one in each], settings)
+    found = find_topics(admin, broker, [one.name for one in each], settings, needs)
     existing = [found[one.name].partitions for one in each if _is_counted(one, found)]
     partitions = existing[0] if existing else making.partitions or PARTITIONS
     return Plan(
@@ -184,9 +195,9 @@ def plan_topics(admin: Any, wanted: Iterable[Wanted], making: Making) -> Plan:
     )
 
 
-def make_missing(admin: Any, plan: Plan) -> None:
+def make_missing(admin: Any, broker: Broker, plan: Plan) -> None:
     """Make what does not exist, and change nothing of what does. Raises ``TopicError``."""
-    make_topics(admin, {one.wanted.name: one.new for one in plan.missing})
+    make_topics(admin, broker, {one.wanted.name: one.new for one in plan.missing})
 
 
 def _is_counted(one: Wanted, found: Mapping[str, FoundTopic]) -> bool:

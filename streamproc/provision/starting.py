@@ -10,9 +10,9 @@ import structlog
 from kafka.errors import KafkaError
 
 from streamproc.kafka.errors import TopicError
-from streamproc.kafka.rights import said
+from streamproc.kafka.rights import MissingRightError, Needs, said
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import HiddenTopicError, open_admin
+from streamproc.kafka.topics import open_admin
 from streamproc.provision.planning import (
     Making,
     Plan,
@@ -34,10 +34,10 @@ def admin_of(broker: Broker) -> Iterator[Any]:
         raise TopicsError(str(error)) from error
     try:
         yield admin
-    except HiddenTopicError:
+    except MissingRightError:
         raise
     except (KafkaError, TopicError) as error:
-        raise TopicsError(f"topics at {broker}: {said(error)}") from error
+        raise TopicsError(said(error, broker, "Describe", "topics")) from error
     finally:
         admin.close()
 
@@ -48,24 +48,25 @@ def checked_topics(
     wanted: Iterable[Wanted],
     making: Making,
     command: str | None,
+    needs: Needs,
     check: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
     """The topics, all of which exist and fit together; what they may lose is logged.
 
     ``command``: the options that make them, for a person who reads that some are missing. None:
-    the missing ones are made now. ``check`` may refuse what there is, before any is made. Raises
-    :class:`TopicsError`, ``HiddenTopicError``.
+    the missing ones are made now. ``needs``: what the program does with its topics. ``check`` may
+    refuse what there is, before any is made. Raises :class:`TopicsError`, ``MissingRightError``.
     """
     each = list(wanted)
-    plan = plan_topics(admin, each, making)
+    plan = plan_topics(admin, broker, each, making, needs)
     refuse(plan)
     check(plan)
     if plan.missing:
         if command is not None:
             raise TopicsError(_missing(plan, broker, command))
-        make_missing(admin, plan)
+        make_missing(admin, broker, plan)
         # Looked at again: somebody else may have made them otherwise.
-        plan = plan_topics(admin, each, making)
+        plan = plan_topics(admin, broker, each, making, needs)
         refuse(plan)
     tell(plan)
     return plan

@@ -14,6 +14,7 @@ from streamproc.provision.planning import Making, of_worker, plan_topics
 from streamproc.provision.starting import refuse
 from streamproc.supervision import start_task
 from streamproc.worker.settings import WorkerSettings
+from streamproc.worker.topics import needs_of
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +26,9 @@ class TopicGuard:
         """``partitions``: what ``prepare_topics`` found."""
         self._app = app
         self._settings = settings
-        self._watch = TopicWatch(settings.broker, partitions, self._check_settings)
+        self._watch = TopicWatch(
+            settings.broker, partitions, self._check_settings, needs_of(settings)
+        )
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,4 +53,5 @@ class TopicGuard:
     def _check_settings(self, admin: Any) -> None:
         """What is refused at a start is refused later, too: it loses records from now on."""
         wanted = of_worker(self._settings.topics, self._settings.app_id)
-        refuse(plan_topics(admin, wanted, Making(clock=self._settings.clock)))
+        making = Making(clock=self._settings.clock)
+        refuse(plan_topics(admin, self._settings.broker, wanted, making))

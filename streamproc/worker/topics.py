@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamproc.contracts.rights import Scope, rights_of, topic_operations
 from streamproc.contracts.topics import PARTITIONS
-from streamproc.engine.errors import PERMISSIONS
-from streamproc.kafka.topics import HiddenTopicError, end_offsets, find_topics
+from streamproc.kafka.rights import Needs
+from streamproc.kafka.topics import end_offsets, find_topics
 from streamproc.provision.planning import Making, Plan, TopicsError, of_worker
 from streamproc.provision.starting import admin_of, checked_topics
 from streamproc.worker.settings import WorkerSettings
@@ -17,7 +18,7 @@ def prepare_topics(settings: WorkerSettings) -> dict[str, int]:
 
     Missing ones are made if the settings say so. Raises :class:`TopicsError` if they are missing
     otherwise, do not fit together, have settings that lose records, or if the state is not the one
-    that the outputs were made from.
+    that the outputs were made from; ``MissingRightError`` before anything is made or written.
     """
     wanted = of_worker(settings.topics, settings.app_id)
     if settings.embedded:  # it knows no settings, and no other number
@@ -29,22 +30,23 @@ def prepare_topics(settings: WorkerSettings) -> dict[str, int]:
         settings.clock,
     )
     with admin_of(settings.broker) as admin:
-        try:
-            command = None if settings.create_topics else _options(settings)
-            plan = checked_topics(
-                admin,
-                settings.broker,
-                wanted,
-                making,
-                command,
-                lambda plan: _check_state(admin, plan, settings),
-            )
-        except HiddenTopicError as error:
-            raise TopicsError(
-                f"the broker does not let this worker's user see {', '.join(error.topics)}; "
-                f"{PERMISSIONS}"
-            ) from error
+        command = None if settings.create_topics else _options(settings)
+        plan = checked_topics(
+            admin,
+            settings.broker,
+            wanted,
+            making,
+            command,
+            needs_of(settings),
+            lambda plan: _check_state(admin, plan, settings),
+        )
     return plan.counts()
+
+
+def needs_of(settings: WorkerSettings) -> Needs:
+    """What a worker does with its topics."""
+    scope = Scope(settings.topics, app_id=settings.app_id)
+    return topic_operations(rights_of("worker", scope))
 
 
 def _check_state(admin: Any, plan: Plan, settings: WorkerSettings) -> None:
@@ -86,13 +88,12 @@ def _options(settings: WorkerSettings) -> str:
 
 
 def changelog_partitions(settings: WorkerSettings) -> int:
-    """How many partitions the table's changelog has; 0 if there is none. For tools.
+    """How many partitions the table's changelog has; 0 if there is none. For tools that read it
+    and the input.
 
-    Raises :class:`TopicsError` if the broker does not answer or does not allow the question.
+    Raises :class:`TopicsError` if the broker does not answer, ``MissingRightError``.
     """
     with admin_of(settings.broker) as admin:
-        try:
-            found = find_topics(admin, [settings.changelog])
-        except HiddenTopicError as error:
-            raise TopicsError(str(error)) from error
-    return found[settings.changelog].partitions if found else 0
+        names = (settings.changelog, *settings.topics.read)
+        found = find_topics(admin, settings.broker, names, needs=dict.fromkeys(names, ("Read",)))
+    return found[settings.changelog].partitions if settings.changelog in found else 0

@@ -39,7 +39,7 @@ def make(bootstrap: str, topic: str, partitions: int = 3, **configs: str) -> Non
     admin = open_admin(bootstrap)
     try:
         named = {name.replace("_", "."): value for name, value in configs.items()}
-        make_topics(admin, {topic: NewTopic(partitions, 1, named)})
+        make_topics(admin, bootstrap, {topic: NewTopic(partitions, 1, named)})
     finally:
         admin.close()
 
@@ -47,7 +47,7 @@ def make(bootstrap: str, topic: str, partitions: int = 3, **configs: str) -> Non
 def config(bootstrap: str, topic: str, name: str) -> str:
     admin = open_admin(bootstrap)
     try:
-        return str(find_topics(admin, [topic], [name])[topic].configs[name])
+        return str(find_topics(admin, bootstrap, [topic], [name])[topic].configs[name])
     finally:
         admin.close()
 
@@ -151,7 +151,7 @@ def test_missing_topics_are_named_in_one_line_and_not_made(bootstrap: str) -> No
     assert command is not None
     admin = open_admin(bootstrap)
     try:
-        assert find_topics(admin, settings.topics.outputs) == {}
+        assert find_topics(admin, bootstrap, settings.topics.outputs) == {}
     finally:
         admin.close()
     made = CliRunner().invoke(main, command[1].split())
@@ -187,7 +187,7 @@ def test_a_changelog_that_a_mistyped_name_would_make_is_not_made(bootstrap: str)
         prepare_topics(wrong)
     admin = open_admin(bootstrap)
     try:
-        assert find_topics(admin, [wrong.changelog]) == {}
+        assert find_topics(admin, bootstrap, [wrong.changelog]) == {}
     finally:
         admin.close()
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
+from streamproc.contracts.rights import USER_ROLES, Operation, Scope, by_resource, rights_of
 from streamproc.contracts.rules_file.conversation import default_commands
 from streamproc.contracts.topic_settings import DEMANDS
-from streamproc.contracts.topics import ROLES, TOPICS
+from streamproc.contracts.topics import ROLES, TOPICS, WorkerTopics
 from streamproc.core.rules.commands import ACTIONS
 from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.metrics.declaring import Metrics
@@ -122,6 +124,36 @@ def usage() -> Rows:
         yield f"`{one.name}`", default, one.says
 
 
+REPLAY = Scope(
+    WorkerTopics(),
+    app_id="APP-ID",
+    group="GROUP",
+    source="SOURCE",
+    target="TARGET",
+    makes_topics=True,
+)
+
+
+def rights() -> Rows:
+    """The least rights of each role: resources with the same operations share a row."""
+    yield "Role", "Runs", "Operations", "On"
+    for role, runs in USER_ROLES.items():
+        scope = REPLAY if role == "replay" else replace(REPLAY, makes_topics=False)
+        shared: dict[tuple[Operation, ...], list[str]] = {}
+        for (resource, name, is_prefix), operations in by_resource(rights_of(role, scope)).items():
+            shown = f"`{name}`, and what begins so" if is_prefix else f"`{name}`"
+            if resource == "transactional-id":
+                if not name.endswith(("-0", "-")):
+                    continue  # one for each digit
+                shown = f"those that begin with `{name.removesuffix('0')}`"
+                shown += " and a digit" if name.endswith("0") else ""
+            label = {"topic": ""}.get(resource, f"{resource.replace('-', ' ')}: ")
+            shared.setdefault(operations, []).append(f"{label}{shown}")
+        for operations, names in shared.items():
+            yield f"`{role}`", runs, ", ".join(operations), "; ".join(names)
+            runs = ""
+
+
 def metrics_of(home: type[Metrics]) -> Rows:
     """The metrics of one kind of process."""
     yield "Metric", "Kind", "What it says", "Labels"
@@ -137,6 +169,7 @@ TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/operations.md", "topic settings"): topic_settings,
     ("docs/two-way-sms.md", "commands"): commands,
     ("docs/two-way-sms.md", "preferences"): preferences,
+    ("docs/security-kafka.md", "rights"): rights,
     ("docs/metrics.md", "worker"): partial(metrics_of, WorkerMetrics),
     ("docs/metrics.md", "dispatch"): partial(metrics_of, DispatchMetrics),
 }

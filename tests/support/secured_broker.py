@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamproc.contracts.rights import USER_ROLES
 from tests.support.certificates import Authority, Issued
 from tests.support.jvm_broker import JvmBroker
 from tests.support.ports import free_port
@@ -19,6 +20,8 @@ PASSWORD = 'app\'s "secret" =1'
 """It has characters that need care in files."""
 POOR_USER, POOR_PASSWORD = "poor", "poor-secret"
 """A user who may log in, and nothing else."""
+ROLE_PASSWORD = "role-secret"
+"""The password of the users ``streamproc-ROLE``, who have no rights until a test gives some."""
 CLIENT_NAME = "client.example"
 """The owner's name in the client's certificate."""
 
@@ -98,9 +101,10 @@ class SecuredBroker(JvmBroker):
         }
 
     def _format_options(self) -> tuple[str, ...]:
+        roles = [(f"streamproc-{role}", ROLE_PASSWORD) for role in USER_ROLES]
         options: list[str] = []
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-            for user, password in ((USER, PASSWORD), (POOR_USER, POOR_PASSWORD)):
+            for user, password in ((USER, PASSWORD), (POOR_USER, POOR_PASSWORD), *roles):
                 credentials = f"{mechanism}=[name={user},password={password}]"
                 options += ["--add-scram", credentials]
         return tuple(options)

@@ -108,9 +108,9 @@ async def test_a_partition_that_worked_for_long_is_repaired_at_once(world: World
 
 
 async def test_what_the_broker_does_not_allow_stops_the_worker(world: World) -> None:
-    refusal = ForbiddenError(TopicAuthorizationFailedError({"out"}))
+    refusal = ForbiddenError(TopicAuthorizationFailedError({"out"}), "localhost:9092", "Write")
     world.breaks(refusal)
     await world.settled()
     assert (world.crashes, world.opened_at) == ([refusal], [])
     assert "out" in str(refusal)
-    assert "Write on its changelog" in str(refusal)
+    assert "no right to Write the topic out at localhost:9092" in str(refusal)

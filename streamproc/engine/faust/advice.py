@@ -21,8 +21,6 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from streamproc.engine.errors import PERMISSIONS
-
 FORBIDDEN = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -37,7 +35,7 @@ TRANSIENT = (KafkaError, OSError, TimeoutError)
 """Errors that can disappear without action: the broker is down, slow, or elects a leader."""
 
 _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    (FORBIDDEN, PERMISSIONS),
+    (FORBIDDEN, "a right is missing: docs/security-kafka.md#rights"),
     (
         (InvalidSessionTimeoutError,),
         "--session-timeout-seconds must lie between the broker's group.min.session.timeout.ms and "

@@ -77,7 +77,7 @@ class BatchConsumer(driver.Consumer):
         async for _ in self.itertimer(REFUSALS_CHECK_SECONDS, name="refusals"):
             error = self._thread.refusal()
             if error is not None:
-                await self.crash(_refused(error))
+                await self.crash(self._refused(error))
                 # The client only stores the error, so it is asked at intervals.
                 return
 
@@ -151,6 +151,13 @@ class BatchConsumer(driver.Consumer):
         await self.sleep(PATIENCE_SECONDS)
         return {}, set()
 
+    def _refused(self, error: BaseException) -> StreamprocError:
+        refusal: StreamprocError = GroupError(error, advice(error))
+        if isinstance(error, FORBIDDEN):
+            refusal = ForbiddenError(error, self._engine.settings.broker, "Read")
+        log.critical("the worker stops because the broker refused it", why=str(refusal))
+        return refusal
+
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         async with self._fetching:
             return await self._fetch(active_partitions, timeout)
@@ -159,7 +166,7 @@ class BatchConsumer(driver.Consumer):
         try:
             fetched = await super()._getmany(active_partitions, min(timeout, PATIENCE_SECONDS))
         except FORBIDDEN as error:
-            raise _refused(error) from error
+            raise self._refused(error) from error
         self._note_ranges()
         size = self._engine.settings.chunk_records
         # This happens before the next fetch, so that the positions belong to these records.
@@ -284,13 +291,6 @@ class BatchConsumer(driver.Consumer):
             log.warning(
                 "group offsets were not committed; lag tools show too much", error=repr(error)
             )
-
-
-def _refused(error: BaseException) -> StreamprocError:
-    is_forbidden = isinstance(error, FORBIDDEN)
-    refusal = ForbiddenError(error) if is_forbidden else GroupError(error, advice(error))
-    log.critical("the worker stops because the broker refused it", why=str(refusal))
-    return refusal
 
 
 class BatchTransport(driver.Transport):

@@ -29,6 +29,7 @@ class TransactionalProducer:
 
     def __init__(self, broker: Broker, app_id: str, partition: int) -> None:
         self.partition = partition
+        self._broker = broker
         self._producer: Any = aio_producer(
             broker,
             transactional_id=f"{app_id}-{partition}",
@@ -50,7 +51,7 @@ class TransactionalProducer:
         except BaseException as error:
             await self.close()
             if isinstance(error, FORBIDDEN):
-                raise ForbiddenError(error) from error
+                raise ForbiddenError(error, self._broker, "Write") from error
             if isinstance(error, AssertionError):
                 # A broker that has just restarted may know no brokers, not even itself.
                 raise KafkaConnectionError(f"no brokers known yet ({error})") from error
@@ -86,7 +87,7 @@ class TransactionalProducer:
         if isinstance(error, ProducerFenced):
             return TakenOverError(f"partition {self.partition} was taken over")
         refusal = self._refusal(error)
-        return None if refusal is None else ForbiddenError(refusal)
+        return None if refusal is None else ForbiddenError(refusal, self._broker, "Write")
 
     def _refusal(self, error: BaseException) -> BaseException | None:
         """The broker's refusal that is the cause of an error. The error itself is often another

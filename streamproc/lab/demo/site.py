@@ -79,6 +79,7 @@ def _create_topics(broker: Broker, names: Names) -> None:
     making = Making(PARTITIONS, REPLICATION, clock="event")
     try:
         with admin_of(broker) as admin:
-            make_missing(admin, plan_topics(admin, of_worker(names.worker, names.app_id), making))
+            wanted = of_worker(names.worker, names.app_id)
+            make_missing(admin, broker, plan_topics(admin, broker, wanted, making))
     except TopicsError as error:
         raise TopicError(f"cannot make the demo's topics: {error}") from error

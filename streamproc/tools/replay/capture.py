@@ -16,11 +16,11 @@ from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingWr
 from streamproc.kafka.recording.frames import encode_header
 from streamproc.kafka.recording.recovery import reopen
 from streamproc.kafka.recording.writer import FRAME_RECORDS
-from streamproc.kafka.rights import hidden_topic, said
+from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.silence import Silence, left_to_others
 from streamproc.kafka.topic_watch import TopicWatch
-from streamproc.kafka.topics import is_hidden
+from streamproc.kafka.topics import readable_partitions
 from streamproc.tools.replay.pace import Control
 from streamproc.tools.replay.sources import open_consumer, to_log_record
 
@@ -52,6 +52,7 @@ class Capture:
             raise BadRecordingError(
                 f"{path}: a capture is written as zstd; give a name like FILE.zst"
             )
+        self._bootstrap = bootstrap
         self._transform = transform
         self._taken: list[LogRecord] = []
         self._clocks: dict[tuple[str | None, int | None], int] = {}
@@ -73,7 +74,8 @@ class Capture:
             self._writer = RecordingWriter(path, durable=True, header=encode_header(offsets))
         counts = Counter(place.topic for place in places)
         # Partitions that are added would be missing in the recording.
-        self._watch = TopicWatch(bootstrap, counts, silence=Silence(bootstrap, left_to_others))
+        silence, needs = Silence(bootstrap, left_to_others), dict.fromkeys(counts, ("Read",))
+        self._watch = TopicWatch(bootstrap, counts, None, silence, needs)
         self._consumer.assign(places)
         for place in places:
             self._consumer.seek(place, offsets[_name(place)])
@@ -107,6 +109,8 @@ class Capture:
                 f"records are gone that were not captured yet ({error}); the file is whole up to "
                 "there, capture into a new one"
             ) from error
+        except KafkaError as error:
+            raise TopicError(said(error, self._bootstrap, "Read", "recording stopped")) from error
         finally:
             self._end_frame()
             self._writer.close()
@@ -136,17 +140,12 @@ class Capture:
     def _places(self, topics: Sequence[str], bootstrap: Broker) -> list[TopicPartition]:
         places = []
         for topic in topics:
-            try:
-                numbers = self._consumer.partitions_for_topic(topic)
-            except KafkaError as error:
-                raise TopicError(f"topic {topic} at {bootstrap}: {said(error)}") from error
+            numbers = readable_partitions(bootstrap, topic)
             if not numbers:
-                if is_hidden(bootstrap, topic):
-                    raise TopicError(hidden_topic(bootstrap, topic))
                 raise TopicError(
                     f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
                 )
-            places += [TopicPartition(topic, number) for number in sorted(numbers)]
+            places += [TopicPartition(topic, number) for number in numbers]
         return places
 
     def _starts(self, places: list[TopicPartition], start: Start) -> dict[str, int]:

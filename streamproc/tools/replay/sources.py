@@ -16,9 +16,9 @@ from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import MissingTopicError, TopicError
 from streamproc.kafka.probe import why_no_answer
 from streamproc.kafka.recording import LogRecord, RecordingReader
-from streamproc.kafka.rights import hidden_topic, said
+from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import is_hidden
+from streamproc.kafka.topics import readable_partitions
 
 BUFFERED_RECORDS = 20_000
 """How many records of one partition can wait for the others."""
@@ -109,16 +109,14 @@ class TopicSource:
         """
         self._bootstrap = bootstrap
         self.topic = topic
+        numbers = readable_partitions(bootstrap, topic)
+        if not numbers:
+            raise MissingTopicError(
+                f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
+            )
         consumer = open_consumer(bootstrap)
         try:
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                if is_hidden(bootstrap, topic):
-                    raise TopicError(hidden_topic(bootstrap, topic))
-                raise MissingTopicError(
-                    f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
-                )
-            places = [TopicPartition(topic, number) for number in sorted(numbers)]
+            places = [TopicPartition(topic, number) for number in numbers]
             first = consumer.beginning_offsets(places)
             last = consumer.end_offsets(places)
             starts, ends = dict(first), dict(last)
@@ -131,7 +129,7 @@ class TopicSource:
                 starts[place] = max(low, first[place])
                 ends[place] = min(_bound(to_offsets, place.partition, ends[place]), last[place])
         except KafkaError as error:
-            raise TopicError(f"topic {topic} at {bootstrap}: {said(error)}") from error
+            raise TopicError(said(error, bootstrap, "Read", f"topic {topic}")) from error
         finally:
             consumer.close()
         self._starts: dict[str, int] = {str(one.partition): starts[one] for one in places}
@@ -167,6 +165,9 @@ class TopicSource:
         consumer = open_consumer(self._bootstrap)
         try:
             yield from _Merge(consumer, self.topic, position).records()
+        except KafkaError as error:
+            place = f"topic {self.topic}"
+            raise TopicError(said(error, self._bootstrap, "Read", place)) from error
         finally:
             consumer.close()
 
