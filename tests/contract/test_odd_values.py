@@ -28,6 +28,7 @@ from streamproc.lab import demo as demo_package
 BROKER = ["--broker", "127.0.0.1:1"]
 EVENTS = "events.ndjson"
 VALID: dict[tuple[str, ...], list[str]] = {
+    ("acls",): ["--role", "worker"],
     ("completion",): [],
     ("config", "check"): [],
     ("config", "show"): [],
