@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from streamproc.cli.shared_options import app_id_option
 from streamproc.cli.topic_options import both_taken, both_topic_options
 from streamproc.cli.values import Count, Name, TopicName
 from streamproc.contracts.rights import Right, Scope, UserRole, rights_of
@@ -43,9 +44,7 @@ FREE_IDS = ("replay", "billing")
     default="scram-sha-512",
     help="How a Strimzi user logs in.",
 )
-@click.option(
-    "--app-id", type=TopicName(), default="streamproc", help="The same value as for the workers."
-)
+@app_id_option()
 @click.option(
     "--group",
     type=Name(),

@@ -42,7 +42,7 @@ def watch_of(settings: DispatchSettings, partitions: dict[str, int]) -> TopicWat
         wanted = of_dispatcher(settings.topics)
         refuse(plan_topics(admin, settings.broker, wanted, Making()))
 
-    return TopicWatch(settings.broker, partitions, check_settings, needs_of(settings))
+    return TopicWatch(settings.broker, partitions, check_settings, needs=needs_of(settings))
 
 
 def needs_of(settings: DispatchSettings) -> Needs:

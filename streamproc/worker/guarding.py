@@ -27,7 +27,7 @@ class TopicGuard:
         self._app = app
         self._settings = settings
         self._watch = TopicWatch(
-            settings.broker, partitions, self._check_settings, needs_of(settings)
+            settings.broker, partitions, self._check_settings, needs=needs_of(settings)
         )
         self._task: asyncio.Task[None] | None = None
 

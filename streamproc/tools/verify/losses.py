@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from streamproc.engine.cluster import LogReader, Place
 from streamproc.engine.faust.whole_batches import ByBatch
+from streamproc.kafka.rights import MissingRightError
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import HiddenTopicError
 from streamproc.provision.planning import Making, Plan, Wanted, of_worker, plan_topics
 from streamproc.provision.starting import admin_of
 from streamproc.worker.settings import WorkerSettings
@@ -108,7 +108,8 @@ def look_at_topics(settings: WorkerSettings) -> Looked:
 def _plan(broker: Broker, wanted: list[Wanted], making: Making) -> Plan:
     with admin_of(broker) as admin:
         try:
-            return plan_topics(admin, wanted, making)
-        except HiddenTopicError as error:
-            hidden = set(error.topics)
-        return plan_topics(admin, [one for one in wanted if one.name not in hidden], making)
+            return plan_topics(admin, broker, wanted, making)
+        except MissingRightError as error:
+            hidden = {one.name for one in error.lacks}
+        visible = [one for one in wanted if one.name not in hidden]
+        return plan_topics(admin, broker, visible, making)
