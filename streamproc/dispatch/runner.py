@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from streamproc.core.instants import LAST_MS
 from streamproc.dispatch.desk import Desk
-from streamproc.dispatch.gateways.base import Events, Gateway, Listening
+from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.model import (
     DeliveryReport,
@@ -210,6 +210,7 @@ class Runner:
 
         async def report(heard: DeliveryReport) -> None:
             assert self._reports_out is not None
+            self._refuse_at_the_end()
             await self._reports_out.write(heard)
 
         def overdue() -> None:
@@ -229,10 +230,16 @@ class Runner:
         incoming = self._incoming
 
         async def sms(heard: IncomingSms) -> None:
+            self._refuse_at_the_end()
             with self._observer.incoming(name):
                 await incoming.take(heard)
 
         return replace(events, sms=sms, answered=incoming.answered, doubted=incoming.doubted)
+
+    def _refuse_at_the_end(self) -> None:
+        """A flood of SMS or receipts must not hold up the end. The message center keeps them."""
+        if self._ending:
+            raise SmsRefusedError("the dispatcher ends", is_final=False)
 
     async def _read(self) -> None:
         """Pass records to the desk, and open partitions that the group assigns."""

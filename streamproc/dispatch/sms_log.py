@@ -159,8 +159,8 @@ class SmsLog:
             await asyncio.get_running_loop().run_in_executor(self._reading, self._consumer.close)
         if self._producer is not None:
             await asyncio.to_thread(self._producer.close, timeout=5)
-        self._reading.shutdown()
-        self._sending.shutdown(wait=False)
+        self._reading.shutdown(wait=False, cancel_futures=True)
+        self._sending.shutdown(wait=False, cancel_futures=True)
 
     async def _take(self, sms: IncomingSms) -> None:
         self._count += 1

@@ -17,8 +17,10 @@ import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from streamproc.cli import steering
+from streamproc.contracts.records.codec import encode_effect
 from streamproc.dispatch import owner as owner_module
 from streamproc.dispatch import runner as runner_module
+from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.journal import JournalContent
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.owner import JournalOwner
@@ -136,6 +138,48 @@ async def test_a_stop_during_the_start_is_heard_and_no_gateway_holds_it_up(
     async with asyncio.timeout(2.0):
         await running
     free.set()
+
+
+async def test_sms_and_receipts_that_come_during_the_end_stay_with_the_message_center() -> None:
+    gateway = mock.Mock(close=mock.AsyncMock())
+    runner = Runner(
+        DispatchSettings(mock.Mock()), Table().desk, {"main": gateway}, lambda: 0, mock.Mock()
+    )
+    runner._incoming = mock.AsyncMock()
+    runner._reports_out = mock.AsyncMock()
+    events = runner._events("main")
+    runner._ending = True
+    for take in (events.sms, events.report):
+        with pytest.raises(SmsRefusedError, match="the dispatcher ends") as refused:
+            await take(mock.Mock())
+        assert not refused.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("headers", "resend"),
+    [
+        ([("resend", b"3-12")], "3-12"),
+        ([("resend", b"9" * 900_000)], ""),
+        ([("resend", "3-١".encode())], ""),
+        ([("resend", None)], ""),
+        (None, ""),
+    ],
+)
+@pytest.mark.parametrize("time_ms", [-1, 0, 2**62])
+async def test_odd_headers_and_times_of_a_reminder_are_left_out(
+    headers: Any, resend: str, time_ms: int
+) -> None:
+    table = Table()
+    runner = Runner(DispatchSettings(mock.Mock()), table.desk, {}, lambda: 0, mock.Mock())
+    value = encode_effect(reminder(1))
+    record = mock.Mock(
+        topic=TOPIC, partition=0, offset=0, timestamp=time_ms, headers=headers, value=value
+    )
+    runner._offer((0, TOPIC), record)
+    messages = list(table.desk.ledgers[0].messages.values())
+    for message in table.step() if not resend else ():
+        table.answer(message)  # makes a receipt with the time
+    assert [one.id.partition("~")[2] for one in messages] == ([resend] if resend else [""])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -33,7 +33,7 @@ _BINDS: Final[dict[Bind, int]] = {
 
 UNANSWERED_LIMIT: Final = 10_000
 """Requests without an answer that a session remembers. Answers to older ones settle nothing."""
-HANDLING_LIMIT: Final = 1_000
+HANDLING_LIMIT: Final = 200
 """Requests of message centers in progress. More are refused for now."""
 UNREAD_LIMIT: Final = 64 * 1024
 """Bytes that the message center has not read. If there are more, its requests are not read."""
