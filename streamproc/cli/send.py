@@ -80,6 +80,12 @@ def _usage_options(command: Any) -> Any:
     type=FilePath(exists=True, file_okay=False),
     help="Send every file that appears in this folder, each exactly once, until stopped.",
 )
+@click.option(
+    "--state",
+    type=FilePath(file_okay=False),
+    help="Directory that remembers what was sent. It must not be in the folder. "
+    "Default: FOLDER.streamproc, beside the folder.",
+)
 @click.option("--once", is_flag=True, help="Stop when no file is left.")
 @click.option(
     "--settle",
@@ -243,14 +249,13 @@ def _watch(options: dict[str, Any]) -> int:
     from streamproc.kafka.silence import Silence, left_to_others
     from streamproc.kafka.topic_watch import TopicWatch
     from streamproc.kafka.topics import topic_facts
-    from streamproc.private_files import make_private_directory
-    from streamproc.producing.readers.dropfolder import MEMORY, DropFolder
+    from streamproc.producing.readers.dropfolder import DropFolder, state_directory
     from streamproc.producing.readers.sessions import Sessions
     from streamproc.tools.replay.pace import Control
 
     folder: Path = options["watch"].resolve()
-    make_private_directory(folder / MEMORY)
-    sessions = Sessions(options["sessions"] or folder / MEMORY / "sessions.sqlite")
+    state = state_directory(folder, options["state"])
+    sessions = Sessions(options["sessions"] or state / "sessions.sqlite")
     reading = reading_of(options, sessions)
     reading.check()
     facts = topic_facts(options["broker"], options["topic"], operations=EXACTLY_ONCE)
@@ -273,7 +278,8 @@ def _watch(options: dict[str, Any]) -> int:
             compression=options["compression"],
         ) as producer,
     ):
-        watched = DropFolder(folder, reading, producer, settle_seconds=options["settle"] / 1000)
+        seconds = options["settle"] / 1000
+        watched = DropFolder(folder, reading, producer, state, settle_seconds=seconds)
         while not control.stopping:
             watch.look_now_and_then()
             before = time.monotonic()

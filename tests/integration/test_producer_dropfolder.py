@@ -110,7 +110,7 @@ def test_running_totals_go_on_in_later_files_and_after_a_restart(
     run(*options)
     # A crash after the events were sent, and before the file was moved: it is read again.
     (tmp_path / "done" / "1.json").rename(tmp_path / "1.json")
-    (tmp_path / ".streamproc" / "done.ndjson").unlink()
+    (tmp_path.with_name(f"{tmp_path.name}.streamproc") / "done.ndjson").unlink()
     (tmp_path / "2.json").write_text(json.dumps(STOP))
     run(*options)
 

@@ -52,6 +52,7 @@ Unit = Literal["B", "octets", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"
 Column = str | Annotated[int, Meta(ge=1)]
 GIGAWORD_BYTES = 2**32
 MOST_DIGITS = 40
+MOST_BYTES = 2**63 - 1
 Note = Literal["twice", "missing"]
 """Why a local time is doubtful: it exists twice, or not at all."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,9 +124,12 @@ class Amount(_Strict, frozen=True):
             raise ValueError(f"unknown unit, known are {', '.join(UNIT_BYTES)}")
         try:
             counted = round(_decimal(text or "0") * UNIT_BYTES[unit])
-            return counted + int(_decimal(words or "0")) * GIGAWORD_BYTES
+            counted += int(_decimal(words or "0")) * GIGAWORD_BYTES
         except (InvalidOperation, OverflowError, ValueError):
             raise ValueError("is not a number") from None
+        if abs(counted) > MOST_BYTES:
+            raise ValueError("is more than a counter of bytes can hold")
+        return counted
 
 
 class Time(_Strict, frozen=True):
