@@ -1,8 +1,8 @@
 """Files of folders into which others write: opened once, and refused if they change.
 
-A person who may write into a folder can replace a file between two looks at it, or put a link, a pipe or
-a device there. So a file is opened without following links, looked at through its descriptor, and
-read through the same descriptor each time.
+A person who may write into a folder can replace a file between two looks at it, or put a link, a
+pipe or a device there. So a file is opened without following links, looked at through its
+descriptor, and read through the same descriptor each time.
 """
 
 from __future__ import annotations
