@@ -136,7 +136,9 @@ def _other_value(
     if change == 2:
         # A copy: the value of a field must not come to contain itself.
         return json.loads(json.dumps(random.choice(places)[1], default=str))
-    if change == 3 and isinstance(present, int) and not isinstance(present, bool):
+    is_number = isinstance(present, int) and not isinstance(present, bool)
+    # A float has no room for a larger one, and JSON is not written with many more digits.
+    if change == 3 and is_number and abs(present) < 10**300:
         return random.choice((present + 1, -present, present * 10**9, float(present)))
     if change == 3 and isinstance(present, str):
         odd = random.choice([one for one in ODD_VALUES if isinstance(one, str)])

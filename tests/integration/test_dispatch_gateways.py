@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import hmac
 import io
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -108,13 +110,21 @@ async def test_the_file_has_a_line_for_each_reminder_and_is_private(tmp_path: Pa
 
 
 async def test_a_file_that_cannot_be_opened_refuses_and_one_that_fails_is_unknown(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcome = await FileGateway(tmp_path / "no" / "out").send(message())
     assert isinstance(outcome, Refused)
     assert outcome.error is ErrorClass.UNREACHABLE
-    full = await FileGateway(Path("/dev/full")).send(message())
-    assert isinstance(full, Unknown)
+    device = await FileGateway(Path("/dev/full")).send(message())
+    assert isinstance(device, Refused)
+    assert "None" not in device.code
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    outcome = await FileGateway(tmp_path / "out").send(message())
+    assert outcome == Unknown("OSError: No space left on device")
 
 
 class Hook:

@@ -63,7 +63,7 @@ class FileGateway:
 
 
 def _name(error: OSError) -> str:
-    return f"{type(error).__name__}: {error.strerror}"
+    return f"{type(error).__name__}: {error.strerror or error}"
 
 
 class FileEntry(ChannelEntry, frozen=True, kw_only=True, tag="file"):
