@@ -27,7 +27,7 @@ from streamproc.supervision import in_background, start_task, tell
 log = structlog.get_logger(__name__)
 
 COMMIT_RETRY = Backoff(base_ms=500, max_ms=5_000)
-LAST_COMMIT_S = 3.0
+LAST_COMMIT_S = 2.0
 """How long the last commits wait for Kafka after the answers of gateways."""
 
 

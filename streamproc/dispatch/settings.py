@@ -29,7 +29,7 @@ class DispatchSettings:
     """For topics that are made, by role, where it is not the usual one."""
     honour_expiry: bool = True
     stats_every_seconds: float = 30.0
-    settle_seconds: float = 9.0
+    settle_seconds: float = 8.0
     """How long an end or a rebalance waits for the answers of gateways."""
     stall_seconds: float = 60.0
     """If nothing is sent for so long though messages are due, the log says so."""
