@@ -313,7 +313,7 @@ assert outlets(WorkerTopics())[PlanApplied] == ("plans", "streamproc.plans", Tru
 assert "streamproc.plans" in WorkerSettings("b:1").topics.outputs
 assert "demo.plans" in Names("demo").topics
 assert TOPICS.plans == "plans"
-for command in ("worker", "replay"):
+for command in ("worker", "verify-outputs"):
     assert "--plans" in CliRunner().invoke(main, [command, "--help"]).output
 found = decode_effect(open("schemas/examples/plan.applied.v1/valid/plain.json", "rb").read())
 assert record_words(found) == ("record", "plan.applied: plan basic")
@@ -414,8 +414,8 @@ PREFERENCE = Trial(
         "tests/support/truth/checks.py": (
             Edit(
                 "tests/support/truth/checks.py",
-                '    "schedule": talk.says_schedule,\n',
-                '    "schedule": talk.says_schedule,\n'
+                '    "schedule": conversation.says_schedule,\n',
+                '    "schedule": conversation.says_schedule,\n'
                 '    "amounts": lambda facts, text, tag: bool(text),\n',
             ),
         ),
