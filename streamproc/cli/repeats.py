@@ -19,6 +19,7 @@ class Repeats(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
+        # The libraries log from threads of their own, too.
         self._lock = threading.Lock()
         self._told: dict[tuple[str, int, str], tuple[float, int]] = {}
         """By sort: when a line passed last (monotonic), and how many were dropped since."""
@@ -26,6 +27,7 @@ class Repeats(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] not in TALKATIVE:
             return True
+        # Arguments (addresses, offsets) differ in each line, so the text is compared without them.
         sort = record.name, record.levelno, str(record.msg)
         now = time.monotonic()
         with self._lock:

@@ -51,6 +51,7 @@ def steered(control: Control, keys: bool) -> Iterator[Callable[[], None]]:
     def on_pause() -> None:
         if suspending.is_set():
             suspending.clear()
+            # A handler replaces what the system does at Ctrl-Z, and SIGSTOP cannot be handled.
             os.kill(os.getpid(), signal.SIGSTOP)
             # Execution continues here after SIGCONT.
             control.pause(False)
@@ -87,6 +88,7 @@ def _keys(control: Control) -> Iterator[None]:
 
     def listen() -> None:
         while not ended.is_set():
+            # A blocking read could not be ended: the command would wait for one more key.
             if not select.select([descriptor], [], [], 0.2)[0]:
                 continue
             key = os.read(descriptor, 1)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from streamproc.worker.virtual import InputRecord
 
 CHUNK_RECORDS = 5_000
+"""A recording can be larger than the memory. Within a block, the records of a partition are applied
+in one go."""
 
 
 def input_records(records: Iterable[LogRecord]) -> Iterator[InputRecord]:

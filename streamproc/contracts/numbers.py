@@ -24,10 +24,13 @@ from streamproc.core.subscribers import (
 from streamproc.errors import StreamprocError
 
 _KEPT_NUMBERS: Final = 1 << 16
+"""Results that are kept. A file has the same subscribers many times, and reading a number by the
+library's tables is much slower than a look-up."""
 _ADVICE: Final = (
     "name the region of national numbers (region: CN), or say that subscribers are no numbers "
     "(subscribers: ids)"
 )
+# Type of number and numbering plan, with the values of SMPP 3.4.
 TON_UNKNOWN: Final = 0
 TON_INTERNATIONAL: Final = 1
 TON_ALPHANUMERIC: Final = 5

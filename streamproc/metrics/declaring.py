@@ -77,6 +77,7 @@ class Metrics:
     def info(self, name: str, says: str, labels: Mapping[str, str]) -> Info:
         """Declare facts about the process, as labels of a sample that is always 1."""
         self._declare(name, "info", says, labels, "")
+        # The library adds the suffix itself, as it does with _total.
         return Info(name.removesuffix("_info"), says, registry=self.registry)
 
     def _declare(

@@ -6,7 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from streamproc.metrics.declaring import Metrics
 
+# A gateway answers within milliseconds or, at the latest, at the end of its timeout.
 SUBMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+# A phone can be off for a day: delivery has bounds up to then.
 DELIVERY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
 
 GATEWAY = "name in the gateways file"

@@ -30,6 +30,7 @@ class FigureLine:
         line: dict[str, float] = {}
         for one in self._metrics.declared:
             if one.line:
+                # The library gives the family of a counter its name without the suffix.
                 self._add(line, one, found[one.name.removesuffix("_total")])
         return line
 
@@ -38,7 +39,7 @@ class FigureLine:
             line[one.line] = _rounded(_sum(metric, one.name))
         elif one.kind == "counter":
             increase = self._increase(metric, one.name)
-            if increase:
+            if increase:  # a line of zeros would hide the few figures that changed
                 line[one.line] = _rounded(increase)
         elif one.kind == "histogram":
             count = self._increase(metric, f"{one.name}_count")
@@ -47,6 +48,7 @@ class FigureLine:
                 line[f"{one.line}_mean_ms"] = round(seconds / count * 1000, 1)
 
     def _increase(self, metric: Metric, sample: str) -> float:
+        # Counters are never set back: /metrics reads the same ones.
         now = _sum(metric, sample)
         before, self._last[sample] = self._last.get(sample, 0.0), now
         return now - before

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 
 CONNECTIONS_LIMIT: Final = 32
+"""A scraper and the probes need a few. One more than these ends the oldest, so that a client that
+opens connections and keeps them cannot lock out the probes."""
 CONNECTION_SECONDS: Final = 10.0
 """How long a connection may last, from its start to the end of its answer."""
 HEADER_LIMITS: Final = {"max_line_size": 4_096, "max_field_size": 4_096, "max_headers": 64}

@@ -6,7 +6,10 @@ from prometheus_client import CollectorRegistry
 
 from streamproc.metrics.declaring import Metrics
 
+# Close together where commits usually are: tens of milliseconds. The last bounds tell a slow
+# broker from one that is away.
 COMMIT_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# From a partition with few rows to a changelog of many millions.
 OPENING_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 

@@ -23,6 +23,8 @@ from streamproc.errors import StreamprocError
 
 Headers = Iterable[tuple[str, bytes | None]]
 
+# The type of a CloudEvent must be unique among all producers: ``usage.recorded`` is
+# ``streamproc.usage.recorded.v1`` there.
 PREFIX: Final = "streamproc."
 SUFFIX: Final = ".v1"
 FAMILY: Final = b"application/cloudevents"
@@ -96,6 +98,7 @@ def unwrap_line(value: bytes) -> bytes:
 
     It is an envelope only if it has a ``specversion`` at the top level: no event has such a field.
     """
+    # The search in the bytes is cheap, and nearly all lines are plain: those are not decoded here.
     if _MARK not in value or "specversion" not in _members(value):
         return value
     return _structured(value, STRUCTURED)

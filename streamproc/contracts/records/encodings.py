@@ -7,6 +7,7 @@ from typing import Final
 
 _REGISTRY_FRAME_BYTES: Final = 5
 """A zero byte and the number of a schema come before the data."""
+# The first match counts. The mark of UTF-32 begins with that of UTF-16, so it comes first.
 _FIRST_BYTES: Final = (
     (b"\xff\xfe\x00\x00", "is UTF-32; write UTF-8"),
     (b"\x00\x00\xfe\xff", "is UTF-32; write UTF-8"),
@@ -19,6 +20,7 @@ _FIRST_BYTES: Final = (
     (b"Obj\x01", "is an Avro file; write JSON"),
     (b"<", "is XML or HTML; write JSON"),
 )
+# An event begins with a brace. The zero bytes around it show how wide the characters are.
 _WITHOUT_MARK: Final = (
     (b"{\x00\x00\x00", "is UTF-32; write UTF-8"),
     (b"\x00\x00\x00{", "is UTF-32; write UTF-8"),

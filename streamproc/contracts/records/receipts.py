@@ -16,6 +16,7 @@ from streamproc.core.state.events import Instant, Name
 
 Masked = Annotated[str, Meta(min_length=1, max_length=64)]
 Gateway = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
+# A receipt has the type Word in place of this, so that an older reader accepts a new term.
 Status = Literal["accepted", "delivered", "failed", "expired", "uncertain"]
 """The present terms. Readers must accept other terms."""
 MessageId = Annotated[str, Meta(max_length=64)]

@@ -29,6 +29,7 @@ from streamproc.contracts.rules_file.read.faults import Fault, faults_and
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.contracts.rules_file.texts import (
+    TEXT_DEPTH,
     TextsDirectory,
     options_of,
     packaged_content,
@@ -61,7 +62,6 @@ LONGEST_CYCLE_DAYS = 31
 Rule = TypeVar("Rule")
 _SLIP = 0.85
 """An unknown kind that is at least this similar to a known kind is taken for a typing error."""
-TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
 
 class RulesError(StreamprocError, ValueError):

@@ -22,6 +22,9 @@ from streamproc.core.rules.fields import LOCALE_PATTERN, TextEntry
 from streamproc.core.rules.rulebook import TextOptions
 
 SUFFIXES = (".yaml", ".yml", ".toml")
+TEXT_DEPTH = len(("rules", 0, "texts", "en"))
+"""The length of the path of one text. A problem inside of a text is reported for the file that has
+the text, which need not be the rules file."""
 
 
 class Content(NamedTuple):

@@ -97,6 +97,7 @@ class _Places:
             start = self._at
             quoted = self._text[start] in "\"'"
             raw = self._text[start : self._skip(_STRING if quoted else _BARE_KEY)]
+            # The library decodes the escapes of a quoted key; a second decoder could differ.
             names.append(next(iter(tomllib.loads(f"{raw} = 0"))) if quoted else raw)
             self._skip(_BLANK)
             if self._text[self._at] != ".":

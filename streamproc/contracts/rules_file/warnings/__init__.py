@@ -14,7 +14,7 @@ import msgspec
 from streamproc.contracts.rules_file.format.entries import rules_format
 from streamproc.contracts.rules_file.read.lines import field_name
 from streamproc.contracts.rules_file.read.parse import decode, parse
-from streamproc.contracts.rules_file.texts import TextsDirectory
+from streamproc.contracts.rules_file.texts import TEXT_DEPTH, TextsDirectory
 from streamproc.contracts.rules_file.warnings import (
     buckets,
     costs,
@@ -25,8 +25,6 @@ from streamproc.contracts.rules_file.warnings import (
     tags,
 )
 from streamproc.contracts.rules_file.warnings.subject import Check, Subject
-
-TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 
 CHECKS: dict[str, Check] = {
     "no-bucket": buckets.about_no_bucket,
