@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec.structs import replace
 
-from streamproc.contracts.records.codec import decode_reminder, encode_effect
+from streamproc.contracts.records.codec import UNREADABLE, decode_reminder, encode_effect
 from streamproc.contracts.records.receipts import DeadLetter, decode_dead_letter
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.state.effects import Reminder
@@ -53,7 +52,7 @@ def find(settings: DispatchSettings, reason: str | None = None) -> list[FoundLet
     for record in records_of(settings, settings.topics.dead_letters):
         try:
             letter = decode_dead_letter(record.value)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             continue  # a dispatcher did not write it
         place = f"{record.partition}-{record.offset}"
         if reason is None or letter.reason == reason:

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from streamproc.contracts.records.codec import decode_reminder
+from streamproc.contracts.records.codec import UNREADABLE, decode_reminder
 from streamproc.contracts.records.receipts import Status
 from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import Deliveries
-from streamproc.dispatch.journal import UNREADABLE, JournalEntry, State
+from streamproc.dispatch.journal import JournalEntry, State
 from streamproc.dispatch.lanes import Lane, LaneQueues, lane_of
 from streamproc.dispatch.ledger import JournalTransaction, Ledger
 from streamproc.dispatch.model import (

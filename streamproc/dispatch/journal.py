@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from streamproc.contracts.records.codec import UNREADABLE
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.number_hashes import keyed
@@ -85,8 +86,6 @@ class JournalEntry(Struct, omit_defaults=True, gc=False):
 _decode = msgspec.json.Decoder(JournalEntry).decode
 _decode_positions = msgspec.json.Decoder(dict[int, int]).decode
 encode = msgspec.json.Encoder().encode
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError)
-"""What a decoder of JSON raises."""
 
 
 @dataclass

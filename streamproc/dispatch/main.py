@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import msgspec
 import structlog
 from kafka.errors import InvalidSessionTimeoutError, KafkaError
 
+from streamproc.contracts.records.codec import UNREADABLE
 from streamproc.contracts.records.receipts import decode_receipt
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
 from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
@@ -120,7 +120,7 @@ def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> 
     """Read all receipts and show statistics. Raises :class:`DispatchError`."""
     tally = ReceiptTally()
     for record in records_of(settings, settings.topics.receipts):
-        with suppress(msgspec.DecodeError):  # a dispatcher did not write it
+        with suppress(*UNREADABLE):  # a dispatcher did not write it
             tally.add([decode_receipt(record.value)])
     if not tally.statuses:
         echo(f"no receipts in {settings.topics.receipts} yet")

@@ -6,13 +6,19 @@ the leader adds all names to what it gives to each. Members of other programs ig
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from streamproc.contracts.records.codec import UNREADABLE
+from streamproc.printable import printable
+
 log = structlog.get_logger(__name__)
+
+LONGEST_NAME: Final = 64
+MOST_PEERS: Final = 1_000
 
 _decode = msgspec.json.Decoder(list[str]).decode
 _encode = msgspec.json.Encoder().encode
@@ -42,8 +48,9 @@ class NamingAssignor(RangePartitionAssignor):  # type: ignore[misc]  # untyped l
     def on_assignment(self, assignment: Any, generation: Any) -> None:
         """What this member was given."""
         try:
-            peers = set(_decode(assignment.user_data or b"[]"))
-        except msgspec.DecodeError:
+            names = _decode(assignment.user_data or b"[]")
+            peers = {printable(name[:LONGEST_NAME]) for name in names[:MOST_PEERS]}
+        except UNREADABLE:
             return  # the leader is another program
         if peers and peers != self._peers:
             log.info(
@@ -57,4 +64,6 @@ class NamingAssignor(RangePartitionAssignor):  # type: ignore[misc]  # untyped l
 
 def _name_of(member: Any) -> str:
     said: bytes = member.metadata.user_data or b""
-    return said.decode("utf-8", "replace") or str(member.group_instance_id or member.member_id)
+    return said[:LONGEST_NAME].decode("utf-8", "replace") or str(
+        member.group_instance_id or member.member_id
+    )

@@ -9,7 +9,8 @@ import structlog
 from kafka import TopicPartition
 from msgspec import Meta, Struct
 
-from streamproc.dispatch.journal import UNREADABLE, Moment
+from streamproc.contracts.records.codec import UNREADABLE
+from streamproc.dispatch.journal import Moment
 from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.model import DeliveryReport, ReportState
 from streamproc.dispatch.number_hashes import LONGEST, keyed

@@ -26,7 +26,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from streamproc.dispatch.journal import UNREADABLE, Moment
+from streamproc.contracts.records.codec import UNREADABLE
+from streamproc.dispatch.journal import Moment
 from streamproc.dispatch.model import IncomingPart, IncomingSms
 
 REPEAT_MS: Final = 3_600_000

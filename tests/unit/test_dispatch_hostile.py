@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -12,18 +14,23 @@ from structlog.testing import capture_logs
 
 from streamproc.contracts.records.receipts import encode_receipt
 from streamproc.core.state.effects import Reminder
+from streamproc.dispatch import dead_letters, main
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
 from streamproc.dispatch.matching import ID_LIMIT, Outstanding, bounded_id
 from streamproc.dispatch.model import Accepted, DeliveryReport, Origin, UnsendableError
+from streamproc.dispatch.peers import NamingAssignor
 from streamproc.dispatch.reports_log import decode_report
+from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.inbound import UnreadableError, read, text_of
 from streamproc.dispatch.smpp.receipt import parse_receipt
 from streamproc.dispatch.smpp.text import LongTexts, TextForm, count_parts
 from streamproc.dispatch.sms_memory import decode_record
 from streamproc.dispatch.telling import Sparing
+from streamproc.kafka.recording import LogRecord
+from streamproc.tools.explain.gathering import Gathered
 from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, reminder
 
 ID = "0" * 31 + "1"
@@ -218,6 +225,38 @@ def test_a_password_that_smpp_cannot_carry_is_refused_at_the_start(password: str
     entry = SmppEntry(name="main", host="a", system_id="s", source="1", password_env="P")
     with pytest.raises(GatewaysError, match="gateway main: password_env P must be one line"):
         KIND.gateway(entry, Site(Path(), lambda: 0.5, {"P": password}))
+
+
+NO_TEXT = b'{"type":"receipt.recorded","reminder_id":"\xff"}'
+FOREIGN = [NO_TEXT, b'{"type":"receipt.recorded","more":' + NEST, b"\xff", b"", None]
+
+
+@pytest.mark.parametrize("value", FOREIGN)
+def test_commands_pass_over_records_that_no_dispatcher_wrote(
+    value: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = SimpleNamespace(value=value or b"", headers=[], partition=0, offset=0)
+    for module in (dead_letters, main):
+        monkeypatch.setattr(module, "records_of", lambda *_, **__: [record])
+    said: list[str] = []
+    settings = DispatchSettings(Mock())
+    main.show_statistics(settings, said.append)
+
+    assert dead_letters.find(settings) == []
+    assert said == ["no receipts in streamproc.receipts yet"]
+    gathered = Gathered("8613800000001")
+    gathered.take(LogRecord(b"k", value, 0), "receipt.recorded")
+    assert gathered.unreadable == 1
+
+
+@pytest.mark.parametrize(
+    "said", [b'["\xff"]', b'["a",' + NEST, b"[1]", b"{}", b'["' + b"x" * 900_000 + b'\\u001b[2J"]']
+)
+def test_a_stranger_in_the_group_stops_no_dispatcher_and_writes_no_long_line(said: bytes) -> None:
+    with capture_logs() as logs:
+        NamingAssignor("one").on_assignment(SimpleNamespace(user_data=said), None)
+
+    assert all(len(str(one)) < 300 and "\x1b" not in str(one) for one in logs)
 
 
 def test_a_record_that_is_nested_too_deeply_is_a_dead_letter() -> None:

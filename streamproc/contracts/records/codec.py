@@ -25,6 +25,10 @@ T = TypeVar("T", Reminder, Audited, Rejected, PolicyChanged)
 
 MAX_RECORD_BYTES = 1_000_000
 
+UNREADABLE: Final = (ValueError, RecursionError)
+"""What decoders raise for records of other programs: errors of msgspec, text that is not UTF-8, and
+nesting that is too deep."""
+
 _UNKNOWN_FIELD: Final = "Object contains unknown field "
 _FIELD_NAME: Final = re.compile("[A-Za-z_]{1,40}")
 """A field name may be repeated in a reject if it cannot be a number or an address."""

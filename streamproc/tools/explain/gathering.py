@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, get_args
 
-import msgspec
-
 from streamproc.contracts.records.codec import (
+    UNREADABLE,
     DecodeFailure,
     decode_audit,
     decode_event,
@@ -86,7 +85,7 @@ class Gathered:
                 self.rejects.setdefault(place, []).append(reject)
             elif mine and kind not in OUTPUTS:
                 self.arrived.append(_arrived(record))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self.unreadable += 1
 
 
