@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 from streamproc.dispatch.journal import JournalEntry
@@ -13,6 +14,8 @@ from streamproc.dispatch.model import DeliveryReport
 EARLY_MS: Final = 120_000
 """How long a report can come before the answer to its submit."""
 EARLY_LIMIT: Final = 50_000
+NUMBER_LIMIT: Final = 500
+"""Reports about one number, or with one id. Each answer to a submit looks at all of them."""
 
 
 class Early(NamedTuple):
@@ -28,15 +31,27 @@ class EarlyReports:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, Early] = OrderedDict()
-        self._places: dict[str | tuple[str, str], set[int]] = {}
+        # The keys of a place in the order in which they came.
+        self._places: dict[str | tuple[str, str], dict[int, None]] = {}
+        self._offsets: dict[int, list[tuple[int, int]]] = {}
+        """A heap of offsets and keys for each partition. Each commit asks for the first offset."""
         self._count = 0
 
     def add(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
-        """Keep a report. The oldest one is forgotten if there are too many."""
+        """Keep a report. The oldest one is forgotten if there are too many, in all or of its
+        number."""
         self._count += 1
         self._kept[self._count] = Early(report, position, now_ms)
+        if position is not None:
+            heap = self._offsets.setdefault(position[0], [])
+            heappush(heap, (position[1], self._count))
+            if len(heap) > 2 * EARLY_LIMIT:
+                heap[:] = sorted(one for one in heap if one[1] in self._kept)
         for place in _places_of(report):
-            self._places.setdefault(place, set()).add(self._count)
+            same = self._places.setdefault(place, {})
+            same[self._count] = None
+            if len(same) > NUMBER_LIMIT:
+                self.drop(next(iter(same)))
         if len(self._kept) > EARLY_LIMIT:
             self.drop(next(iter(self._kept)))
 
@@ -46,8 +61,8 @@ class EarlyReports:
         ids = ((entry.gateway, plain(one)) for one in entry.done.values())
         peers = entry.facts.peer.split() if entry.facts else ()
         found: set[int] = set()
-        for place in ("", *peers, *ids):
-            found |= self._places.get(place, set())
+        for place in (*peers, *ids):
+            found |= self._places.get(place, {}).keys()
         for key in sorted(found):
             yield key, self._kept[key]
 
@@ -56,7 +71,7 @@ class EarlyReports:
         report = self._kept.pop(key).report
         for place in _places_of(report):
             same = self._places[place]
-            same.discard(key)
+            same.pop(key, None)
             if not same:
                 del self._places[place]
 
@@ -69,9 +84,13 @@ class EarlyReports:
             self.drop(key)
 
     def positions(self) -> Iterator[tuple[int, int]]:
-        """Where these reports are in the reports topic."""
-        return (one.position for one in self._kept.values() if one.position is not None)
+        """Partition and offset of the first of these reports in each partition."""
+        for number, heap in self._offsets.items():
+            while heap and heap[0][1] not in self._kept:
+                heappop(heap)
+            if heap:
+                yield number, heap[0][0]
 
 
 def _places_of(report: DeliveryReport) -> set[str | tuple[str, str]]:
-    return {(report.gateway, plain(report.message_id)), *(report.peer.split() or [""])}
+    return {(report.gateway, plain(report.message_id)), *report.peer.split()}

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from streamproc.contracts.records.receipts import encode_receipt
 from streamproc.core.state.effects import Reminder
-from streamproc.dispatch import dead_letters, main
+from streamproc.dispatch import dead_letters, early_reports, main
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
@@ -225,6 +225,46 @@ def test_a_password_that_smpp_cannot_carry_is_refused_at_the_start(password: str
     entry = SmppEntry(name="main", host="a", system_id="s", source="1", password_env="P")
     with pytest.raises(GatewaysError, match="gateway main: password_env P must be one line"):
         KIND.gateway(entry, Site(Path(), lambda: 0.5, {"P": password}))
+
+
+def test_a_text_that_no_sms_can_have_is_not_decoded() -> None:
+    payload = struct.pack(">HH", 0x424, 60_000) + b"\x1b" * 60_000
+    found = read(pdu.encode(pdu.DATA_SM, 1, b"\0\1\1861380\0\0\x0010\0\0\0\0" + payload))
+
+    with pytest.raises(UnreadableError, match="more than 6400 octets"):
+        text_of(found, "gsm")
+
+
+def early(number: int, peer: str = "ab", message_id: str = "") -> DeliveryReport:
+    return DeliveryReport("main", message_id or f"x{number}", "delivered", "", START_MS, peer)
+
+
+def test_a_flood_of_reports_about_one_number_makes_no_answer_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(early_reports, "NUMBER_LIMIT", 20)
+    kept = early_reports.EarlyReports()
+    for number in range(200):
+        kept.add(early(number), (0, number), START_MS)
+        kept.add(early(number, f"n{number}", "the same id"), (1, number), START_MS)
+    looked_at = list(kept.perhaps_about(entry()))
+
+    assert [one.report.message_id for _, one in looked_at] == [f"x{n}" for n in range(180, 200)]
+    assert dict(kept.positions()) == {0: 180, 1: 180}
+
+
+def test_where_reading_begins_again_follows_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_reports, "EARLY_LIMIT", 50)
+    kept = early_reports.EarlyReports()
+    offsets = [*range(100, 300), *range(40, 90), *range(300, 320)]  # it was read again
+    for offset in offsets:
+        kept.add(early(offset, f"n{offset}"), (0, offset), START_MS)
+        assert dict(kept.positions())[0] == min(
+            one.position[1] for one in kept._kept.values() if one.position
+        )
+    assert len(kept._offsets[0]) <= 100
+    kept.sweep(START_MS + early_reports.EARLY_MS)
+    assert not list(kept.positions())
 
 
 NO_TEXT = b'{"type":"receipt.recorded","reminder_id":"\xff"}'

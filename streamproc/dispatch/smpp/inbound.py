@@ -31,6 +31,8 @@ from streamproc.errors import StreamprocError
 
 ADDRESS_LIMITS: Final = {pdu.DELIVER_SM: 20, pdu.DATA_SM: 64}
 """Characters of an address by command (SMPP 3.4, 4.6.1 and 4.7.1), without the final zero."""
+LONGEST_OCTETS: Final = 4 * 1_600
+"""No SMS has more: 1,600 characters (schemas/sms.received.v1.json) of at most four octets."""
 _SAR_SIZES: Final = {SAR_REFERENCE: 2, SAR_TOTAL: 1, SAR_NUMBER: 1}
 _JOINTS: Final = {0x00: 1, 0x08: 2}
 """Header elements that join parts, with the size of their reference in octets."""
@@ -93,6 +95,8 @@ def text_of(message: Inbound, alphabet: Alphabet) -> Written:
     body, elements = message.body, dict[int, bytes]()
     if message.esm_class & UDH_INDICATOR and body:
         body, elements = _without_header(body)
+    if len(body) > LONGEST_OCTETS:
+        raise UnreadableError(f"its text has more than {LONGEST_OCTETS} octets")
     tables = [elements.get(tag, b"\0")[0] for tag in (LOCKING_SHIFT, SINGLE_SHIFT)]
     return Written(
         _characters(body, message.data_coding, alphabet, *tables),
