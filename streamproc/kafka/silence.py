@@ -77,15 +77,19 @@ class Silence:
         self._report = report
         self._clock = clock
         self._answered = self._passed = clock()
+        self._has_answered = False
         self._told: float | None = None
         """When the present silence was reported last."""
 
     def failed(self, error: BaseException) -> None:
         """A question has failed."""
-        self._tell(FAILED_SECONDS, repr(error))
+        # A command whose first question fails ends soon, and says more itself.
+        after_seconds = FAILED_SECONDS if self._has_answered else UNANSWERED_SECONDS
+        self._tell(after_seconds, repr(error))
 
     def answered(self) -> None:
         """A question was answered."""
+        self._has_answered = True
         now = self._clock()
         if self._told is not None:
             self._told = None

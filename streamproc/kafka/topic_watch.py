@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import KafkaSettingsError, ReachError, TokenError, TopicError
 from streamproc.kafka.rights import Needs
-from streamproc.kafka.settings import Broker
+from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.silence import Heard, Silence, logged
 from streamproc.kafka.topics import NOTHING, find_topics
 from streamproc.supervision import start_thread
@@ -136,14 +136,44 @@ class BrokerWatch:
             self._silence.pass_second()
 
 
+_lock = threading.Lock()
+_watches: dict[KafkaSettings, tuple[BrokerWatch, set[object]]] = {}
+"""The watches of this process, and for whom they look."""
+
+
+def watch(broker: Broker, report: Callable[[Heard], None] = logged) -> Callable[[], None]:
+    """Report a silent broker until the returned function is called; it may be called again.
+
+    A process has one watch of each broker, with the report of whom it was made for. So a command
+    and the producers in it report a silence once.
+    """
+    settings, me = settings_of(broker), object()
+    with _lock:
+        if settings not in _watches:
+            _watches[settings] = BrokerWatch(broker, report), set()
+        _watches[settings][1].add(me)
+
+    def end() -> None:
+        with _lock:
+            found, users = _watches.get(settings, (None, set[object]()))
+            if found is None or me not in users:
+                return
+            users.remove(me)
+            if not users:
+                del _watches[settings]
+                found.close()
+
+    return end
+
+
 @contextmanager
 def watched(broker: Broker, report: Callable[[Heard], None] = logged) -> Iterator[None]:
-    """Report a silent broker meanwhile."""
-    watch = BrokerWatch(broker, report)
+    """:func:`watch` meanwhile."""
+    end = watch(broker, report)
     try:
         yield
     finally:
-        watch.close()
+        end()
 
 
 async def keep_watching(watch: TopicWatch) -> None:

@@ -19,7 +19,7 @@ from streamproc.kafka.opening import open_producer
 from streamproc.kafka.outstanding import Outstanding, send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topic_watch import BrokerWatch
+from streamproc.kafka.topic_watch import watch
 from streamproc.producing.delivery import (
     Delivery,
     DeliveryFailedError,
@@ -112,15 +112,15 @@ class UsageProducer:
             config.setdefault("bootstrap_timeout_ms", 5_000)
             config.setdefault("max_block_ms", 5_000)
             self._forwarder = Forwarder(held, topic, partial(kafka_producer, bootstrap, **config))
-        self._watch = BrokerWatch(bootstrap)
-        weakref.finalize(self, self._watch.close)  # also if nobody closes it
+        self._end_watch = watch(bootstrap)
+        weakref.finalize(self, self._end_watch)  # also if nobody closes it
         if spool is not None:
             return
         try:
             self._kafka = open_producer(topic, bootstrap, **config)
             self._partitions = FixedPartitions(self._kafka, topic)
         except BaseException:
-            self._watch.close()
+            self._end_watch()
             raise
 
     def __enter__(self) -> Self:
@@ -200,7 +200,7 @@ class UsageProducer:
         try:
             self._close(timeout_seconds)
         finally:
-            self._watch.close()
+            self._end_watch()
 
     def _close(self, timeout_seconds: float | None) -> None:
         if self._forwarder is not None:

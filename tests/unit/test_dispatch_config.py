@@ -17,6 +17,7 @@ from streamproc.dispatch.config import (
 from streamproc.dispatch.gateways import webhook
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.registry import GATEWAYS
+from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.gateways.webhook import WebhookEntry
 from streamproc.dispatch.lanes import default_lanes, lane_of
 from streamproc.dispatch.smpp.gateway import SmppGateway
@@ -183,3 +184,23 @@ def test_a_file_may_divide_the_lanes_by_kind_duty_or_severity() -> None:
     assert lane_of(reminder(kind="usage_summary", mandatory=True), lanes) == 1
     assert lane_of(reminder(kind="usage_percent"), lanes) == 2
     assert lane_of(reminder(kind="usage_summary"), lanes) == 3
+
+
+SMPP = """version: 1
+gateways:
+  - {name: m, kind: smpp, host: h, system_id: me, password_env: P, source: "1", %s}
+"""
+
+
+def test_national_tables_and_names_of_sms_reach_the_gateway() -> None:
+    given = "national_shift: [hindi], national_locking: [hindi, urdu], sms_id_parameter: 5377"
+    (entry,) = load_gateways(SMPP % given, "g.yaml").gateways
+    assert isinstance(entry, SmppEntry)
+    gateway = KIND.gateway(entry, Site(ROOT, lambda: 0.5, {"P": "secret"}))
+    form = gateway._settings.form
+    assert (form.national, form.national_locking) == (("hindi",), ("hindi", "urdu"))
+    assert gateway._settings.identity_parameter == 0x1501
+    said = problems(SMPP % "national_locking: [spanish], sms_id_parameter: 0")
+    assert any("spanish has no locking shift table" in one for one in said)
+    said = problems(SMPP % "national_locking: [hindi], alphabet: latin1")
+    assert any("needs alphabet: gsm and long_texts: udh or udh16" in one for one in said)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from streamproc.cli import kafka_options, main
+from streamproc.kafka import topic_watch
 from streamproc.kafka.silence import Heard, Silence, logged
 from tests.integration.test_secured_kafka import COMMANDS, ROOT
 
@@ -47,6 +48,9 @@ def test_a_question_without_an_answer_is_reported_within_ten_seconds_and_each_mi
 
 def test_a_question_that_fails_is_reported_with_its_error_unless_the_broker_restarts() -> None:
     minute = Minute()
+    minute.now += 7
+    minute.silence.failed(OSError("a command that ends soon"))
+    minute.silence.answered()
     minute.now += 4
     minute.silence.failed(OSError("refused"))
     assert minute.reports == []
@@ -96,3 +100,27 @@ def test_every_command_reports_a_silent_broker(
     if command == "simulate":
         words += ["--rules", str(ROOT / "examples" / "first" / "rules.yaml")]
     assert "watches nowhere:1" in CliRunner().invoke(main, words).output
+
+
+def test_a_process_has_one_watch_of_each_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    class Watch:
+        def __init__(self, broker: str, report: Any) -> None:
+            self._name = f"{broker} {report}"
+            made.append(f"+{self._name}")
+
+        def close(self) -> None:
+            made.append(f"-{self._name}")
+
+    monkeypatch.setattr(topic_watch, "BrokerWatch", Watch)
+    command: Any = "command"
+    ends = [topic_watch.watch("one:1", command), topic_watch.watch("one:1")]
+    with topic_watch.watched("two:2", command):
+        ends[0]()
+        ends[0]()
+        assert made == ["+one:1 command", "+two:2 command"]
+    ends[1]()
+    assert made[2:] == ["-two:2 command", "-one:1 command"]
+    topic_watch.watch("one:1", command)()
+    assert made[4:] == ["+one:1 command", "-one:1 command"]
