@@ -10,6 +10,7 @@ from perf.fuzz.mappings import MAPPINGS
 from perf.fuzz.message_centers import SMPP_BYTES, SMPP_PDUS
 from perf.fuzz.recordings import RECORDINGS
 from perf.fuzz.rules import RULES
+from perf.fuzz.settings import SETTINGS
 from perf.fuzz.target import Target
 from perf.fuzz.web import WEB
 
@@ -26,5 +27,6 @@ TARGETS: dict[str, Target] = {
         SMPP_PDUS,
         *DISPATCHING,
         *WEB,
+        SETTINGS,
     )
 }

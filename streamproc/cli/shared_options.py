@@ -109,7 +109,7 @@ class _AlsoOption(click.Option):
     ``[topics]``."""
 
     UNNAMED = type("Unnamed", (str,), {})()
-    """Not equal to the empty text, which cannot name a topic."""
+    """Compared by identity: the empty text is equal, and cannot name a topic."""
 
     def __init__(self, names: Sequence[str], *, topics: Mapping[str, str], **options: Any) -> None:
         """``topics``: the usual names by key."""

@@ -45,6 +45,7 @@ def check(content: str, **variables: str) -> list[str]:
         ("[kafka]\ntls_ca = 'nosuch.pem'", "nosuch.pem"),
         ("[dispatch]\nkafka_tls_ca = 'nosuch.pem'", "nosuch.pem"),
         ("[kafka]\nproperties = 'nosuch'", "nosuch"),
+        ("[dispatch]\nkafka_properties = 'nosuch'", "nosuch"),
         ("rules = 'nosuch.yaml'", "streamproc.toml:1: rules: "),
         ("[dispatch]\ngateways = 'no.yaml'", "streamproc.toml:2: dispatch.gateways: "),
         ("[send]\nsettle = '2x'", "streamproc.toml:2: send.settle: '2x' is not a duration"),

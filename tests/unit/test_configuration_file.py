@@ -155,6 +155,15 @@ def test_a_file_may_be_empty(content: str) -> None:
     assert "Missing option '--rules'" in run().stderr
 
 
+def test_a_group_with_options_takes_the_file_before_its_command() -> None:
+    Path("a.toml").write_text("[kafka]\nbroker = 'a:b:c'\n")
+    wrong = run("dead-letters", "--config", "a.toml", "list").stderr
+    assert "a.toml:2: kafka.broker: " in wrong
+    late = run("dead-letters", "--broker", "b:1", "list", "--config", "a.toml")
+    assert late.exit_code == 2
+    assert "--config stands before list: dead-letters --config a.toml" in late.stderr
+
+
 def test_where_the_file_is_looked_for() -> None:
     for name, rules in (("a.toml", "pack:a"), ("b.toml", "pack:b"), ("c.toml", "pack:c")):
         Path(name).write_text(f"[simulate]\nrules = '{rules}'\n")

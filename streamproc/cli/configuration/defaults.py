@@ -166,6 +166,12 @@ def config_option() -> click.Option:
     )
 
 
+def _refuse(ctx: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    if path is not None and ctx.parent is not None:
+        before = ctx.parent.info_name
+        raise click.UsageError(f"--config stands before {ctx.info_name}: {before} --config {path}")
+
+
 def make_configurable(command: click.Command, path: Place) -> None:
     """Name the variables of the options of a command and of the commands in it, and add
     ``--config``."""
@@ -177,3 +183,7 @@ def make_configurable(command: click.Command, path: Place) -> None:
         # file would come too late.
         if inner is command or not has_options:
             inner.params.insert(0, config_option())
+        else:
+            late = click.Option(["--config"], callback=_refuse, expose_value=False, hidden=True)
+            late.is_eager = True
+            inner.params.insert(0, late)

@@ -76,24 +76,25 @@ def _of_command(file: ConfigFile, command: Place) -> Iterator[str]:
     """What the command would refuse: variables, and combinations of the connection's settings."""
     values = Values(file, command)
     found: dict[str, Any] = {}
-    for setting, raw, _ in values:
-        try:
-            found[str(setting.option.name)] = values.converted(setting, raw)
-        except click.UsageError as error:
-            variable = next(one for one in setting.variables if os.environ.get(one))
-            yield f"${variable}: {error.message.rstrip('.')}"
-    if "kafka_properties" in found:
-        yield from _of_connection(file, found)
-
-
-def _of_connection(file: ConfigFile, values: dict[str, Any]) -> Iterator[str]:
     try:
-        path = values["kafka_properties"]
-        given = read_properties(path)[1] if isinstance(path, Path) else {}
-        for field in FIELDS:
-            value = values.get(field.option.removeprefix("--").replace("-", "_"))
-            if value not in (None, ""):
-                given[field.name] = value
-        settings_from("127.0.0.1:9092", given)
+        for setting, raw, _ in values:
+            try:
+                found[str(setting.option.name)] = values.converted(setting, raw)
+            except click.UsageError as error:
+                variable = next(one for one in setting.variables if os.environ.get(one))
+                yield f"${variable}: {error.message.rstrip('.')}"
+        if "kafka_properties" in found:
+            _check_connection(found)
     except StreamprocError as error:
         yield f"{file.path}: kafka: {error}"
+
+
+def _check_connection(values: dict[str, Any]) -> None:
+    """Raise :class:`StreamprocError` for settings with which no client is made."""
+    path = values["kafka_properties"]
+    given = read_properties(path)[1] if isinstance(path, Path) else {}
+    for field in FIELDS:
+        value = values.get(field.option.removeprefix("--").replace("-", "_"))
+        if value not in (None, ""):
+            given[field.name] = value
+    settings_from("127.0.0.1:9092", given)
