@@ -7,9 +7,11 @@ import logging
 import logging.config
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from typing import Any, Literal
 
 import structlog
+from msgspec import Struct
 
 from streamproc.cli.expected import Expected
 from streamproc.cli.repeats import Repeats
@@ -22,9 +24,15 @@ Format = Literal["text", "json"]
 _QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 """Libraries that log every step. Only their warnings are shown, unless the level is debug."""
 
-# Values of Kafka's settings, such as retention.ms=7776000000, are in commands that operators copy.
-_NUMBER = re.compile(r"(?<![\w.-])(?<!\.ms=)(?<!\.bytes=)\+?[0-9]{9,15}(?![\w-])")
-"""Digits in the text of a library that can be a subscriber's number."""
+_NUMBER = re.compile(
+    # Ids, seconds since 1970, and values of Kafka's settings in commands that operators copy.
+    r"(?P<kept>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[0-9]*[a-f])[0-9a-f]{24,}\b"
+    r"|(?<![\d.])1\d{9}\.\d+(?![\d.])|[a-z]\.(?:ms|bytes)=\d+\b)"
+    r"|\d{9,}"
+    r"|(?:\+|\b00)\(?\d{1,5}(?:[ ().\-/\u00a0]{1,2}\d{2,6}){2,6}"
+)
+"""What can be a subscriber's number in the text of a library."""
+_PLAIN = (int, float, type(None))
 
 
 _facts: list[Callable[[], Mapping[str, Any]]] = []
@@ -119,8 +127,29 @@ def expected_in_words(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 
 def conceal(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     """Mask everything in texts that looks like a subscriber's number. Numeric values are not
-    changed."""
+    changed. Of objects with fields only the type is shown, because fields can hold texts."""
     for name, value in event.items():
-        if isinstance(value, str) and name != "timestamp":
-            event[name] = _NUMBER.sub(lambda found: mask(found.group()), value)
+        # What structlog keeps for itself begins with an underscore.
+        if name != "timestamp" and not name.startswith("_"):
+            event[name] = _concealed(value)
     return event
+
+
+def _concealed(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NUMBER.sub(_masked, value)
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        return {_concealed(name): _concealed(one) for name, one in value.items()}
+    if isinstance(value, Struct) or is_dataclass(value) or hasattr(value, "_fields"):
+        return f"<{type(value).__name__}>"
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_concealed(one) for one in value]
+    shown = repr(value)
+    hidden = _NUMBER.sub(_masked, shown)
+    return value if shown == hidden else hidden
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found.group() if found["kept"] else mask(found.group())

@@ -52,7 +52,7 @@ class Outgoing:
     letter>``."""
 
     id: str
-    reminder: Reminder
+    reminder: Reminder = field(repr=False)
     origin: Origin
     lane: int
     sequence: int
@@ -148,11 +148,11 @@ class IncomingSms:
     """An SMS that a subscriber wrote, or one part of it."""
 
     gateway: str
-    subscriber: str
+    subscriber: str = field(repr=False)
     """The key of the subscriber's events."""
     to: str
     """The number that the subscriber wrote to."""
-    text: str
+    text: str = field(repr=False)
     part: IncomingPart | None = None
     identity: str = ""
     """What the message center calls it, the same in each repetition; empty if it says nothing."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from hashlib import blake2b, md5, sha256
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,7 @@ async def play(
         names = Names(f"{scene.app}-worker")
         scene.names["reminders"] = names.reminders
         scene.ignore_expiry = True  # the recording is of the past
+        scene.log_level = "debug"
         await scene.prepare(HEAD + gateway, PARTITIONS)
         await create_topic(bootstrap, names.events)
         replay = scene.run(
@@ -151,9 +154,34 @@ async def play(
             "replay",
         )
         await _run_with_kills(scene, names, replay, arrived, delivered)
-        due = await read_committed(bootstrap, names.reminders)
+        due = [
+            decode_reminder(one.value) for one in await read_committed(bootstrap, names.reminders)
+        ]
         receipts = await scene.receipts()
-    return Run([decode_reminder(one.value) for one in due], arrived(), receipts)
+        await _assert_masked(scene, due)
+    return Run(due, arrived(), receipts)
+
+
+async def _assert_masked(scene: DispatchScene, due: list[Reminder]) -> None:
+    """Neither logs nor what a dispatcher writes shows a number, or a hash to test one with."""
+    said = [path.read_bytes() for path in scene.directory.glob("*.log")]
+    assert len(said) >= 2
+    for name in ("journal", "receipts", "dead-letters", "reports"):
+        count = 1 if name == "reports" else scene.partitions
+        records = await read_committed(scene.bootstrap, scene.names[name], count)
+        said += [(one.key or b"") + b" " + (one.value or b"") for one in records]
+    told = b"\n".join(said)
+    runs = re.findall(rb"[0-9]{10,}", told)
+    windows = {run[at : at + 10] for run in runs for at in range(len(run) - 9)}
+    words = {word[:8] for word in re.findall(rb"[0-9a-f]{8,}", told)}
+    for number in {one.subscriber for one in due}:
+        assert number[-10:].encode() not in windows
+        for digits in (number.encode(), number[-8:].encode(), number[-10:].encode()):
+            made = [make(digits).hexdigest() for make in (blake2b, md5, sha256)]
+            made += [blake2b(digits, digest_size=size).hexdigest() for size in (4, 6, 8, 12, 16)]
+            assert words.isdisjoint(one[:8].encode() for one in made)
+    for one in due[::50]:
+        assert one.text.encode() not in told
 
 
 async def _run_with_kills(
@@ -165,7 +193,8 @@ async def _run_with_kills(
 ) -> None:
     """Kill worker and dispatcher in the midst; return when everything must have come."""
     chance = random.Random(4)
-    worker = WorkerProcess(scene.bootstrap, names, scene.directory, "worker", "--instance-id", "w")
+    options = ("--instance-id", "w", "--log-level", "debug")
+    worker = WorkerProcess(scene.bootstrap, names, scene.directory, "worker", *options)
     worker.start()
     scene.processes.append(worker.running)
     dispatcher = scene.start()

@@ -48,6 +48,7 @@ class DispatchScene:
         self._logged: dict[str, int] = {}
         self.partitions = PARTITIONS
         self.ignore_expiry = False
+        self.log_level = "info"
         self.names = {
             name: f"{self.app}.{name}"
             for name in (
@@ -85,7 +86,7 @@ class DispatchScene:
         words = ["dispatch", *self.options(), "--gateways", str(self.gateways)]
         words += ["--instance-id", name, "--session-timeout-seconds", "6"]
         words += ["--ignore-expiry"] if self.ignore_expiry else []
-        words += ["--http-port", "0", "--create-topics"]
+        words += ["--http-port", "0", "--create-topics", "--log-level", self.log_level]
         return self.run([*words, "--stats-every-seconds", "2"], name)
 
     def run(self, words: list[str], name: str = "one") -> subprocess.Popen[bytes]:
@@ -93,7 +94,11 @@ class DispatchScene:
         log = self.directory / f"{name}.log"
         self._logged[name] = len(log.read_text()) if log.exists() else 0
         command = [sys.executable, "-m", "streamproc", *words]
-        secrets = {"SMSC_PASSWORD": "secret", "HOOK_SECRET": "whsec_a2V5"}
+        secrets = {
+            "SMSC_PASSWORD": "secret",
+            "HOOK_SECRET": "whsec_a2V5",
+            "STREAMPROC_NUMBER_KEY": "the number key of all dispatchers",
+        }
         return self.spawn(command, log, secrets)
 
     async def ready(self, name: str = "one") -> None:

@@ -8,7 +8,8 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import structlog
@@ -19,7 +20,11 @@ from kafka.net import selector
 from streamproc import __version__
 from streamproc.cli.expected import EXPECTED
 from streamproc.cli.identity import process_name, tell_who_starts
-from streamproc.cli.logs import configure
+from streamproc.cli.logs import Format, configure
+from streamproc.contracts.numbers import Address
+from streamproc.dispatch.model import IncomingSms
+from streamproc.dispatch.smpp.inbound import Inbound, Written
+from streamproc.dispatch.sms_memory import Heard
 
 NUMBER = "8613800001234"
 
@@ -80,6 +85,67 @@ def test_a_command_that_sets_a_topic_can_be_copied(
     (line,) = lines(capsys)
     assert line["event"] == f"861********34: set {setting}"
     assert line["why"] == f"set {setting}"
+
+
+class Point(NamedTuple):
+    key: str
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        NUMBER, f"u{NUMBER}x", f"key-{NUMBER}-7", f"{NUMBER}.7", "+86 138 0000 1234",
+        NUMBER.encode(), [NUMBER], {NUMBER: {"of": (NUMBER,)}}, {1: b"key " + NUMBER.encode()},
+        Point(NUMBER),
+        ValueError(NUMBER), Path(f"/{NUMBER}.csv"), IncomingSms("smsc", NUMBER, "1", "I love you"),
+        Heard("a", "smsc", NUMBER, "1", "I love you", 1), Address(1, 1, NUMBER),
+        frozenset({NUMBER}), bytearray(NUMBER.encode()),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_nothing_that_a_line_can_hold_shows_a_number_or_a_text(
+    value: object, form: Format, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("debug", form)
+    structlog.get_logger("streamproc.x").debug("it is", value=value)
+    logging.getLogger("elsewhere").warning("it is %s and %r", value, [value])
+    try:
+        raise LookupError(value)
+    except LookupError:
+        logging.getLogger("elsewhere").exception("no")
+
+    said = capsys.readouterr().err
+    digits = "".join(one for one in said.replace("*", "x") if one.isdecimal() or one == "x")
+    assert NUMBER[3:] not in digits
+    first, *others = said.splitlines()
+    assert "it is" in first
+    assert "love" not in first
+    assert others
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0123456789abcdef0123456789abcdef", "550e8400-e29b-41d4-a716-446655440000",
+        "at 1767225600.123", "192.168.100.101:9092", "2026-01-05T12:00:00.123456Z",
+        "offset 12345678",
+    ],
+)  # fmt: skip
+def test_ids_times_and_addresses_stay_readable(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("info", "json")
+    logging.getLogger("elsewhere").warning(text)
+    assert lines(capsys)[0]["event"] == text
+
+
+def test_objects_of_the_dispatcher_show_neither_numbers_nor_texts() -> None:
+    sms = IncomingSms("smsc", NUMBER, "10086", "I love you")
+    inbound = Inbound(Address(1, 1, NUMBER), Address(0, 1, "10086"), 0, 0, b"I love you", {})
+    for one in (sms, inbound, Written("I love you", None)):
+        assert NUMBER not in repr(one)
+        assert "love" not in repr(one)
 
 
 # The first line, and fields of every line.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import smpp34
@@ -56,20 +56,20 @@ class UnreadableError(StreamprocError, ValueError):
 class Inbound:
     """A ``deliver_sm`` or ``data_sm``."""
 
-    source: Address
+    source: Address = field(repr=False)
     destination: Address
     esm_class: int
     data_coding: int
-    body: bytes
+    body: bytes = field(repr=False)
     """The message as it arrived, with its user data header."""
-    parameters: Mapping[int, bytes]
+    parameters: Mapping[int, bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """The characters of one part."""
 
-    text: str
+    text: str = field(repr=False)
     """If the other half of a surrogate pair is in another part, the text contains half a pair."""
     joint: IncomingPart | None
 
