@@ -15,6 +15,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.moved import moved_option
 from streamproc.cli.process_options import http_options, log_options
+from streamproc.cli.shared_options import SecretFile, SecretOption
 from streamproc.cli.topic_options import (
     create_topics_option,
     making_options,
@@ -72,12 +73,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--number-key-file",
-    type=FilePath(exists=True, dir_okay=False),
-    envvar="STREAMPROC_NUMBER_KEY_FILE",
+    "number_key",
+    cls=SecretOption,
+    place=("dispatch", "number_key_file"),
+    type=SecretFile(exists=True, dir_okay=False),
     help=(
         "The key of the hashes that stand for numbers in the journal, the same for all "
-        "dispatchers. While it is replaced, the old key follows on a second line. The key can "
-        "also be in STREAMPROC_NUMBER_KEY."
+        "dispatchers. While it is replaced, the old key follows on a second line."
     ),
 )
 @log_options
@@ -102,7 +104,7 @@ def dispatch(
     broker: KafkaSettings,
     gateways: Path | None,
     ignore_expiry: bool,
-    number_key_file: Path | None,
+    number_key: Secret | None,
     log_level: str,
     log_format: Format,
     **options: Any,
@@ -132,7 +134,7 @@ def dispatch(
         topics,
         name=name,
         honour_expiry=not ignore_expiry,
-        number_key=_number_key(number_key_file),
+        number_key=number_key,
         **options,
     )
     tell_who_starts(
@@ -144,14 +146,3 @@ def dispatch(
         pid=os.getpid(),
     )
     run_dispatcher(settings, gateways)
-
-
-def _number_key(file: Path | None) -> Secret | None:
-    from streamproc.kafka.secret import Secret
-
-    value = os.environ.get("STREAMPROC_NUMBER_KEY")
-    if file is not None and value:
-        raise click.UsageError("give either --number-key-file or STREAMPROC_NUMBER_KEY")
-    if file is not None:
-        return Secret(path=file)
-    return Secret(value) if value else None

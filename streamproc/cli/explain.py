@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from click.core import ParameterSource
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.regions import Region, asked_for
+from streamproc.cli.regions import Region, Subscriber, asked_for
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import also_option
 from streamproc.cli.topic_options import topic_options
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show what was decided about a subscriber, and why.")
-@click.argument("subscriber")
+@click.argument("subscriber", type=Subscriber(), metavar="SUBSCRIBER")
 @click.option(
     "--region",
     type=Region(),
@@ -94,21 +93,18 @@ def explain(
 ) -> None:
     """Show what was decided about SUBSCRIBER, in order: state before and after, and why.
 
-    Reads the audit topic, and other topics or recordings where given; writes nothing. A dash for
-    SUBSCRIBER reads the number from standard input, so that no process list shows it. A phone
-    number may be written in any form: +86 138 0000 0001, tel:+8613800000001.
+    Reads the audit topic, and other topics or recordings where given; writes nothing. SUBSCRIBER is
+    - for standard input, or @FILE: neither the process list nor the shell's history shows the
+    number then. A phone number may be written in any form: +86 138 0000 0001, tel:+8613800000001.
 
     \b
-    streamproc explain 8613800000001 --broker B --reminders streamproc.reminders
-    streamproc explain 8613800000001 --from audit.ndjson.zst
-    streamproc explain 8613800000001 --broker B --input streamproc.events --recompute
+    streamproc explain - --broker B --reminders streamproc.reminders
+    streamproc explain - --from audit.ndjson.zst < number.txt
+    streamproc explain @number.txt --broker B --input streamproc.events --recompute
     """
     from streamproc.tools.explain.showing import TimelineView, units_of
     from streamproc.tools.explain.timeline import timeline, within
 
-    # A command line is visible to all users of the machine; standard input is not.
-    if subscriber == "-":
-        subscriber = sys.stdin.readline().strip()
     subscriber = asked_for(subscriber, options["region"])
     if files and not _is_typed("broker"):
         broker = None  # a settings file always names one

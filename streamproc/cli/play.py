@@ -17,10 +17,11 @@ from streamproc.cli.file_options import (
     reading_of,
     tell_others,
 )
-from streamproc.cli.regions import asked_for
+from streamproc.cli.regions import STDIN, Subscribers, asked_for, each_once, refuse_second_reader
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.values import FilePath
 from streamproc.cli.virtual import input_records
+from streamproc.core.privacy import mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,12 @@ class _Engine:
     "--locale", metavar="TAG", help="All subscribers read texts in this language, such as en."
 )
 @click.option(
-    "--subscriber", "subscribers", multiple=True, help="Show only this subscriber. May be repeated."
+    "--subscriber",
+    "subscribers",
+    multiple=True,
+    type=Subscribers(),
+    callback=each_once,
+    help="Show only this subscriber. May be repeated. - or @FILE: those on its lines.",
 )
 @click.option(
     "--view",
@@ -109,6 +115,8 @@ def play(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     streamproc play rules.yaml events.ndjson --locale ar --picture lives.png
     streamproc play rules.yaml activations.ndjson usage.csv --mapping columns.yaml
     """
+    if STDIN in files:
+        refuse_second_reader(click.get_current_context(), "EVENTS")
     rules_path, events_paths = _paths(files)
     # A missing library is reported before the play, which may take long.
     if options["picture"] is not None:
@@ -215,7 +223,7 @@ def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:
     wanted = tuple(asked_for(one, None) for one in wanted)
     for one in wanted:
         if one not in known:
-            raise click.ClickException(f"no event has the subscriber {one}")
+            raise click.ClickException(f"no event has the subscriber {mask(one)}")
     return [one for one in known if not wanted or one in wanted]
 
 

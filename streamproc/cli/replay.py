@@ -12,6 +12,7 @@ from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.moved import moved_option
+from streamproc.cli.regions import Subscribers, each_once
 from streamproc.cli.replay_options import (
     name_of,
     pseudonymiser_of,
@@ -89,7 +90,12 @@ INTERRUPTED = 130
     help="Let this time pass at the end, such as 4d, for a worker with --clock event.",
 )
 @click.option(
-    "--subscriber", "subscribers", multiple=True, help="Only this subscriber. May be repeated."
+    "--subscriber",
+    "subscribers",
+    multiple=True,
+    type=Subscribers(),
+    callback=each_once,
+    help="Only this subscriber. May be repeated. - or @FILE: those on its lines.",
 )
 @click.option("--type", "types", multiple=True, help="Only this event type. May be repeated.")
 @click.option(

@@ -22,10 +22,13 @@ from streamproc.cli.file_options import (
 )
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.regions import Subscriber
 from streamproc.cli.steering import steered
 from streamproc.cli.topic_options import events_option
 from streamproc.cli.values import FilePath
+from streamproc.contracts.records.personal import Holds, held_by
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
+from streamproc.core.state.events import UsageRecorded
 
 if TYPE_CHECKING:
     from streamproc.producer import UsageProducer
@@ -37,7 +40,9 @@ def _usage_options(command: Any) -> Any:
     # click shows options in the reverse of the order in which they are added.
     for one in reversed(USAGE_FIELDS):
         name = f"--{one.name.replace('_', '-')}"
-        kind = str if one.sort == "text" else int
+        kind: Any = str if one.sort == "text" else int
+        if kind is str and held_by(UsageRecorded.__name__, one.name) is Holds.SUBSCRIBER:
+            kind = Subscriber()
         command = click.option(name, type=kind, default=one.default, help=one.says)(command)
     return command
 
@@ -61,7 +66,11 @@ def _usage_options(command: Any) -> Any:
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )
 @click.option("--event", metavar="JSON", help="The event as JSON; - reads it from standard input.")
-@click.option("--subscriber", help="Send usage of this subscriber. The next options describe it.")
+@click.option(
+    "--subscriber",
+    type=Subscriber(),
+    help="Send usage of this subscriber. The next options describe it.",
+)
 @_usage_options
 @click.option(
     "--id", "event_id", help="Event id. An id is counted once per --source. Default: random."
@@ -104,12 +113,14 @@ def _usage_options(command: Any) -> Any:
 def send(files: tuple[Path, ...], **options: Any) -> None:
     """Send events: one from options, or those in FILES (- is standard input).
 
+    A number is given as - (standard input) or @FILE, so that no process list shows it.
+
     Files may be plain, gzip or zstd. A record without an id gets one made of the file's content and
     the line, so a file that is sent twice counts once. Returns 1 if a record was bad.
 
     \b
     Examples:
-      streamproc send --broker localhost:9092 --subscriber 8613800000001 --total-bytes 1048576
+      streamproc send --broker localhost:9092 --subscriber - --total-bytes 1048576 < number.txt
       streamproc send --broker localhost:9092 usage.ndjson.gz
       streamproc send --broker localhost:9092 --mapping columns.yaml usage.csv
       streamproc send --broker localhost:9092 --format tmf635 --watch /var/spool/cdr

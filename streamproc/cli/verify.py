@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.regions import asked_for
+from streamproc.cli.regions import Subscribers, asked_for, each_once
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import app_id_option, clock_option
 from streamproc.cli.topic_options import inputs_option, taken, topic_options
@@ -47,8 +47,10 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     "--subscriber",
     "subscribers",
     multiple=True,
-    help="Verify only this subscriber. May be repeated. Only the partitions that they belong in "
-    "are read.",
+    type=Subscribers(),
+    callback=each_once,
+    help="Verify only this subscriber. May be repeated. - or @FILE: those on its lines. Only the "
+    "partitions that they belong in are read.",
 )
 @click.option(
     "--share",

@@ -57,14 +57,15 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)
     with watched(settings.broker):
-        partitions = prepare_topics(settings)
+        hashes = _hashes_of(settings, gateways)
+    partitions = prepare_topics(settings)
     desk = Desk(
         lanes_of(config),
         router_of(config, gateways, now_ms()),
         backoff_of(config),
         chance,
         settings.honour_expiry,
-        hashes=_hashes_of(settings, gateways),
+        hashes=hashes,
     )
     try:
         watch = watch_of(settings, partitions)

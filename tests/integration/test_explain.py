@@ -134,6 +134,7 @@ async def test_the_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         # The second example has a plan of other rules.
         text = file.read_text("utf-8").replace("start-1gb", "basic-5gb")
         (scene.directory / file.name).write_text(text, "utf-8")
+    (scene.directory / "number.txt").write_text("8613800000007\n")
     commands = [line for block in blocks("explain.md", "sh") for line in block.splitlines()]
     said = []
     for line in commands:

@@ -75,6 +75,8 @@ def test_producer_page(bootstrap: str, tmp_path: Path, monkeypatch: pytest.Monke
     mapping, running_totals = blocks("producer.md", "yaml")
     parse_mapping(mapping, "columns.yaml")
     parse_mapping(mapping + running_totals, "columns.yaml")
+    (tmp_path / "number.txt").write_text("8613800000001\n")
+    (tmp_path / "event.json").write_text(blocks("producer.md", "json")[0])
     (tmp_path / "columns.yaml").write_text(mapping)
     # Only its good rows: with a bad one the command ends with 1.
     (tmp_path / "usage.csv").write_text("".join(CSV.splitlines(keepends=True)[:3]))

@@ -42,6 +42,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority)
         "password": b"secret\n",
         "secret": b"secret\n",
         "token": b"a token\n",
+        "number.txt": b"8613800000001\n",
         "client.properties": blocks("properties")[0].encode(),
     }.items():
         secret_file(tmp_path / name, content)

@@ -1,6 +1,6 @@
 """What each field of a record can say about a person: the one list.
 
-A new field of any record needs its line here. `tests/contract/test_personal.py` names those that
+A new field of any record needs its line here. `tests/unit/test_personal.py` names those that
 have none, also in ``schemas/``.
 """
 
@@ -71,9 +71,13 @@ _decode_other = msgspec.json.Decoder(Receipt | DeadLetter).decode
 
 
 def held_by(struct: str, field: str) -> Holds:
-    """What a field of a struct holds. Raises ``KeyError`` for a field that is not listed."""
-    found = _OF_STRUCT.get((struct, field))
-    return _OF_FIELD[field] if found is None else found
+    """What a field of a struct holds. A field that is not listed must not be shown at all."""
+    return _OF_STRUCT.get((struct, field)) or _OF_FIELD.get(field, Holds.TEXT)
+
+
+def is_listed(struct: str, field: str) -> bool:
+    """Whether a field is listed. Fields without text need not be."""
+    return field in _OF_FIELD or (struct, field) in _OF_STRUCT
 
 
 def fields_of(record: Struct) -> Iterator[tuple[str, object]]:
