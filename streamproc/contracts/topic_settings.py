@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from streamproc.contracts.topics import ROLES
+from streamproc.contracts.topics import COMPACTION_MS, ROLES
 
 Then = Literal["refuse", "warn"]
 """Whether a worker or dispatcher starts nevertheless."""
@@ -18,6 +18,7 @@ Clock = Literal["wall", "event"]
 
 DAY_MS = 86_400_000
 FOREVER = "-1"
+LONGEST_LAG_DAYS = 31
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,15 @@ _NAMED: tuple[Demand, ...] = (
         "what was sent, so that it is sent again",
         "refuse",
         "compact",
+    ),
+    Demand(
+        ("changelog", "journal"),
+        "max.compaction.lag.ms",
+        f"more than {LONGEST_LAG_DAYS} days",
+        lambda value: int(value) > LONGEST_LAG_DAYS * DAY_MS,
+        "the end of what is forgotten: SMS that waited and contracts that ended stay readable",
+        "warn",
+        str(COMPACTION_MS),
     ),
     _kept(
         EVENTS,

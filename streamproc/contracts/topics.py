@@ -21,7 +21,13 @@ Key = Literal["the subscriber", "the reminder", "none", "its own"]
 PARTITIONS = 4
 """Of topics that are made, unless an option says otherwise."""
 
-COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+COMPACTION_MS = 86_400_000
+"""How long an old value of a key stays in a compacted topic at most: it can hold a text."""
+STATES: Mapping[str, str] = {
+    "cleanup.policy": "compact",
+    "max.compaction.lag.ms": str(COMPACTION_MS),
+}
+COMPACTED: Mapping[str, str] = {**STATES, "min.cleanable.dirty.ratio": "0.1"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ CHANGELOG = Topic(
     read_by=("worker",),
     read_with=("reader",),
     retention=Retention(None, "the states"),
-    configs={"cleanup.policy": "compact"},
+    configs=STATES,
 )
 """No option names it, and no contract: it is the worker's own."""
 
@@ -327,6 +333,7 @@ class DispatchTopics(_Names):
             "its own",
             written_by=("dispatcher",),
             read_by=("dispatcher",),
+            retention=Retention(1, "an SMS that comes again within the hour, and its other parts"),
             partitions=1,
         )
     )

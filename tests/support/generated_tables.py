@@ -11,16 +11,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
+from streamproc.contracts.records.personal import Holds, held_by, is_listed
+from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.rights import USER_ROLES, Operation, Scope, by_resource, rights_of
 from streamproc.contracts.rules_file.conversation import default_commands
 from streamproc.contracts.topic_settings import DEMANDS
-from streamproc.contracts.topics import ROLES, TOPICS, WorkerTopics
+from streamproc.contracts.topics import ROLES, TOPICS, Topic, WorkerTopics
 from streamproc.core.rules.commands import ACTIONS
 from streamproc.core.rules.preferences import PREFERENCES
+from streamproc.core.state.effects import Effect
+from streamproc.core.state.events import InputEvent
 from streamproc.metrics.declaring import Metrics
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.worker import WorkerMetrics
@@ -57,10 +62,14 @@ def retention() -> Rows:
         yield (
             name if role != "inputs" else "each `--input`",
             "" if is_kept else f"`{role.replace('_', '-')}=`",
-            "for ever (compacted)" if is_kept else f"{kept.days} days",
+            "for ever (compacted)" if kept.days is None else _days(kept.days),
             kept.why,
             "one record for each key" if is_kept else _bytes(kept.bytes_per_event * EVENTS_A_DAY),
         )
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def _bytes(count: float) -> str:
@@ -81,6 +90,41 @@ def topic_settings() -> Rows:
             one.loses,
             "refused" if one.then == "refuse" else "logged as `critical`",
         )
+
+
+OWN_TOPICS = {
+    "streamproc-accounts-changelog": ("in full", "SMS that wait for their activation"),
+    "streamproc.dispatch-journal": ("masked, and as keyed hashes", "none"),
+    "streamproc.reports": ("as keyed hashes", "none"),
+    "streamproc.incoming-sms": ("in full", "parts of long SMS; of other SMS a hash"),
+}
+"""Numbers and texts in topics whose records are not part of the contract."""
+
+
+def people() -> Rows:
+    """Where numbers and texts of subscribers are, who reads them, and how long they are kept."""
+    yield "Topic (default name)", "Numbers", "Texts", "Read by", "Kept"
+    for one in ROLES.values():
+        numbers, texts = OWN_TOPICS.get(one.default) or _held_in(one)
+        kept = _days(one.retention.days) if one.retention.days else "the last value of a key"
+        if "max.compaction.lag.ms" in one.configs:
+            hours = int(one.configs["max.compaction.lag.ms"]) // 3_600_000
+            kept += f"; an older one about {hours} hours"
+        yield f"`{one.default}`", numbers, texts, ", ".join(one.read_by), kept
+
+
+def _held_in(topic: Topic) -> tuple[str, str]:
+    """Numbers and texts in the records of a topic."""
+    found = [
+        (one.__name__, name)
+        for one in (*get_args(InputEvent), *get_args(Effect), Receipt, DeadLetter)
+        if topic.carries(str(one.__struct_config__.tag))
+        for name in one.__struct_fields__
+        if not name.endswith(("_bytes", "_ms"))
+    ]
+    holds = {held_by(*one) for one in found if is_listed(*one)}
+    numbers = "in full" if Holds.SUBSCRIBER in holds else "masked"
+    return numbers, "all" if any(name == "text" for _, name in found) else "none"
 
 
 OTHER_COMMANDS = {
@@ -166,6 +210,7 @@ TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/contracts.md", "usage"): usage,
     ("schemas/README.md", "topics"): topics,
     ("docs/operations.md", "retention"): retention,
+    ("docs/security.md", "people"): people,
     ("docs/operations.md", "topic settings"): topic_settings,
     ("docs/two-way-sms.md", "commands"): commands,
     ("docs/two-way-sms.md", "preferences"): preferences,
