@@ -42,6 +42,22 @@ class FetchedBatch:
         self.records = records
 
 
+class UnreadBatch:
+    """Stands for the records of a batch that is not read; it is like a record without a value."""
+
+    __slots__ = ("fault", "offset", "timestamp")
+    key = value = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp_type = 0
+
+    def __init__(self, offset: int, timestamp: int, fault: str) -> None:
+        """``offset`` and ``timestamp`` are the last ones of the batch; ``fault`` says why it is not
+        read."""
+        self.offset = offset
+        self.timestamp = timestamp
+        self.fault = fault
+
+
 class LogReader(Protocol):
     """Reads committed records of chosen partitions in bulk, outside any group."""
 

@@ -15,6 +15,8 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 
+from streamproc.kafka.batch_bounds import fault_of, without_records
+
 
 class HeaderName(str):
     """A name that is not UTF-8. It shows its odd bytes with escapes and encodes to its original
@@ -48,6 +50,9 @@ class AnyRecords(MemoryRecords):  # type: ignore[misc]  # untyped library
     def next_batch(self, *args: Any) -> Any:
         kept = self._next_slice
         batch = super().next_batch(*args)
+        if kept is not None and fault_of(kept) is not None:
+            # One record without a value stands for all. Workers reject them (docs/contracts.md).
+            return _OneForAll(without_records(kept))
         return _AnyBatch(kept) if isinstance(batch, DefaultRecordBatch) else batch
 
 
@@ -65,6 +70,12 @@ class _AnyBatch(DefaultRecordBatch):  # type: ignore[misc]  # untyped library
         return super().__next__()
 
     next = __next__
+
+
+class _OneForAll(DefaultRecordBatch):  # type: ignore[misc]  # untyped library
+    def validate_crc(self) -> bool:
+        """The checksum is that of the records, which are not here."""
+        return True
 
 
 class _AnyNames(bytearray):

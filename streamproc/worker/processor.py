@@ -25,6 +25,7 @@ from streamproc.core.state.events import Arrival, ClockAdvanced, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
+from streamproc.engine.cluster import UnreadBatch
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
@@ -195,6 +196,9 @@ class QuotaProcessor:
             self._reject(outbox, "internal_error", "the record could not be applied", arrival)
             return clock_ms
         key = record.key
+        if isinstance(record, UnreadBatch):
+            self._reject(outbox, "oversized", record.fault, arrival)
+            return clock_ms
         try:
             event = decode_event(record.value, key, record.headers)
         except DecodeFailure as failure:

@@ -13,6 +13,8 @@ The mark of the consumer, :class:`ByBatch`, receives both.
 The C reader cannot read a batch with a header whose *name* is not UTF-8. But a Kafka client can
 write any bytes there, and one such record would stop its partition for ever. Such a batch is read
 again by aiokafka's reader in Python, with those bytes as backslash escapes.
+
+A batch that unpacks to too much is not read. One :class:`UnreadBatch` stands for all its records.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
-from streamproc.engine.cluster import FetchedBatch
+from streamproc.engine.cluster import FetchedBatch, UnreadBatch
+from streamproc.kafka.batch_bounds import fault_of
 
 Passed = Callable[[Any, int, int], None]
 """Called with a topic partition and a range of its offsets (first, next) without records."""
@@ -148,6 +151,11 @@ class _Batch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[_WholeBatch]:
+        fault = fault_of(self._kept)
+        if fault is not None:
+            last = self._batch.next_offset - 1
+            yield _WholeBatch([UnreadBatch(last, self._batch.max_timestamp, fault)])
+            return
         try:
             records = list(self._batch)
         except UnicodeDecodeError:

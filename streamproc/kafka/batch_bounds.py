@@ -1,0 +1,147 @@
+"""Record batches that unpack to too much: found before they are unpacked.
+
+A batch of some kilobytes can unpack to hundreds of megabytes. The libraries unpack a batch as a
+whole, so the size is found first: from its frames where they say it, else by unpacking in pieces
+that are thrown away. The rule looks at the batch alone, so every reader of a log decides alike.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Final
+
+import zstandard
+
+from streamproc.kafka.unpacking import PACKED_BYTES
+
+MAX_BATCH_BYTES: Final = 64 << 20
+"""Batches of the usual producers have 16 KiB to some MiB."""
+MAX_BATCH_RECORDS: Final = 1_000_000
+MAX_RATIO: Final = 500
+"""Events that differ in nothing but their ids are packed to a hundredth."""
+SMALL_BYTES: Final = 64 << 10
+"""Up to this size any ratio is taken."""
+
+_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+_MAGIC: Final = 2
+_CODEC_MASK: Final = 7
+_GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
+_MOST_LZ4: Final = 255
+_XERIAL: Final = b"\x82SNAPPY\x00"
+_XERIAL_BYTES: Final = 16
+_NO_RECORD: Final = b"\x01\x01\x00"
+"""A record without key, value and headers, behind its attributes and deltas."""
+
+
+def fault_of(batch: bytes | memoryview) -> str | None:
+    """Why a batch is not unpacked; None if it is. Batches of formats before 0.11 have no bound."""
+    if len(batch) < _HEAD.size or batch[16] != _MAGIC:
+        return None
+    head = _HEAD.unpack_from(batch)
+    codec, records = head[5] & _CODEC_MASK, head[12]
+    if records > MAX_BATCH_RECORDS:
+        return f"a batch of {records} records; at most {MAX_BATCH_RECORDS} are read"
+    packed = memoryview(batch)[_HEAD.size :]
+    limit = min(MAX_BATCH_BYTES, max(SMALL_BYTES, MAX_RATIO * len(packed)))
+    if not codec or _size(codec, packed, limit) <= limit:
+        return None
+    size = f"{limit >> 20} MiB" if limit == MAX_BATCH_BYTES else f"{MAX_RATIO} times its size"
+    return f"a batch of {records} records unpacks to more than {size}; none of them is read"
+
+
+def without_records(batch: bytes | memoryview) -> bytes:
+    """The batch with one record instead of all: it has nothing but the last offset."""
+    head = list(_HEAD.unpack_from(batch))
+    record = b"\x00" + b"\x00" + _varint(head[6]) + _NO_RECORD
+    record = _varint(len(record)) + record
+    head[1] = _HEAD.size - 12 + len(record)
+    head[5] &= ~_CODEC_MASK
+    head[12] = 1
+    packed = bytearray(_HEAD.pack(*head) + record)
+    return bytes(packed)
+
+
+def _varint(number: int) -> bytes:
+    """A number of at least zero, as records have it (zigzag)."""
+    rest, found = number << 1, bytearray()
+    while rest > 0x7F:
+        found.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes((*found, rest))
+
+
+def _size(codec: int, packed: memoryview, limit: int) -> int:
+    """At least the size of the content, or any number above the limit. What is damaged counts as
+    small: the library's own error says more."""
+    try:
+        if codec == _GZIP:
+            return _gzip_size(packed, limit)
+        if codec == _ZSTD:
+            return _zstd_size(packed, limit)
+        if codec == _LZ4:
+            return (
+                len(packed) * _MOST_LZ4 if len(packed) * _MOST_LZ4 <= limit else _lz4_size(packed)
+            )
+        return _snappy_size(packed) if codec == _SNAPPY else 0
+    except (IndexError, struct.error, zlib.error, zstandard.ZstdError):
+        return 0
+
+
+def _gzip_size(packed: memoryview, limit: int) -> int:
+    if len(packed) * 1_032 <= limit:
+        return len(packed) * 1_032
+    size, rest = 0, bytes(packed)
+    while rest and size <= limit:
+        decoder = zlib.decompressobj(31)
+        while rest and not decoder.eof and size <= limit:
+            size += len(decoder.decompress(rest, 1 << 20))
+            rest = decoder.unconsumed_tail
+        rest = decoder.unused_data
+    return size
+
+
+def _zstd_size(packed: memoryview, limit: int) -> int:
+    size, at = 0, 0
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+    while at < len(packed) and size <= limit and not decoder.eof:
+        size += len(decoder.decompress(packed[at : at + PACKED_BYTES]))
+        at += PACKED_BYTES
+    return size
+
+
+def _lz4_size(packed: memoryview) -> int:
+    """From the blocks of the frame (LZ4 frame format 1.6): each has a declared greatest size."""
+    flags, block = packed[4], packed[5]
+    most = 1 << (8 + 2 * (block >> 4 & 7))
+    at = 7 + (8 if flags & 0x08 else 0) + (4 if flags & 0x01 else 0)
+    size = 0
+    while True:
+        (length,) = struct.unpack_from("<I", packed, at)
+        if not length:
+            return size
+        stored = length & 0x7FFF_FFFF
+        size += stored if length >> 31 else min(most, stored * _MOST_LZ4)
+        at += 4 + stored + (4 if flags & 0x10 else 0)
+
+
+def _snappy_size(packed: memoryview) -> int:
+    if bytes(packed[: len(_XERIAL)]) != _XERIAL:
+        return _snappy_length(packed, 0)
+    at, size = _XERIAL_BYTES, 0
+    while at < len(packed):
+        (length,) = struct.unpack_from(">I", packed, at)
+        size += _snappy_length(packed, at + 4)
+        at += 4 + length
+    return size
+
+
+def _snappy_length(packed: memoryview, at: int) -> int:
+    """The length that a block of snappy begins with."""
+    found = shift = 0
+    while shift < 35:
+        found |= (packed[at] & 0x7F) << shift
+        if packed[at] < 0x80:
+            return found
+        at, shift = at + 1, shift + 7
+    return found
