@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.engine.cluster import UnreadBatch
-from streamproc.lab.workload import WorkloadSettings, generate
+from streamproc.lab.workload import WorkloadRecord, WorkloadSettings, generate
 from streamproc.worker.virtual import InputRecord
 from tests.support.cluster import create_topic
 from tests.support.scene import Scene
@@ -45,7 +45,7 @@ async def test_what_unpacks_to_much_is_rejected_and_the_rest_is_counted(
         key, value, at_ms = record
         if number % 100 == 50:
             for place in partitions:
-                bomb = (None, BOMB, at_ms)
+                bomb = WorkloadRecord(None, BOMB, at_ms)
                 future = producer.send(scene.names.events, BOMB, None, [], place, at_ms)
                 producer.flush()  # a batch of its own, not in one with events
                 sent.append((bomb, future))
