@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, conn
@@ -20,11 +19,11 @@ from kafka.net.sasl.oauth import SaslMechanismOAuth
 from streamproc.engine.faust.credentials import security_settings
 from streamproc.kafka import aio_clients, clients, probe
 from streamproc.kafka.aio_connection import connection_options
-from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.fields import FIELDS, OF_EVERY_CONNECTION, kafka_settings
+from streamproc.kafka.fields import OF_EVERY_CONNECTION, kafka_settings
 from streamproc.kafka.logins import LOGINS
 from streamproc.kafka.settings import KafkaSettings
 from tests.support.certificates import Authority, secret_file
+from tests.support.logins import demanded_by
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +31,6 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is there to be asked."""
     for module in (aio_clients, clients):
         monkeypatch.setattr(module, "refuse_unreachable", lambda _: None)
-
-
-def _asked_for(mechanism: str, file: Path) -> dict[str, Any]:
-    """The settings that a login demands, one after the other as it names them."""
-    values: dict[str, Any] = {"oauth_token_file": file} if mechanism == "OAUTHBEARER" else {}
-    for _ in FIELDS:
-        try:
-            kafka_settings("b:1", sasl_mechanism=mechanism, **values)
-        except KafkaSettingsError as error:
-            missing = next(one for one in FIELDS if str(error).endswith(f"needs {one.option}"))
-            values[missing.name.replace("-", "_")] = file if missing.kind == "path" else "x"
-    return values
 
 
 @pytest.fixture
@@ -54,7 +41,7 @@ def all_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, K
     token = secret_file(tmp_path / "token", "a token")
     found = {"TLS": kafka_settings("b:1", tls_ca=ca, client_id="c")}
     for mechanism in LOGINS.keys() - {"AWS_MSK_IAM"}:  # on the wire it is OAUTHBEARER
-        more = {"sasl_mechanism": mechanism, **_asked_for(mechanism, token)}
+        more = {"sasl_mechanism": mechanism, **demanded_by(mechanism, token)}
         found[mechanism] = kafka_settings("b:1", tls_ca=ca, client_id="c", **more)
         plain = {"security_protocol": "SASL_PLAINTEXT", **more}
         found[f"{mechanism} without TLS"] = kafka_settings("b:1", client_id="c", **plain)

@@ -20,6 +20,7 @@ from tests.support.talking import (
     talking_rules,
     texts,
 )
+from tests.support.truth.probes import LOCALES
 
 RULES = talking_rules()
 assert RULES.commands is not None
@@ -444,7 +445,7 @@ def test_a_choice_about_messages_that_were_left_says_so(line: Talking) -> None:
     assert replies(line.text("ALERT", 1.5)) == ["still_stopped"]
 
 
-@pytest.mark.parametrize("locale", ["zh-CN", "zh-TW", "en", "pl", "ru", "ar"])
+@pytest.mark.parametrize("locale", LOCALES)
 def test_help_says_in_each_language_what_each_keyword_does(locale: str) -> None:
     line = Talking()
     line.begin(locale=locale)

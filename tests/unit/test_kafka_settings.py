@@ -20,6 +20,7 @@ from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import KafkaSettings, settings_of
 from streamproc.kafka.tokens import ClientCredentials, FileTokens
 from tests.support.certificates import Authority, secret_file
+from tests.support.logins import demanded_by
 
 PASSWORD = "correct horse"
 
@@ -328,14 +329,16 @@ def test_every_command_that_talks_to_kafka_has_the_options_and_their_help() -> N
             assert f"${field.variable}" in result.output.replace("\n", " ")
 
 
-def test_every_login_is_a_choice_and_says_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_login_is_a_choice_and_says_what_mends_it(
+    monkeypatch: pytest.MonkeyPatch, password: Path
+) -> None:
     (field,) = (field for field in FIELDS if field.name == "sasl-mechanism")
     assert field.choices == tuple(LOGINS)
     options = {field.option for field in FIELDS}
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
-    values = {"sasl-username": "u", "sasl-password": Secret("p"), "oauth-token-file": Path("t")}
     for name in LOGINS.keys() - {"AWS_MSK_IAM"}:
-        login = LOGINS[name](values)
+        login = kafka_settings("b:1", sasl_mechanism=name, **demanded_by(name, password)).login
+        assert login is not None
         assert login.who()
         assert any(option in login.mends for option in options)
 
