@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from streamproc.cli.shared_options import app_id_option
+from streamproc.cli.shared_options import app_id_option, value_in
 from streamproc.cli.topic_options import both_taken, both_topic_options
 from streamproc.cli.values import Count, Name, TopicName
 from streamproc.contracts.rights import Right, Scope, UserRole, rights_of
@@ -48,8 +48,8 @@ FREE_IDS = ("replay", "billing")
 @click.option(
     "--group",
     type=Name(),
-    help="Group of a dispatcher, billing system or history. Default: streamproc-dispatch, or "
-    "streamproc-ROLE.",
+    help="Group of a dispatcher, billing system or history. Default: that of `streamproc "
+    "dispatch`, or streamproc-ROLE.",
 )
 @click.option(
     "--partitions",
@@ -82,6 +82,9 @@ def acls(**options: Any) -> None:
     from streamproc.provision.acls import Grant, kafka_acls, strimzi
 
     role: UserRole = options["role"]
+    if role == "dispatcher" and options["group"] is None:
+        context = click.get_current_context()
+        options["group"] = value_in(context, ("dispatch", "group"), "") or None
     rights = _rights(role, options)
     grant = Grant(options["principal"] or f"User:streamproc-{role}", options["host"])
     if options["form"] == "strimzi":

@@ -92,16 +92,17 @@ class _InputsOption(SharedOption):
         if not isinstance(default, Sequence) or ctx.resilient_parsing or not call:
             return default
         return [
-            _shared(ctx, ("topics", key), usual)
+            value_in(ctx, ("topics", key), usual)
             for key, usual in zip(self.FOLLOWS, default, strict=True)
         ]
 
 
-def _shared(ctx: click.Context, place: tuple[str, ...], default: str) -> str:
+def value_in(ctx: click.Context, place: tuple[str, ...], default: str) -> str:
     """The value of a place that this command has no option for."""
+    words = place[1:] if place[0] == "topics" else place
     at: Callable[[tuple[str, ...]], Any] | None = getattr(ctx.default_map, "at", None)
     in_file = at(place) if at is not None else None
-    return os.environ.get(PREFIX + place[-1].upper()) or in_file or default
+    return os.environ.get(PREFIX + "_".join(words).upper()) or in_file or default
 
 
 class _AlsoOption(click.Option):
@@ -129,7 +130,7 @@ class _AlsoOption(click.Option):
         return value, source
 
     def _names(self, ctx: click.Context) -> list[str]:
-        return [_shared(ctx, ("topics", key), usual) for key, usual in self._topics.items()]
+        return [value_in(ctx, ("topics", key), usual) for key, usual in self._topics.items()]
 
 
 def also_option(name: str, *declared: str, topics: Mapping[str, str], **options: Any) -> Any:

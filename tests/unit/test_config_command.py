@@ -168,3 +168,13 @@ def test_show_has_no_secret() -> None:
         assert "hidden" not in result.output
         assert result.output.count("***") >= 3
         assert "/hid" in result.output
+
+
+def test_the_rights_of_a_dispatcher_are_for_its_group() -> None:
+    write("[dispatch]\ngroup = 'mine'\n")
+    printed = run("acls", "--role", "dispatcher").stdout
+    assert "mine" in printed
+    assert "streamproc-dispatch " not in printed
+    assert "yours" in run("acls", "--role", "dispatcher", STREAMPROC_DISPATCH_GROUP="yours").stdout
+    assert "typed" in run("acls", "--role", "dispatcher", "--group", "typed").stdout
+    assert run("acls", "--role", "worker").exit_code == 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from streamproc.cli import main
+from streamproc.cli import kafka_options, main
 from streamproc.cli.configuration.settings import Registry
+from streamproc.kafka.settings import KafkaSettings
 from tests.support.certificates import Authority, secret_file
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +80,31 @@ def test_every_variable_of_the_page_exists() -> None:
     named = set(re.findall(r"\bSTREAMPROC_[A-Z_]+", PAGE)) - {"STREAMPROC_", "STREAMPROC_CONFIG"}
     assert named <= known
     assert len(named) > 5
+
+
+def test_the_connection_is_the_same_by_file_and_by_flags(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "ca.pem").write_bytes(Authority().certificate)
+    shutil.copy(ROOT / "examples" / "streamproc.toml", folder)
+    got: list[KafkaSettings] = []
+
+    def connect(values: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
+        got.append(original(values, flags)["broker"])
+        raise click.exceptions.Exit
+
+    original = kafka_options._with_settings
+    monkeypatch.setattr(kafka_options, "_with_settings", connect)
+    flags = [
+        *("--broker", "kafka-1:9093,kafka-2:9093", "--kafka-tls-ca", str(folder / "ca.pem")),
+        *("--kafka-sasl-mechanism", "SCRAM-SHA-512", "--kafka-sasl-username", "streamproc"),
+        *("--kafka-sasl-password-file", str(folder / "password")),
+    ]
+    CliRunner().invoke(main, ["--config", "/dev/null", "worker", *flags], catch_exceptions=False)
+    for command in ("worker", "send", "verify", "dispatch"):
+        CliRunner().invoke(main, [command], catch_exceptions=False)
+    by_flags, *by_file, dispatcher = got
+    assert by_file == [by_flags] * 3
+    assert dispatcher != by_flags
+    assert dispatcher.client_options()["sasl_plain_username"] == "dispatcher"
+    assert "secret" not in repr(got)
