@@ -34,6 +34,12 @@ log = structlog.get_logger(__name__)
 @click.command()
 @kafka_options(watches_itself=True, role="worker")
 @rules_option()
+@click.option(
+    "--last-good-rules",
+    type=FilePath(file_okay=False),
+    help="Directory that keeps the last good rules. A start with a wrong rules file uses them. "
+    "Default: such a start fails.",
+)
 @app_id_option("Prefix for the consumer group, the changelog topic and the transactional ids.")
 @inputs_option
 @topic_options(WorkerTopics)
@@ -112,6 +118,7 @@ log = structlog.get_logger(__name__)
 def worker(
     inputs: tuple[str, ...],
     rules: Path | None,
+    last_good_rules: Path | None,
     log_level: str,
     log_format: Format,
     **options: Any,
@@ -124,7 +131,7 @@ def worker(
     from streamproc.worker.app import create_app
     from streamproc.worker.guarding import TopicGuard
     from streamproc.worker.native_bridge.loading import is_native
-    from streamproc.worker.rules import RulesFile
+    from streamproc.worker.rules import KeptRules, RulesFile
     from streamproc.worker.topics import prepare_topics
 
     logging = configure(log_level, log_format)
@@ -136,7 +143,8 @@ def worker(
         retention_ms=dict(options.pop("retention")),
         **options,
     )
-    rules_file = RulesFile(rules)
+    kept = None if last_good_rules is None else KeptRules(last_good_rules)
+    rules_file = RulesFile(rules, kept)
     native = "yes" if is_native(settings.native) else "no"
     tell_who_starts(
         "worker",

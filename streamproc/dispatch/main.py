@@ -18,6 +18,7 @@ from kafka.errors import InvalidSessionTimeoutError, KafkaError
 
 from streamproc.contracts.records.codec import UNREADABLE
 from streamproc.contracts.records.receipts import decode_receipt
+from streamproc.contracts.rules_file.read.parse import read_file
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
 from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
 from streamproc.dispatch.desk import Desk
@@ -50,7 +51,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
     config = CONSOLE_ONLY
     if file is not None:
         try:
-            content = file.read_bytes()
+            content = read_file(file)
         except OSError as error:
             raise GatewaysError(f"{file}: cannot be read: {error.strerror or error}") from None
         config = load_gateways(content, str(file))

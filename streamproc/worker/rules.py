@@ -9,8 +9,11 @@ neither loaded nor reported.
 
 from __future__ import annotations
 
+from errno import EINVAL
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
+import msgspec
 import structlog
 
 from streamproc.contracts.rules_file.load import (
@@ -21,6 +24,7 @@ from streamproc.contracts.rules_file.load import (
 )
 from streamproc.contracts.rules_file.texts import Content, read
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.private_files import make_private_directory, write_private
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +32,43 @@ log = structlog.get_logger(__name__)
 NOTHING = Content(b"", {})
 
 
+class KeptRules:
+    """The last good rules, in a directory, for a start with a wrong file."""
+
+    NAME = "last-good-rules.json"
+
+    def __init__(self, directory: Path) -> None:
+        """Raises ``OSError`` if the directory cannot be made."""
+        make_private_directory(directory)
+        self._path = directory / self.NAME
+
+    def write(self, content: Content) -> None:
+        """Keep the content of a good file. A full disk is reported; it stops nothing."""
+        try:
+            write_private(self._path, msgspec.json.encode(content))
+        except OSError as error:
+            log.error("the last good rules cannot be kept", problem=error.strerror or str(error))
+
+    def read(self, path: Path) -> Content:
+        """The content that was kept; :data:`NOTHING` if there is none. Raises ``RulesError``."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Content)
+        except FileNotFoundError:
+            return NOTHING
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = f"{path}:1: was refused, and {self._path} cannot be read ({error})"
+            raise RulesError(problem) from None
+
+
 class RulesFile:
     """A rulebook that follows its file."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Raises ``RulesError`` if the file is wrong: a worker does not start with wrong rules."""
+    def __init__(self, path: Path | None, kept: KeptRules | None = None) -> None:
+        """Raises ``RulesError`` if the file is wrong: a worker does not start with wrong rules.
+
+        With ``kept`` it starts with the last good ones instead, and says why.
+        """
+        self._kept = kept
         self.path = path
         self.refusal: str | None = None
         """Why the present file is not in force; None if it is."""
@@ -45,11 +81,20 @@ class RulesFile:
         if path is None:
             self.rulebook = default_rulebook()
             return
-        content = self._look()
-        if isinstance(content, OSError):
-            raise RulesError(_unreadable(path, content)) from content
-        self.rulebook = load_rulebook(content.rules, str(path), content.texts)
-        self._in_force = self._judged = self._seen = content
+        self._judged = self._seen = self._look()
+        try:
+            self.rulebook = self._loaded(path, self._seen)
+        except RulesError as error:
+            if kept is None:
+                raise
+            self._in_force = kept.read(path)
+            if self._in_force == NOTHING:
+                raise
+            self.rulebook = self._loaded(path, self._in_force)
+            self._refuse(str(error), "the rules file was refused; the last good rules are used")
+        else:
+            assert not isinstance(self._seen, OSError)
+            self._take(self._seen)
 
     def refresh(self) -> Rulebook | None:
         """The new rulebook if the file changed and is good. A wrong file is logged once.
@@ -71,25 +116,36 @@ class RulesFile:
         try:
             return self._judge(self.path, self._seen)
         except RulesError as error:
-            self._refuse(str(error))
-        except Exception as error:
-            # A file that our own checks do not survive must not end a worker that has good rules.
-            problem = f"{self.path}:1: cannot be checked: {type(error).__name__}"
-            self._refuse(problem, exc_info=True)
+            self._refuse(
+                str(error), "the changed rules file was refused; the old rules stay in force"
+            )
         return None
 
-    def _refuse(self, problems: str, **more: bool) -> None:
+    def _refuse(self, problems: str, says: str) -> None:
         self.refusal = problems
-        log.error(
-            "the changed rules file was refused; the old rules stay in force",
-            problems=problems,
-            **more,
-        )
+        log.error(says, problems=problems)
 
-    def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
+    def _take(self, content: Content) -> None:
+        """Note what is in force from now on."""
+        self._in_force = content
+        if self._kept is not None:
+            self._kept.write(content)
+
+    def _loaded(self, path: Path, content: Content | OSError) -> Rulebook:
         if isinstance(content, OSError):
             raise RulesError(_unreadable(path, content)) from content
-        rulebook = load_rulebook(content.rules, str(path), content.texts)
+        try:
+            return load_rulebook(content.rules, str(path), content.texts)
+        except RulesError:
+            raise
+        except Exception as error:
+            # A file that our own checks do not survive must not end a worker that has good rules.
+            log.exception("a check of the rules file has a fault")
+            problem = f"{path}:1: cannot be checked ({type(error).__name__}); the log has more"
+            raise RulesError(problem) from error
+
+    def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
+        rulebook = self._loaded(path, content)
         gone = removed(self.rulebook, rulebook)
         if gone:
             raise RulesError(
@@ -98,13 +154,18 @@ class RulesFile:
             )
         self.refusal = None
         self.rulebook = rulebook
-        self._in_force = content
+        assert not isinstance(content, OSError)
+        self._take(content)
         log.info("the changed rules are in force", file=str(path), fingerprint=rulebook.fingerprint)
         return rulebook
 
     def _look(self) -> Content | OSError:
         assert self.path is not None
         try:
+            mode = self.path.stat().st_mode
+            if not S_ISREG(mode) and not S_ISDIR(mode):
+                # To read a pipe or a device could take for ever, and the worker would wait.
+                raise OSError(EINVAL, "it is not a regular file")
             return read(self.path)
         except OSError as error:
             return error

@@ -93,6 +93,13 @@ def test_odd_rules_are_refused_in_words(change: tuple[str, str]) -> None:
     assert len(str(refused.value)) < 3_000
 
 
+def test_a_text_of_more_parts_than_phones_join_is_refused_when_rules_are_loaded() -> None:
+    load_rulebook(RULES.replace("{percent}", "{percent}" + "a" * 38_000), "r.yaml")
+    long = RULES.replace("{percent}", "{percent}" + "a" * 40_000)
+    with pytest.raises(RulesError, match=r"rules\[0\]\.texts\.en: needs 262 parts of an SMS"):
+        load_rulebook(long, "r.yaml")
+
+
 @pytest.mark.parametrize(
     "content",
     [RULES.encode("utf-16"), b"\xff\xfe\xff", b"\0" * 100, RULES.encode()[:-5] + b"\xed\xa0\x80"],

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from streamproc.contracts.rules_file.load import RulesError, default_rulebook
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.worker.rules import RulesFile
+from streamproc.worker import rules as worker_rules
+from streamproc.worker.rules import KeptRules, RulesFile
 from tests.support.rules import TOML, YAML, edited
 
 CHANGED = edited(YAML, ("[80, 100]", "[50]"))
@@ -183,10 +184,10 @@ def test_a_file_that_may_not_be_read_is_told_once(
 ) -> None:
     with monkeypatch.context() as patch:  # the tests may run as root, whom nothing is forbidden
 
-        def refuse(path: Path) -> bytes:
+        def refuse(path: Path, _mode: str) -> bytes:
             raise PermissionError(13, "Permission denied", str(path))
 
-        patch.setattr(Path, "read_bytes", refuse)
+        patch.setattr(Path, "open", refuse)
         assert followed.look(10) == []
         assert followed.errors == [f"{followed.path}:1: cannot be read: Permission denied"]
     assert followed.look() == []
@@ -224,3 +225,78 @@ def test_what_subscribers_may_have_cannot_vanish_while_running(
     assert problem.startswith(f"{followed.path}:1: {gone}: gone, but subscribers may have it; ")
     # A restart takes the file: the operator was told.
     assert RulesFile(followed.path).rulebook.fingerprint != followed.rules.rulebook.fingerprint
+
+
+ODD = {
+    "a list for a kind": edited(YAML, ("kind: usage_percent", "kind: [usage_percent]")),
+    "half a character": edited(YAML, ("version: 1", 'version: 1\n"\\ud800": 1')),
+    "nested": "a: " + "[" * 5_000,
+    "a cron field of 5,000 digits": edited(
+        YAML, ("kind: usage_percent", 'kind: cron, cron: "' + "9" * 5_000 + ' * * * *"')
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_whatever_the_file_becomes_the_worker_keeps_its_rules_and_takes_a_later_good_one(
+    followed: Followed, text: str
+) -> None:
+    followed.path.write_text(text, encoding="utf-8")
+    assert followed.look() == []
+    (error,) = followed.errors
+    assert error.startswith(f"{followed.path}:")
+    followed.path.write_text(CHANGED, encoding="utf-8")
+    assert [thresholds(one) for one in followed.look()] == [(50,)]
+
+
+def test_a_fault_of_a_check_leaves_the_rules_in_force(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError
+
+    followed.path.write_text(CHANGED, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_rules, "load_rulebook", broken)
+        assert followed.look() == []
+    assert "cannot be checked (LookupError)" in (followed.rules.refusal or "")
+
+
+def test_a_pipe_in_the_place_of_the_file_is_refused_without_waiting(followed: Followed) -> None:
+    followed.path.unlink()
+    os.mkfifo(followed.path)
+    assert followed.look() == []
+    assert followed.errors == [f"{followed.path}:1: cannot be read: it is not a regular file"]
+
+
+def test_a_start_with_a_wrong_file_uses_the_last_good_rules_by_choice(tmp_path: Path) -> None:
+    path, kept = tmp_path / "rules.yaml", KeptRules(tmp_path / "kept")
+    path.write_text(WRONG, encoding="utf-8")
+    with pytest.raises(RulesError, match="must be at"):
+        RulesFile(path, kept)  # there are no good ones yet
+    path.write_text(CHANGED, encoding="utf-8")
+    RulesFile(path, kept)
+    path.write_text(WRONG, encoding="utf-8")
+
+    with capture_logs() as logs:
+        again = RulesFile(path, KeptRules(tmp_path / "kept"))
+
+    assert thresholds(again.rulebook) == (50,)
+    assert [one["event"] for one in logs] == [
+        "the rules file was refused; the last good rules are used"
+    ]
+    assert "must be at" in (again.refusal or "")
+    path.write_text(YAML, encoding="utf-8")
+    assert [again.refresh() for _ in range(3)].count(None) == 2
+    assert thresholds(again.rulebook) == (80, 100)
+    path.unlink()
+    assert thresholds(RulesFile(path, kept).rulebook) == (80, 100)
+    with pytest.raises(RulesError, match="cannot be read"):
+        RulesFile(path)
+
+
+def test_last_good_rules_that_are_damaged_are_told(tmp_path: Path) -> None:
+    path, kept = tmp_path / "rules.yaml", KeptRules(tmp_path / "kept")
+    (tmp_path / "kept" / KeptRules.NAME).write_text("{")
+    with pytest.raises(RulesError, match=r"was refused, and .*last-good-rules.json cannot be read"):
+        RulesFile(path, kept)

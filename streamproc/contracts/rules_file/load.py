@@ -31,6 +31,7 @@ from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.contracts.rules_file.texts import (
     TEXT_DEPTH,
     TextsDirectory,
+    long_texts,
     options_of,
     packaged_content,
     read,
@@ -172,6 +173,7 @@ class _Check:
         for index, rule in entries(self._data, "rules"):
             self._check_rule(("rules", index), rule)
         yield from conversation.problems(self._data, self._given)
+        yield from long_texts(self._data)
 
     def _add(self, path: Path, problem: str) -> None:
         self._problems.append((self._lines.of(path), path, problem))

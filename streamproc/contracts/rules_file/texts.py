@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.lines import Path as FieldPath
-from streamproc.contracts.rules_file.read.parse import parse
+from streamproc.contracts.rules_file.read.parse import parse, read_file
 from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.commands import REPLIES
 from streamproc.core.rules.fields import LOCALE_PATTERN, TextEntry
 from streamproc.core.rules.rulebook import TextOptions
+from streamproc.core.texts.segments import segments
 
 SUFFIXES = (".yaml", ".yml", ".toml")
+MOST_PARTS = 255
+"""The number of parts has one octet (3GPP TS 23.040, 9.2.3.24.1)."""
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
 """The length of the path of one text. A problem inside of a text is reported for the file that has
 the text, which need not be the rules file."""
@@ -39,7 +42,7 @@ def read(rules: Path) -> Content:
     directory = rules.with_suffix(".texts")
     found = sorted(directory.iterdir()) if directory.is_dir() else []
     files = [one for one in found if one.suffix in SUFFIXES and not one.name.startswith(".")]
-    return Content(rules.read_bytes(), {str(one): one.read_bytes() for one in files})
+    return Content(read_file(rules), {str(one): read_file(one) for one in files})
 
 
 def packaged_content(name: str) -> Content:
@@ -78,6 +81,21 @@ def options_of(
         for locale, one in texts.items()
         if isinstance(one, TextEntry)
     }
+
+
+def long_texts(data: dict[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+    """Texts that no SMS can carry, whatever their figures are."""
+    for owner in _owners(data).values():
+        texts: Any = data
+        for part in owner.path:
+            inside = isinstance(texts, list) or (isinstance(texts, dict) and part in texts)
+            texts = texts[part] if inside else None
+        for locale, written in texts.items() if isinstance(texts, dict) else ():
+            for place, template in templates(written):
+                parts = segments(template)[1] if place[:1] != ("channels",) else 0
+                if parts > MOST_PARTS:
+                    problem = f"needs {parts} parts of an SMS; phones join at most {MOST_PARTS}"
+                    yield (*owner.path, locale, *place), problem
 
 
 class TextOrigin(NamedTuple):

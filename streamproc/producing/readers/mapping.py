@@ -29,7 +29,7 @@ from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.rules_file.read.faults import faults
 from streamproc.contracts.rules_file.read.lines import Path as FieldPath
 from streamproc.contracts.rules_file.read.lines import SyntaxProblem, listed
-from streamproc.contracts.rules_file.read.parse import parse
+from streamproc.contracts.rules_file.read.parse import parse, read_file
 from streamproc.contracts.zones import is_zone
 from streamproc.core.instants import to_ms
 from streamproc.core.state.events import UsageRecorded
@@ -409,7 +409,7 @@ def _value(name: str, part: TextField | Amount, columns: Columns[Any, str]) -> A
 def load_mapping(path: Path) -> Mapping:
     """Raises :class:`MappingError`."""
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise MappingError(f"{path}: cannot be read: {error.strerror or error}") from None
     return parse_mapping(content, str(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 from streamproc.contracts.rules_file.read import toml_reader, yaml_reader
@@ -29,6 +30,15 @@ MAX_DIGITS = 19
 
 _NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """Control characters without a meaning in texts, and code points that no encoding can write."""
+
+
+def read_file(path: FilePath) -> bytes:
+    """The bytes of a file, or of one that is too large just so many that :func:`parse` says so.
+
+    Raises ``OSError``.
+    """
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def decode(data: bytes, filename: str) -> str:
