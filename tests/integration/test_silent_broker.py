@@ -20,7 +20,7 @@ from streamproc.producing.events import usage
 from tests.integration.test_secured_kafka import COMMANDS
 from tests.support.waiting import wait_until
 
-LIMIT_SECONDS = 90.0
+LIMIT_SECONDS = 200.0
 """It takes some ten seconds; a machine that is busy with other tests takes many more."""
 SILENT = "the broker does not answer, waiting for it"
 TRIED = ("dead-letters", "record", "send", "verify")

@@ -32,7 +32,7 @@ def ending(worker: WorkerProcess, limit_seconds: float = 60) -> str:
     return worker.log.read_text(errors="replace")
 
 
-def wait_for_words(worker: WorkerProcess, words: str, limit_seconds: float = 60) -> None:
+def wait_for_words(worker: WorkerProcess, words: str, limit_seconds: float = 120) -> None:
     """Return when the worker's log contains the words; the worker must still run."""
 
     def are_there() -> bool:
