@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
-import smpp34
 import structlog
 
 from streamproc.core.instants import to_ms
@@ -30,7 +30,8 @@ from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.confirming import Confirming
 from streamproc.dispatch.smpp.errors import class_of, name_of
-from streamproc.dispatch.smpp.inbound import ADDRESS_LIMITS, Inbound, text_of
+from streamproc.dispatch.smpp.inbound import Inbound, text_of
+from streamproc.dispatch.smpp.messages import MessageError, ShortMessage, encode_submit
 from streamproc.dispatch.smpp.receipt import is_receipt, parse_receipt
 from streamproc.dispatch.smpp.session import (
     Answer,
@@ -127,7 +128,7 @@ class SmppGateway:
                 answer = session.submit(builder(self._settings, message, part, now_ms))
             except NotSentError:
                 return Refused(ErrorClass.UNREACHABLE, "not_bound", taken)
-            except (smpp34.SmppError, ValueError, OverflowError):
+            except MessageError:
                 return Refused(ErrorClass.PERMANENT, "cannot_be_written", taken)
             try:
                 status, body = await self._answer_to(answer, events)
@@ -301,30 +302,16 @@ def validity_period(valid_ms: int) -> str:
 def builder(
     settings: SmppSettings, message: Outgoing, part: SmsPart, now_ms: int
 ) -> Callable[[int], bytes]:
-    """Makes the PDU of a part for a sequence number. Raises ValueError or ``smpp34.SmppError`` if
-    SMPP has no room for the message."""
-    source = settings.addressing.source(settings.source)
-    destination = settings.addressing.destination(message.subscriber)
-    if len(destination.digits) > ADDRESS_LIMITS[pdu.DELIVER_SM]:
-        raise ValueError("the address is longer than SMPP allows")
-
-    def build(sequence: int) -> bytes:
-        return bytes(
-            smpp34.SubmitSm(
-                source.digits,
-                destination.digits,
-                part.short_message,
-                source_addr_ton=source.ton,
-                source_addr_npi=source.npi,
-                dest_addr_ton=destination.ton,
-                dest_addr_npi=destination.npi,
-                esm_class=part.esm_class,
-                validity_period=validity_period(to_ms(message.reminder.expires_time) - now_ms),
-                registered_delivery=FINAL_RECEIPT,
-                data_coding=part.data_coding,
-                sequence_number=sequence,
-                tlvs=[smpp34.Tlv(tag, value) for tag, value in part.parameters.items()],
-            ).encode()
-        )
-
-    return build
+    """Makes the PDU of a part for a sequence number, which raises :class:`MessageError` if SMPP has
+    no room for the message."""
+    written = ShortMessage(
+        settings.addressing.source(settings.source),
+        settings.addressing.destination(message.subscriber),
+        part.short_message,
+        esm_class=part.esm_class,
+        data_coding=part.data_coding,
+        validity_period=validity_period(to_ms(message.reminder.expires_time) - now_ms),
+        registered_delivery=FINAL_RECEIPT,
+        parameters=part.parameters,
+    )
+    return partial(encode_submit, written)

@@ -1,6 +1,6 @@
 """Requests of message centers: ``deliver_sm`` and ``data_sm`` in one form.
 
-``smpp34`` reads ``deliver_sm``. It has no class for ``data_sm``, whose text is always an optional
+``messages`` reads ``deliver_sm``. A ``data_sm`` is read here: its text is always an optional
 parameter (``message_payload``).
 """
 
@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import smpp34
-
 from streamproc.contracts.numbers import Address
 from streamproc.dispatch.model import IncomingPart
 from streamproc.dispatch.smpp import pdu
+from streamproc.dispatch.smpp.messages import decode_deliver
 from streamproc.dispatch.smpp.national import codec
 from streamproc.dispatch.smpp.text import (
     LOCKING_SHIFT,
@@ -79,7 +78,7 @@ def read(data: bytes) -> Inbound:
     command = pdu.header(data[: pdu.HEADER_BYTES])[1]
     try:
         found = _deliver(data) if command == pdu.DELIVER_SM else _data(data[pdu.HEADER_BYTES :])
-    except (smpp34.SmppError, ValueError, IndexError, struct.error) as error:
+    except (ValueError, IndexError, struct.error) as error:
         raise UnreadableError(f"{pdu.NAMES[command]} could not be read: {error}") from None
     limit = ADDRESS_LIMITS[command]
     if max(len(found.source.digits), len(found.destination.digits)) > limit:
@@ -105,17 +104,14 @@ def text_of(message: Inbound, alphabet: Alphabet) -> Written:
 
 
 def _deliver(data: bytes) -> Inbound:
-    message = smpp34.decode(data)
-    if not isinstance(message, smpp34.DeliverSm):
-        raise UnreadableError("it is not a deliver_sm")
-    parameters = {one.tag: bytes(one.value) for one in message.tlvs}
+    message = decode_deliver(data)
     return Inbound(
-        Address(message.source_addr_ton, message.source_addr_npi, message.source_addr),
-        Address(message.dest_addr_ton, message.dest_addr_npi, message.destination_addr),
+        message.source,
+        message.destination,
         message.esm_class,
         message.data_coding,
-        bytes(message.short_message) or parameters.get(MESSAGE_PAYLOAD, b""),
-        parameters,
+        message.short_message or message.parameters.get(MESSAGE_PAYLOAD, b""),
+        message.parameters,
     )
 
 
