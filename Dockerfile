@@ -1,3 +1,4 @@
+# `make digests` pins it to a digest (docs/supply.md).
 FROM python:3.11-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -8,8 +9,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
 WORKDIR /app
 
 # Dependencies first: this layer changes only with the lock file.
-COPY requirements.lock ./
-RUN pip install --require-hashes -r requirements.lock
+COPY requirements-product.lock ./
+RUN pip install --require-hashes -r requirements-product.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY streamproc ./streamproc

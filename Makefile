@@ -7,7 +7,7 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit brokerless broker perf clean
+.PHONY: product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,9 +31,39 @@ $(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pypro
 	fi
 	@touch $@
 
-lock:  ## resolve the dependencies of pyproject.toml anew into requirements.lock
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
+
+lock:  ## resolve the dependencies of pyproject.toml anew into the three locks (docs/supply.md)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	$(COMPILE) --group dev -o requirements.lock
+	$(COMPILE) --constraints requirements.lock -o requirements-product.lock
+	$(BIN)/uv pip compile --group pyproject.toml:supply --universal --generate-hashes --no-emit-index-url --no-header -o requirements-supply.lock
+
+# Environments of their own: one has what is shipped, the other the tools that look at it.
+PRODUCT := build/product
+SUPPLY := build/supply
+
+build/%/.ready: requirements-%.lock
+	$(PYTHON) -m venv build/$*
+	build/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+product: $(PRODUCT)/.ready  ## make an environment with what is shipped alone, and show its size in MB
+	@du -sm $(PRODUCT)
+
+sbom: $(SUPPLY)/.ready  ## write what the product is made of into build/sbom, as CycloneDX
+	mkdir -p build/sbom
+	$(SUPPLY)/bin/cyclonedx-py requirements requirements-product.lock --pyproject pyproject.toml --output-reproducible -o build/sbom/python.cdx.json
+	$(SUPPLY)/bin/python -m tests.support.cargo_sbom build/sbom/native.cdx.json
+
+licences: $(PRODUCT)/.ready $(SUPPLY)/.ready  ## write the licences of what is shipped into build/licences.md
+	$(SUPPLY)/bin/pip-licenses --python $(PRODUCT)/bin/python --format=markdown --with-urls --output-file build/licences.md
+
+audit: $(SUPPLY)/.ready  ## ask for known vulnerabilities of what is shipped; needs an index that knows them
+	$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-product.lock
+
+digests:  ## pin the images of Dockerfile and docker-compose.yml to their digests; asks their registries
+	$(PYTHON) -m tests.support.image_digests
 
 hooks: setup  ## run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
