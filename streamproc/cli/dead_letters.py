@@ -11,6 +11,7 @@ import msgspec
 
 from streamproc.cli.durations import Duration
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.topic_options import topic_options
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
@@ -65,7 +66,7 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
     found = _find(settings, reason)
     for one in found:
         letter = one.letter
-        click.echo(
+        echo(
             "  ".join(
                 (
                     one.place,
@@ -79,7 +80,7 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
                 )
             ).rstrip()
         )
-    click.echo(f"{len(found)} dead letter" + "s" * (len(found) != 1), err=True)
+    echo(f"{len(found)} dead letter" + "s" * (len(found) != 1), err=True)
 
 
 @dead_letters.command(short_help="Everything about one.")
@@ -104,7 +105,7 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
     }
     if reveal:
         shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found))
-    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 @dead_letters.command(short_help="Send them again, each once.")
@@ -130,7 +131,7 @@ def resend(
     chosen = _find(settings, reason) if everything else _chosen(settings, places)
     count = send_again(settings, chosen, time.time_ns() // 1_000_000, valid_for)
     left = len(chosen) - count
-    click.echo(f"{count} sent again" + (f", {left} had been already" if left else ""))
+    echo(f"{count} sent again" + (f", {left} had been already" if left else ""))
 
 
 def _find(settings: DispatchSettings, reason: str | None) -> list[FoundLetter]:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.regions import Region, Subscriber, asked_for
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import also_option
@@ -129,11 +130,11 @@ def explain(
             "notes": told,
             "entries": shown.document(entries),
         }
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        echo(json.dumps(document, indent=1, ensure_ascii=False))
     else:
-        click.echo(f"{shown.name}: {'; '.join(told)}")
+        echo(f"{shown.name}: {'; '.join(told)}")
         for line in shown.lines(entries):
-            click.echo(line)
+            echo(line)
     if not entries:
         raise SystemExit(1)
 

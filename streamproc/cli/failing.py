@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from streamproc.cli.configuration.defaults import HELP_IS_ASKED, make_configurable
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable, printable_lines
 
 
 class CommandGroup(click.Group):
@@ -41,13 +42,13 @@ class CommandGroup(click.Group):
         except click.ClickException:
             raise
         except StreamprocError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable_lines(str(error))) from error
         except OSError as error:
             # The error is about a file that the user gave. An error without a file name is a bug of
             # streamproc, or its place reports it.
             if error.filename is None or error.strerror is None:
                 raise
-            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+            raise click.ClickException(printable(f"{error.filename}: {error.strerror}")) from error
 
 
 def _name_variable(error: click.BadParameter) -> None:

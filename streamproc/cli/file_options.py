@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from streamproc.cli.printing import echo
 from streamproc.cli.regions import Region
 from streamproc.cli.values import FilePath
 
@@ -115,12 +116,12 @@ class BadRecords:
         """Report one, unless there were many."""
         self._told += 1
         if self._told <= SHOWN_BAD:
-            click.echo(f"{name}:{record.line}: {record.reason}", err=True)
+            echo(f"{name}:{record.line}: {record.reason}", err=True)
 
     def tell_rest(self) -> None:
         """Report how many more there were."""
         if self._told > SHOWN_BAD:
-            click.echo(f"{self._told - SHOWN_BAD:,} more bad records", err=True)
+            echo(f"{self._told - SHOWN_BAD:,} more bad records", err=True)
 
 
 def left_out_told(left_out: int) -> str:
@@ -135,14 +136,14 @@ def tell_others(read: EventFiles, sessions: Sessions) -> None:
         tell_bad(bad.file, bad)
     tell_bad.tell_rest()
     for note in read.notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     tell_pushed_out(sessions)
 
 
 def tell_pushed_out(sessions: Sessions) -> None:
     """Report how many sessions were forgotten because there were too many."""
     if sessions.pushed_out:
-        click.echo(
+        echo(
             f"{sessions.pushed_out:,} sessions were forgotten, because there are too many "
             "(running_totals.kept_sessions)",
             err=True,

@@ -18,6 +18,7 @@ from streamproc.cli.repeats import Repeats
 from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
 from streamproc.kafka.rights import missing_right
+from streamproc.printable import printable_lines
 
 Format = Literal["text", "json"]
 
@@ -68,7 +69,7 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
     renderers: list[Any] = (
         [_add_facts, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40)]
+        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=40), _printable]
     )
     ours = level.upper()
     theirs = "INFO" if ours == "DEBUG" else "WARNING"
@@ -102,6 +103,11 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
     }
     logging.config.dictConfig(config)
     return config
+
+
+def _printable(_: Any, __: str, line: str) -> str:
+    """A line as text, without what records of others could do to a terminal."""
+    return printable_lines(line)
 
 
 def _add_facts(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.topic_options import topic_options
 from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.settings import KafkaSettings
@@ -24,4 +25,4 @@ def receipts(broker: KafkaSettings, receipts: str) -> None:
     from streamproc.dispatch.main import show_statistics
     from streamproc.dispatch.settings import DispatchSettings
 
-    show_statistics(DispatchSettings(broker, DispatchTopics(receipts=receipts)), click.echo)
+    show_statistics(DispatchSettings(broker, DispatchTopics(receipts=receipts)), echo)

@@ -9,6 +9,7 @@ import click
 
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.replay_options import pseudonymiser_of
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.steering import shown_progress, steered
@@ -85,7 +86,7 @@ def record(
         transform = hiding.applied_to if hiding else None
         capture = Capture(broker, list(topics), out, start, transform)
         if capture.resumed:
-            click.echo(f"continuing {out}", err=True)
+            echo(f"continuing {out}", err=True)
         with (
             steered(control, keys=False),
             shown_progress(
@@ -95,7 +96,7 @@ def record(
             capture.run(control, to_end=to_end, seconds=seconds)
     except KafkaError as error:
         raise click.ClickException(said(error, broker, "Read")) from error
-    click.echo(f"{capture.records:,} records to {out}")
+    echo(f"{capture.records:,} records to {out}")
     if hiding is not None and hiding.withheld:
         told = f"{hiding.withheld:,} values were left out: they are no records of the contract"
-        click.echo(told, err=True)
+        echo(told, err=True)

@@ -6,6 +6,7 @@ import click
 
 from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.topic_options import events_option
 from streamproc.core.instants import HOUR_MS, from_ms
 from streamproc.kafka.settings import KafkaSettings
@@ -51,7 +52,7 @@ def retract(
             for refund in made:
                 producer.send(refund)
     what = "would be taken back" if dry_run else "taken back"
-    click.echo(
+    echo(
         f"{tally.events} events of {tally.subscribers} subscribers {what}, "
         f"{tally.refunded_bytes} bytes ({tally.records} records read)"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamproc.cli.printing import echo
 from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import FilePath
 from streamproc.errors import StreamprocError
@@ -20,7 +21,7 @@ class WrongRules(StreamprocError, click.ClickException):
     """Problems as FILE:LINE: field: problem, each on a line, for editors and CI."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=True)
+        echo(self.message, file=file, err=True)
 
 
 class RulesPath(FilePath):
@@ -97,7 +98,7 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
         raise WrongRules("\n".join(problems))
     warnings = _warnings(file)
     for warning in warnings:
-        click.echo(warning, err=True)
+        echo(warning, err=True)
     if strict and warnings:
         raise SystemExit(1)
     spoken = [*rulebook.rules_by_id.values(), *rulebook.notices.values()]
@@ -109,7 +110,7 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
         *([_count(len(rulebook.notices), "notice")] if rulebook.notices else []),
     ]
     told = f"; {_count(len(warnings), 'warning')}" if warnings else ""
-    click.echo(f"{shown(file)}: OK: {', '.join(counted)}, texts in {', '.join(locales)}{told}")
+    echo(f"{shown(file)}: OK: {', '.join(counted)}, texts in {', '.join(locales)}{told}")
 
 
 def _warnings(file: Path) -> list[str]:
@@ -132,9 +133,9 @@ def pack(name: str | None) -> None:
     if name is None:
         width = max(map(len, pack_names()))
         for one in pack_names():
-            click.echo(f"{one:{width}}  {pack_summary(one)}")
+            echo(f"{one:{width}}  {pack_summary(one)}")
         return
-    click.echo(pack_path(name).read_text(encoding="utf-8"), nl=False)
+    echo(pack_path(name).read_text(encoding="utf-8"), nl=False)
 
 
 def _count(number: int, noun: str) -> str:

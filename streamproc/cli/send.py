@@ -22,6 +22,7 @@ from streamproc.cli.file_options import (
 )
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.regions import Subscriber
 from streamproc.cli.steering import steered
 from streamproc.cli.topic_options import events_option
@@ -192,9 +193,9 @@ def _send_one(options: dict[str, Any]) -> int:
         delivery = producer.send(event)
         if options["spool"] is None:
             placed = delivery.wait(options["wait"] / 1000)
-            click.echo(f"event {event.id}: {placed.topic}/{placed.partition} at {placed.offset}")
+            echo(f"event {event.id}: {placed.topic}/{placed.partition} at {placed.offset}")
             return 0
-    click.echo(f"event {event.id}: {_left(producer)}")
+    echo(f"event {event.id}: {_left(producer)}")
     return 0
 
 
@@ -218,12 +219,12 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
     finally:
         sessions.close()
     tell_bad.tell_rest()
-    click.echo(
+    echo(
         f"{sent:,} events to {options['topic']}, {found.bad:,} bad records"
         f"{left_out_told(found.left_out)}; {_left(producer)}"
     )
     if unended:
-        click.echo(
+        echo(
             f"{unended:,} sessions have not ended: give --sessions FILE, or the next run charges "
             "all that they used again",
             err=True,
@@ -245,7 +246,7 @@ def _send_file(file: InputFile, producer: UsageProducer, found: FileEvents) -> i
         producer.send(event)
         sent += 1
     for said in doubts.told():
-        click.echo(f"{file.name}: {said}", err=True)
+        echo(f"{file.name}: {said}", err=True)
     return sent
 
 
@@ -296,12 +297,12 @@ def _watch(options: dict[str, Any]) -> int:
             before = time.monotonic()
             for outcome in watched.hand_over(lambda: control.stopping):
                 bad += outcome.bad + (outcome.verdict == "failed")
-                click.echo(
+                echo(
                     f"{outcome.path.name}: {outcome.verdict}, {outcome.events:,} events, "
                     f"{outcome.bad:,} bad records{left_out_told(outcome.left_out)}"
                 )
                 for said in outcome.doubts.told():
-                    click.echo(f"{outcome.path.name}: {said}", err=True)
+                    echo(f"{outcome.path.name}: {said}", err=True)
             if options["once"] and not watched.pending():
                 break
             control.sleep(max(0.5 - (time.monotonic() - before), 0.05))

@@ -13,6 +13,7 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.file_options import file_options
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.values import Count, FilePath
@@ -133,7 +134,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         told.append(f"the changed rules lack {', '.join(gone)}, which subscribers may have")
     if as_json:
         document = {"notes": told, **report.document(numbers=options["show_numbers"])}
-        click.echo(json.dumps(document, indent=1))
+        echo(json.dumps(document, indent=1))
     else:
         _print(report, told, options)
     raise SystemExit(1 if source.bad else 0)
@@ -145,7 +146,7 @@ def _print(report: SimulationReport, told: list[str], options: dict[str, Any]) -
     from streamproc.tools.simulation.table import print_report
 
     for note in told:
-        click.echo(note)
+        echo(note)
     # Lines are not cut if the output goes to a file.
     console = Console(width=None if click.get_text_stream("stdout").isatty() else 140)
     print_report(report, console, show=options["show"], numbers=options["show_numbers"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.regions import Subscribers, asked_for, each_once
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import app_id_option, clock_option
@@ -215,7 +216,7 @@ async def _tell_losing_settings(settings: WorkerSettings, result: _Result) -> in
 
     looked = await asyncio.to_thread(look_at_topics, settings)
     for fault in looked.losing:
-        click.echo(f"critical: {fault}")
+        echo(f"critical: {fault}")
         result.losing += 1
     return looked.reminders
 
@@ -239,9 +240,9 @@ async def _verify_partition(
     _tell(report, task.show)
     if lost is None and not result.reports:
         topic = task.settings.topics.reminders
-        click.echo(f"{topic}: not looked at; it does not exist, or this user may not read it")
+        echo(f"{topic}: not looked at; it does not exist, or this user may not read it")
     for topic, missing in sorted(report.missing.items()):
-        click.echo(f"  critical: {in_words(topic, missing)}")
+        echo(f"  critical: {in_words(topic, missing)}")
     result.losing += bool(report.missing)
     result.reports.append(report)
 
@@ -273,27 +274,27 @@ class _Progress:
 
 def _tell(report: PartitionReport, show: int) -> None:
     if report.obstacle:
-        click.echo(f"partition {report.partition}: not verified: {report.obstacle}")
+        echo(f"partition {report.partition}: not verified: {report.obstacle}")
         return
-    click.echo(
+    echo(
         f"partition {report.partition}: {report.records:,} records, {report.equal:,} subscribers "
         f"equal, {len(report.differences):,} differ"
     )
     if report.continued_at:
-        click.echo(f"  continued an interrupted run after {report.continued_at:,} records")
+        echo(f"  continued an interrupted run after {report.continued_at:,} records")
     if report.begun_anew:
-        click.echo(f"  the checkpoint was not used: {report.begun_anew}")
+        echo(f"  the checkpoint was not used: {report.begun_anew}")
     for reason, count in sorted(report.not_comparable.items()):
-        click.echo(f"  {count:,} not comparable: {reason}")
+        echo(f"  {count:,} not comparable: {reason}")
     if report.elsewhere:
-        click.echo(
+        echo(
             f"  {report.elsewhere:,} records are in a wrong partition: refused, or forwarded "
             "(docs/contracts.md)"
         )
     for one in report.differences[:show]:
-        click.echo(f"  {one}")
+        echo(f"  {one}")
     if len(report.differences) > show:
-        click.echo(f"  and {len(report.differences) - show:,} more")
+        echo(f"  and {len(report.differences) - show:,} more")
 
 
 def _tell_misplaced(reports: list[PartitionReport], doubled: set[bytes], show: int) -> None:
@@ -306,9 +307,9 @@ def _tell_misplaced(reports: list[PartitionReport], doubled: set[bytes], show: i
     for is_single, partition, key, right in found[:show]:
         name = mask(key.decode(errors="replace"))
         there = "" if is_single else ", where the subscriber has another account"
-        click.echo(f"  {name} is in partition {partition} and belongs in {right}{there}")
+        echo(f"  {name} is in partition {partition} and belongs in {right}{there}")
     if len(found) > show:
-        click.echo(f"  and {len(found) - show:,} more")
+        echo(f"  and {len(found) - show:,} more")
 
 
 def _conclude(result: _Result) -> int:
@@ -317,18 +318,18 @@ def _conclude(result: _Result) -> int:
     different = sum(len(report.differences) for report in reports)
     open_ones = sum(report.not_comparable.total() for report in reports)
     obstacles = sum(bool(report.obstacle) for report in reports)
-    click.echo(
+    echo(
         f"{equal:,} subscribers equal, {different:,} different, {open_ones:,} not comparable; "
         f"{obstacles} of {len(reports)} partitions not verified"
     )
     misplaced = sum(len(report.misplaced) for report in reports)
     if misplaced:
-        click.echo(
+        echo(
             f"{misplaced:,} accounts are in a wrong partition, {doubled:,} of them beside another "
             "account of the same subscriber (docs/operations.md)"
         )
     if result.losing:
-        click.echo(f"{result.losing:,} critical: records were lost or will be (see above)")
+        echo(f"{result.losing:,} critical: records were lost or will be (see above)")
     if different or misplaced:
         return DIFFERENT
     return NOT_VERIFIED if open_ones or obstacles or result.losing else 0

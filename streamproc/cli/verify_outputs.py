@@ -8,6 +8,7 @@ import click
 
 from streamproc.cli.durations import Duration
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.topic_options import taken, topic_options
 from streamproc.cli.values import TopicName
@@ -37,8 +38,8 @@ def verify_outputs(broker: KafkaSettings, topic: str, **options: Any) -> None:
     rules = read_rules(options["rules"])
     expected, lines = verify(broker, topic, outputs, rules, options["wait"] / 1000)
     for line in lines:
-        click.echo(line, err=True)
-    click.echo(
+        echo(line, err=True)
+    echo(
         f"{'differs from' if lines else 'equal to'} the oracle: "
         f"{expected.reminders.total():,} reminders, {expected.rejects.total():,} rejects expected"
     )
