@@ -21,7 +21,7 @@ class WrongRules(StreamprocError, click.ClickException):
     """Problems as FILE:LINE: field: problem, each on a line, for editors and CI."""
 
     def show(self, file: Any = None) -> None:
-        echo(self.message, file=file, err=True)
+        click.echo(self.message, file=file, err=True)
 
 
 class RulesPath(FilePath):
