@@ -12,6 +12,7 @@ from streamproc.cli.printing import echo
 from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import FilePath
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable_lines
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -21,7 +22,7 @@ class WrongRules(StreamprocError, click.ClickException):
     """Problems as FILE:LINE: field: problem, each on a line, for editors and CI."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=True)
+        click.echo(printable_lines(self.message), file=file, err=True)
 
 
 class RulesPath(FilePath):
