@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,8 @@ from confluent_kafka import KafkaError, Producer
 
 from tests.support.cluster import PARTITIONS, Record
 
+Place = Callable[[bytes | None, bytes | None], int]
+"""The partition of a record, by its key and value."""
 TICK_SECONDS = 0.02
 REMEMBERED = 5_000
 
@@ -25,7 +28,16 @@ class Load:
     otherwise. What is in the log is asked of the log alone (``observer``).
     """
 
-    def __init__(self, bootstrap: str, topic: str, records: Iterator[Record], rate: int) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        records: Iterator[Record],
+        rate: int,
+        place: Place | None = None,
+    ) -> None:
+        """``rate``: records per second. ``place`` chooses the partition of a record; by default
+        as Java clients do."""
         self.ends = dict.fromkeys(range(PARTITIONS), 0)
         """Next offset by partition, as acknowledged."""
         self.failure: str | None = None
@@ -35,6 +47,7 @@ class Load:
         self._topic = topic
         self._records = records
         self._rate = rate
+        self._place = place or java_place
         self._recent: deque[Record] = deque(maxlen=REMEMBERED)
         self._again: deque[Record] = deque()
         self._producer = self._new_producer()
@@ -83,7 +96,7 @@ class Load:
         for key, value, timestamp_ms in list(self._recent)[-count:]:
             forged = None if value is None else value.replace(b'"id":"', b'"id":"aborted-')
             producer.produce(
-                self._topic, forged, key, _partition(key, value), timestamp=timestamp_ms
+                self._topic, forged, key, self._place(key, value), timestamp=timestamp_ms
             )
         producer.flush(60)
         producer.abort_transaction(60)
@@ -116,7 +129,7 @@ class Load:
                 batch.append(self._again.popleft())
             for record in batch:
                 self._recent.append(record)
-                self._send(record, _partition(record[0], record[1]))
+                self._send(record, self._place(record[0], record[1]))
             self._producer.poll(0)
             # The rate of the load.
             time.sleep(max(TICK_SECONDS - (time.monotonic() - began), 0.001))
@@ -159,7 +172,12 @@ class Load:
         )
 
 
-def _partition(key: bytes | None, value: bytes | None) -> int:
+def librdkafka_place(key: bytes | None, value: bytes | None) -> int:
+    """As librdkafka chooses it by default (``consistent_random``); without key by the length."""
+    return len(value or b"") % PARTITIONS if key is None else zlib.crc32(key) % PARTITIONS
+
+
+def java_place(key: bytes | None, value: bytes | None) -> int:
     """As Java clients choose it; a record without key is placed by its length."""
     if key is None:
         return len(value or b"") % PARTITIONS

@@ -26,6 +26,11 @@ class Observer:
         """Held while a batch is filed; hold it to read several fields as of one moment."""
         self.log: list[LogEntry] = []
         self.states: dict[bytes, bytes] = {}
+        self.homes: dict[bytes, set[int]] = defaultdict(set)
+        """By subscriber: the partitions of the changelog that have an account of them."""
+        self.forwarded = [0] * PARTITIONS
+        """Offset after the last forwarded record, by partition."""
+        self.forwarded_positions = [0] * PARTITIONS
         self.changelog_records = 0
         self.positions = [0] * PARTITIONS
         self.clocks = [0] * PARTITIONS
@@ -116,18 +121,24 @@ class Observer:
             kind = self._kinds[topic]
             self.totals[kind] += 1
             self.outputs[kind][number, key].append(value)
+            if kind == "forwarded":
+                self.forwarded[number] = message.offset() + 1
 
     def _file_row(self, number: int, key: bytes, value: bytes | None, now: float) -> None:
         if key == PROGRESS_KEY:
             assert value is not None
             progress = decode_progress(value)
             self.positions[number] = progress.positions.get(self._names.events, 0)
+            forwarded = self._names.worker.forwarded
+            self.forwarded_positions[number] = progress.positions.get(forwarded, 0)
             self.clocks[number] = progress.clock_ms
             self.passed[number].append((now, self.positions[number]))
         elif value is None:
             self.states.pop(key, None)
+            self.homes[key].discard(number)
         else:
             self.states[key] = value
+            self.homes[key].add(number)
 
 
 def count_records(bootstrap: str, topic: str) -> int:

@@ -14,7 +14,9 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import WrongPartition
 from tests.support.cluster import PARTITIONS
 
 EVERYTHING = 1 << 60
@@ -32,16 +34,17 @@ class LogEntry(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp: int
-    headers: tuple[()] = ()
+    headers: tuple[Any, ...] = ()
 
 
 class Oracle:
     """State and outputs after the log so far."""
 
-    def __init__(self, events_topic: str) -> None:
+    def __init__(self, events_topic: str, wrong_partition: WrongPartition = "refuse") -> None:
         self._topic = events_topic
         topics = WorkerTopics.under("", inputs=(events_topic,))
-        self._processor = QuotaProcessor(default_rulebook(), topics, "event", "off")
+        placement = Placement(PARTITIONS, wrong_partition, topics.forwarded, logs=False)
+        self._processor = QuotaProcessor(default_rulebook(), topics, "event", "off", placement)
         self._rows: list[Rows[Account]] = [Rows(self._processor) for _ in range(PARTITIONS)]
         self.clocks = [0] * PARTITIONS
         self.positions = [0] * PARTITIONS
@@ -53,13 +56,24 @@ class Oracle:
     def apply(self, entries: list[LogEntry]) -> None:
         """Apply records that follow those applied so far."""
         for entry in entries:
-            number, outbox = entry.partition, Outbox()
-            self.clocks[number] = self._processor.apply(
-                self._topic, number, [entry], self._rows[number], outbox, self.clocks[number]
-            )
-            self.positions[number] = entry.offset + 1
-            self._keep(number, outbox)
+            self.positions[entry.partition] = entry.offset + 1
+            for (topic, number), copies in self._apply(self._topic, entry).items():
+                # What is forwarded is applied here at once in its right partition.
+                for copy in copies:
+                    moved = LogEntry(number, 0, copy.key, copy.value, copy.timestamp_ms)
+                    self._apply(topic, moved._replace(headers=tuple(copy.headers)))
+                    self.totals["forwarded"] += 1
+                    self.outputs["forwarded"][number, copy.key].append(copy.value)
         self.records += len(entries)
+
+    def _apply(self, topic: str, entry: LogEntry) -> dict[Any, list[Any]]:
+        """Apply a record in its partition; returns what is to be forwarded."""
+        number, outbox = entry.partition, Outbox()
+        self.clocks[number] = self._processor.apply(
+            topic, number, [entry], self._rows[number], outbox, self.clocks[number]
+        )
+        self._keep(number, outbox)
+        return outbox.copies
 
     def let_time_pass(self) -> None:
         """Do what is due by each partition's clock."""

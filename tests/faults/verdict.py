@@ -6,8 +6,12 @@ import json
 from collections import Counter
 
 from streamproc.core.privacy import mask
+from streamproc.core.state.account import unpack
+from streamproc.engine.rows import DUE_BYTES
+from streamproc.partitioner import partition_of
 from tests.faults.observer import Observer
 from tests.faults.oracle import KINDS, Oracle, Sequences
+from tests.support.cluster import PARTITIONS
 
 EXAMPLES = 3
 
@@ -19,6 +23,32 @@ def differences(seen: Observer, must: Oracle) -> list[str]:
         for kind in KINDS:
             problems += _sequences(kind, seen.outputs[kind], must.outputs[kind])
     return problems + _repeated_ids(seen)
+
+
+def forwarded_differences(seen: Observer, must: Oracle) -> list[str]:
+    """The same where records are forwarded: a partition reads two topics, in an order that no log
+    has. So messages can differ. Each event counts once, in its subscriber's one account."""
+    with seen.lock:
+        problems = _sequences("forwarded", seen.outputs["forwarded"], must.outputs["forwarded"])
+        found, wanted = _counted(seen.states), _counted(must.states())
+        wrong = [key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)]
+        problems += [
+            f"{mask(key.decode())}: charged {found.get(key)} instead of {wanted.get(key)} "
+            "(bytes, events)"
+            for key in wrong[:EXAMPLES]
+        ]
+        problems += [
+            f"{mask(key.decode())} has accounts in the partitions {sorted(places)}"
+            for key, places in seen.homes.items()
+            if not places <= {partition_of(key, PARTITIONS)}
+        ][:EXAMPLES]
+    return problems + _repeated_ids(seen)
+
+
+def _counted(states: dict[bytes, bytes]) -> dict[bytes, tuple[int, bytes]]:
+    """By subscriber: all bytes ever charged, and the hashes of the events that were, in order."""
+    accounts = {key: unpack(row[DUE_BYTES:]) for key, row in states.items()}
+    return {key: (one.charged_bytes, one.seen_ids) for key, one in accounts.items()}
 
 
 def _positions(seen: Observer, must: Oracle) -> list[str]:

@@ -33,7 +33,7 @@ from tests.support.commands import read, run
 from tests.support.kafka_jars import kafka_tool
 from tests.support.waiting import wait_until
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
 PARTITIONS = 4
 SUBSCRIBERS = [f"861380000{number:04d}" for number in range(40)]
 LIMIT_SECONDS = 90.0
@@ -45,9 +45,10 @@ Started = tuple[subprocess.Popen[bytes], Path]
 GATEWAYS = "version: 1\ngateways:\n  - {kind: file, name: archive, path: out.ndjson}\n"
 
 
-def commands(heading: str) -> list[list[str]]:
-    """The commands in the blocks under a heading of the page, in their order."""
-    section = re.split(r"^##+ ", PAGE.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.M)[0]
+def commands(heading: str, page: str = "operations.md") -> list[list[str]]:
+    """The commands in the blocks under a heading of a page, in their order."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    section = re.split(r"^##+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.M)[0]
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", section, re.M | re.S)
     return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
@@ -202,6 +203,20 @@ class Application:
         said = run("verify", "--broker", self.bootstrap, *self.options("app-id", "input"))
         assert f"{len(SUBSCRIBERS)} subscribers equal, 0 different, 0 not comparable" in said
 
+    def verify_as_written(self) -> None:
+        """Each command of docs/guarantees.md, twice: the second run reads on from the first."""
+        for words in commands("Verify a running cluster", "guarantees.md"):
+            options = [one.replace("$BROKER", self.bootstrap) for one in words[1:]]
+            if "--checkpoint" in options:
+                at = options.index("--checkpoint") + 1
+                options[at] = str(self.directory / options[at])
+            for _ in range(2):
+                said = run(*options, *self.options("app-id", "input"))
+                assert ", 0 different, 0 not comparable" in said
+        assert sorted(one.name for one in self.directory.iterdir() if one.is_dir()) == [
+            "sample", "whole",
+        ]  # fmt: skip
+
 
 def wait_for_words(started: Started, words: str) -> None:
     process, log = started
@@ -275,6 +290,8 @@ def test_partitions_were_added(application: Application) -> None:
     assert Counter(application.sent) == Counter(set(application.sent))
     application.check_states()
     assert set(application.ids(application.names["reminders"])) == set(application.sent)
+
+    application.verify_as_written()
 
     (step,) = commands("Lag")
     step[-1] = application.app
