@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.worker.settings import WrongPartition
 from tests.faults.brokers import Single
 from tests.faults.kind import KINDS, Parameters
 from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
@@ -122,12 +121,10 @@ def test_standbys_take_over_warm_and_lose_nothing(cluster: Single, tmp_path: Pat
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("policy", ["refuse", "forward"])
-def test_a_load_in_wrong_partitions_is_refused_or_forwarded_exactly_once(
-    cluster: Single, tmp_path: Path, policy: WrongPartition
-) -> None:
-    """A producer with librdkafka's default partitioner, and a worker that is killed."""
-    variant = replace(VARIANT, partitioner="crc32", wrong_partition=policy, workers=2)
+def test_a_load_in_wrong_partitions_is_refused_exactly(cluster: Single, tmp_path: Path) -> None:
+    """A producer with librdkafka's default partitioner, and workers that are killed. The lab
+    itself, and tests/integration/test_wrong_partition.py, forward such records, too."""
+    variant = replace(VARIANT, partitioner="crc32", workers=2)
     with living(cluster, tmp_path, variant) as life:
         for kind, given in (
             ("crash_at_step", {"slot": 1, "at": "commit:5:7:2"}),
@@ -136,9 +133,8 @@ def test_a_load_in_wrong_partitions_is_refused_or_forwarded_exactly_once(
             KINDS[kind].act(life, dict(given))
             life.wait_for_flow()
             assert life.check() == []
-        seen = life.observer.totals
-        assert seen["forwarded" if policy == "forward" else "rejects"] > 100
-        assert (seen["forwarded"] > 0) == (policy == "forward")
+        assert life.observer.totals["rejects"] > 100
+        assert life.observer.totals["forwarded"] == 0
 
 
 @pytest.mark.timeout(120)
