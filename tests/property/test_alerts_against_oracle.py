@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.rules.account_rules import AlertRules, ResolvedRule, WatchRule
 from streamproc.core.rules.kinds import BUCKET_KINDS, CHECK_KINDS, WATCH_KINDS
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.rules.sending import AlertPolicy, Policy
 from tests.property import alert_walks
 from tests.property.budget import budget
+from tests.property.rulebooks import TEXTS
 from tests.property.world import World
 from tests.support.line import day
 
@@ -71,6 +74,20 @@ def test_histories_under_alert_rules_that_change(
 ) -> None:
     """What caps count begins when they are in force, so those stay."""
     live(rules, seed, 80, STARTS[0], alert_walks.sent_as(rules, later))
+
+
+@pytest.mark.parametrize("seed", [1, 7, 11])
+def test_rules_that_ask_for_fewer_events_than_were_counted(seed: int) -> None:
+    """In these lives three of four events are counted when the rules change to one."""
+    live(costs_after(4), seed, 80, STARTS[0], costs_after(1))
+
+
+def costs_after(events: int) -> Rulebook:
+    policy = Policy(for_count=events, hysteresis=21)
+    costs = WatchRule("costs", "overage_started", (), TEXTS, "law", False, 2, DAY_MS, policy)
+    over = ResolvedRule("over", frozenset({"costs"}), TEXTS, "law", False, 7, DAY_MS)
+    alerts = AlertRules((costs,), (), (over,))
+    return alert_walks.made((), alerts, AlertPolicy(None, ()), has_others=False)
 
 
 @cache

@@ -67,7 +67,7 @@ class Memory:
                 ):
                     continue
                 one.count += 1
-                if one.count == rule.policy.for_count:
+                if one.count >= rule.policy.for_count:  # a reload can lower the count
                     one.is_told = True
                     fired.append(OracleEdge(rule, bucket, one.threshold))
         for edge in edges:
