@@ -24,7 +24,7 @@ START_MS = 1_767_225_600_000
 """1 January 2026."""
 ACTIVATED = (
     b'{"type":"account.activated","id":"a","source":"s","subscriber":"8613800000001",'
-    b'"time":"2026-01-01T00:00:00Z","plan":"family-30gb","time_zone":"Asia/Shanghai"}'
+    b'"time":"2026-01-01T00:00:00Z","plan":"family-30gb","time_zone":"Asia/Shanghai","billing_anchor_day":1}'
 )
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import zstandard
 
+from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from streamproc.contracts.rules_file.load import RulesError, load_rulebook
+from streamproc.core.schedule.calendar import zone as known_zone_file
 from streamproc.dispatch.config import load_gateways
 from streamproc.dispatch.gateways.entry import GatewaysError
 from streamproc.kafka.unpacking import TooMuchError, unpacked
@@ -243,3 +245,15 @@ def _peak(work: Any) -> tuple[int, Any]:
         return tracemalloc.get_traced_memory()[1], result
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("zone", ["right/UTC", "posix/Asia/Tokyo", "localtime", "posixrules"])
+def test_zones_outside_the_list_of_iana_are_refused_in_events(zone: str) -> None:
+    event = (
+        b'{"type":"account.activated","id":"a","source":"s","subscriber":"8613800000001",'
+        b'"time":"2026-01-01T00:00:00Z","plan":"p","time_zone":"%s","billing_anchor_day":1}'
+    )
+    decode_event(event % b"Asia/Tokyo", b"8613800000001")
+    if known_zone_file(zone) is not None:
+        with pytest.raises(DecodeFailure, match="unknown_time_zone: no such IANA time zone"):
+            decode_event(event % zone.encode(), b"8613800000001")

@@ -16,9 +16,17 @@ from streamproc.contracts.records.cloudevents import (
     unwrap,
 )
 from streamproc.contracts.records.encodings import not_json
+from streamproc.contracts.zones import is_zone
 from streamproc.core.privacy import conceal
+from streamproc.core.schedule.calendar import zone as known_zone_file
 from streamproc.core.state.effects import Audited, Effect, Order, PolicyChanged, Rejected, Reminder
-from streamproc.core.state.events import ClockAdvanced, InputEvent, SubscriberEvent
+from streamproc.core.state.events import (
+    AccountActivated,
+    ClockAdvanced,
+    InputEvent,
+    ProfileChanged,
+    SubscriberEvent,
+)
 from streamproc.errors import StreamprocError
 
 T = TypeVar("T", Reminder, Audited, Rejected, PolicyChanged)
@@ -82,6 +90,12 @@ def decode_event(
         raise DecodeFailure("malformed_json", "the value is nested too deeply") from None
     if not isinstance(event, ClockAdvanced) and key != event.subscriber.encode():
         raise _key_mismatch(event, key)
+    if isinstance(event, AccountActivated | ProfileChanged):
+        zone = event.time_zone
+        # What is no zone at all is rejected by the core, in its order of checks.
+        if isinstance(zone, str) and not is_zone(zone) and known_zone_file(zone) is not None:
+            event_id = conceal(event.id, event.subscriber)
+            raise DecodeFailure("unknown_time_zone", "no such IANA time zone", event_id)
     return event
 
 
