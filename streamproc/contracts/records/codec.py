@@ -92,7 +92,7 @@ def decode_event(
         raise _key_mismatch(event, key)
     if isinstance(event, AccountActivated | ProfileChanged):
         zone = event.time_zone
-        # What is no zone at all is rejected by the core, in its order of checks.
+        # The core itself rejects what is not a zone at all, in its order of checks.
         if isinstance(zone, str) and not is_zone(zone) and known_zone_file(zone) is not None:
             event_id = conceal(event.id, event.subscriber)
             raise DecodeFailure("unknown_time_zone", "no such IANA time zone", event_id)
