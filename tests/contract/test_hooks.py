@@ -53,7 +53,7 @@ OWN = {
     *("_watch_for_deleted_input", "_tell_deleted_input", "_tell_missing_input", "_note_ranges"),
     *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on", "_fetch", "_perform_seek"),
     *("_rewind", "_unless_crashed"),
-    *("_unread", "_say_why", "_end_hard"),
+    *("_unread", "_say_why", "_end_hard", "_refused"),
 }
 """Names of our subclasses that are not meant to override anything."""
 
