@@ -216,8 +216,9 @@ class World:
         name = event.subscriber
         ledger = self._ledger(name)
         ledger.pass_time(self._ticked_ms.pop(name, 0))
-        account, effects = step(self.account(name), event, arrival, self.rules)
-        self._keep(name, account, effects)
+        before = self.account(name)
+        account, effects = step(before, event, arrival, self.rules)
+        self._keep(name, account, effects, is_same=account is before)
         ledger.arrive(fields, self.clock_ms)
         self.compare(name)
         return list(effects)
@@ -230,7 +231,7 @@ class World:
             if account is None:
                 continue
             after, effects = advance(account, name, self.clock_ms, self.rules)
-            self._keep(name, after, effects)
+            self._keep(name, after, effects, is_same=after is account)
             self._ticked_ms[name] = self.clock_ms
             told += effects
         return told
@@ -241,7 +242,7 @@ class World:
             account = self.account(name)
             if account is not None:
                 after, effects = advance(account, name, self.clock_ms, self.rules)
-                self._keep(name, after, effects)
+                self._keep(name, after, effects, is_same=after is account)
                 if after is not None:
                     adopt_rules(after, name, self.clock_ms, rules)
                     self.states[name] = account_row.pack(after)
@@ -285,7 +286,11 @@ class World:
             self.ledgers[name] = SubscriberLedger(name, self.rules, self.wanted[name])
         return self.ledgers[name]
 
-    def _keep(self, name: str, account: Account | None, effects: Iterable[Effect]) -> None:
+    def _keep(
+        self, name: str, account: Account | None, effects: Iterable[Effect], *, is_same: bool
+    ) -> None:
+        """``is_same``: the account goes on. One that was forgotten in between begins anew, in
+        another object, at nothing."""
         found = self.found[name]
         before = self.account(name)
         if account is None:
@@ -297,10 +302,7 @@ class World:
                 for effect in effects
                 if isinstance(effect, Audited) and effect.decision == "refunded"
             )
-            # A closed account that was forgotten in between begins anew at nothing, and without
-            # the closed cycle that every closed account has.
-            is_new = before is None or (before.status == account_row.CLOSED and not account.history)
-            known = 0 if is_new or before is None else before.charged_bytes
+            known = before.charged_bytes if is_same and before is not None else 0
             found.charged_bytes += account.charged_bytes + refunded - known
             self.states[name] = state
         self.effects.setdefault(name, []).extend(effects)
