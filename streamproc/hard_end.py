@@ -18,6 +18,8 @@ STOP_LIMIT_SECONDS = 14.0
 LAST_WORDS_SECONDS = 1.0
 ENDED_HARD = 70
 """The exit status then."""
+INTERPRETER_SECONDS = 2.0
+"""For the interpreter's own end, which waits for threads that a library holds."""
 
 
 class HardEnd:
@@ -32,6 +34,7 @@ class HardEnd:
         self._process = process
         self._last_words = last_words
         self._has_begun = False
+        self._is_done = threading.Event()
         self._waiting = threading.Lock()
         self._waiting.acquire()
         start_thread(self._wait, "hard end")
@@ -42,9 +45,15 @@ class HardEnd:
             self._has_begun = True
             self._waiting.release()
 
+    def done(self) -> None:
+        """The orderly stop is over. A thread that still closes a client holds up nothing."""
+        self._is_done.set()
+
     def _wait(self) -> None:
         self._waiting.acquire()
-        time.sleep(STOP_LIMIT_SECONDS)
+        if self._is_done.wait(STOP_LIMIT_SECONDS):
+            time.sleep(INTERPRETER_SECONDS)
+            os._exit(0)
         self._end()
 
     def _end(self) -> None:

@@ -114,6 +114,7 @@ async def _until_signal(make: Callable[..., Runner], *parts: Any) -> None:
         signal.signal(number, end)
     try:
         await make(*parts).run(stop)
+        hard_end.done()
     finally:
         hard_end.begin()  # an end after an error can wait for Kafka, too
 

@@ -216,3 +216,16 @@ def test_an_end_that_blocks_is_cut_off_also_when_nobody_reads_the_log() -> None:
 
     assert done.returncode == 70
     assert time.monotonic() - began < 10
+
+
+def test_a_thread_of_a_library_does_not_hold_up_the_end_of_a_process_that_is_done() -> None:
+    code = """
+import threading, time
+from streamproc import hard_end
+hard_end.INTERPRETER_SECONDS = 0
+end = hard_end.HardEnd("dispatcher")
+end.begin()
+end.done()
+threading.Thread(target=time.sleep, args=(60,)).start()
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
