@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to import
     from pathlib import Path
@@ -32,6 +33,13 @@ _BEGUN = pytest.StashKey[float]()
 _NO_TIME = "no time was left"
 _STRIDE = 997
 """Tests from one night's begin to the next one's: a prime, so that all are begins in time."""
+
+
+_CONFIGURE_LOGS = structlog.configure
+
+
+def _configure_without_cache(**options: Any) -> None:
+    _CONFIGURE_LOGS(**{**options, "cache_logger_on_first_use": False})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGUN] = time.monotonic()
     # The tests start some hundred processes, each of which would compile all of streamproc anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A logger that keeps what one test configured is not seen by capture_logs of a later test.
+    structlog.configure = _configure_without_cache
     config.addinivalue_line(
         "markers",
         "broker: needs a Kafka broker (set on users of the fixtures broker, bootstrap, secured)",
@@ -157,6 +167,14 @@ def _tell_of_foreign_parts(terminalreporter: pytest.TerminalReporter) -> None:
     if left_out:
         terminalreporter.section("FOREIGN PARTS NOT RUN", sep="!", red=True, bold=True)
         terminalreporter.line(f"{len(left_out)} tests were skipped: {left_out[0]}", red=True)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Whatever a test configures for its lines, the next one finds the loggers as they were."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

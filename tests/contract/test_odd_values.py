@@ -15,7 +15,6 @@ import aiokafka
 import click
 import kafka
 import pytest
-import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError as AioConnectionError
 from click.testing import CliRunner, Result
@@ -153,7 +152,6 @@ def alone(
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
     logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def run(path: tuple[str, ...], *words: str) -> Result:

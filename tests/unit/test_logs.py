@@ -16,6 +16,7 @@ import structlog
 from aiokafka.consumer import group_coordinator
 from kafka.coordinator import base
 from kafka.net import selector
+from structlog.testing import capture_logs
 
 from streamproc import __version__
 from streamproc.cli.expected import EXPECTED
@@ -34,7 +35,6 @@ def restored() -> Iterator[None]:
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
     logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -230,3 +230,18 @@ def test_expected_lines_are_debug_lines(capsys: pytest.CaptureFixture[str]) -> N
         "Heartbeat failed: local ": "warning",
         "Task <T 1> ran for 0.2s ": "debug",
     }
+
+
+_ONE_OF_OURS = structlog.get_logger("a logger of this test")
+
+
+def test_a_logger_used_once_under_our_configuration() -> None:
+    configure("info", "json")
+    _ONE_OF_OURS.info("written")
+
+
+def test_is_seen_by_the_next_tests_capture() -> None:
+    """The tests' own part: it failed for whichever test came after one that configured logging."""
+    with capture_logs() as logs:
+        _ONE_OF_OURS.info("captured")
+    assert [line["event"] for line in logs] == ["captured"]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from streamproc import __version__
@@ -29,7 +28,6 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
     logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def said(capsys: pytest.CaptureFixture[str], *options: str) -> list[dict[str, Any]]:
