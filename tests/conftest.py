@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests start some hundred processes, each of which would compile all of streamproc anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A logger that keeps what one test configured is not seen by capture_logs of a later test.
-    structlog.configure = _configure_without_cache
+    structlog.configure = _configure_without_cache  # type: ignore[assignment]  # fewer options
     config.addinivalue_line(
         "markers",
         "broker: needs a Kafka broker (set on users of the fixtures broker, bootstrap, secured)",

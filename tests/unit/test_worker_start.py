@@ -21,7 +21,7 @@ from tests.support.compiled import IS_NATIVE
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    async def no_broker(_: Any) -> int:
+    def no_broker(_: Any) -> int:
         raise StreamprocError("no broker")
 
     monkeypatch.setattr(topics, "prepare_topics", no_broker)
