@@ -7,7 +7,7 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit brokerless broker perf clean
+.PHONY: product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -110,8 +110,11 @@ check: setup docs  ## lint, types, import contracts, the site; the Rust code's f
 unit: setup  ## the unit tests alone, in seconds
 	$(BIN)/pytest -p no:hypothesispytest -n 2 tests/unit
 
+house: setup  ## the checks of pages, prose, registries and of the packaged texts and packs
+	$(BIN)/pytest -p no:hypothesispytest -n 2 tests/house tests/packaged
+
 brokerless: setup  ## all tests that need no broker, in a few minutes
-	$(BIN)/pytest tests/unit tests/contract tests/driver tests/property
+	$(BIN)/pytest tests/unit tests/house tests/packaged tests/contract tests/driver tests/property
 
 # Brings foreign parts from npm, Maven and the Go proxy into the user's cache, once.
 interop: setup  ## run foreign producers, brokers and others, and write docs/interop.md

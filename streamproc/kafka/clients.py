@@ -1,6 +1,6 @@
 """The only module that creates kafka-python's clients.
 
-``aio_clients.py`` is the same for aiokafka. tests/unit/test_door.py forbids clients created
+``aio_clients.py`` is the same for aiokafka. tests/house/test_door.py forbids clients created
 elsewhere. All functions raise what the library's constructor raises, KafkaSettingsError, and
 ReachError if the brokers refuse a client with these settings.
 """

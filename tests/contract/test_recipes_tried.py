@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.test_recipes import places
 from tests.support.recipe_trials import TRIALS, Trial, copy_of_the_project, make, run, run_tests
-from tests.unit.test_recipes import places
 
 BY_NAME = {one.recipe: one for one in TRIALS}
 

@@ -1,7 +1,7 @@
 """The foreign parts that the suite runs against, each with its pinned version.
 
 This is the only list: the page docs/interop.md has a row for each of them, which
-``tests/unit/test_interop_page.py`` checks.
+``tests/house/test_interop_page.py`` checks.
 """
 
 from __future__ import annotations

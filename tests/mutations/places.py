@@ -100,7 +100,7 @@ MUTATIONS = (
         "a storm is not spread",
         "return planned_ms + begin + (place * length >> 64)",
         "return planned_ms + begin",
-        CLOCKS + " tests/unit/test_schedules_docs.py tests/driver/test_storm.py",
+        CLOCKS + " tests/house/test_schedules_docs.py tests/driver/test_storm.py",
     ),
     Mutation(
         "a part of a long SMS holds as many characters as a single one",

@@ -1,7 +1,7 @@
 """Writes tables of the docs from registries of the program.
 
 A table is between two comments in its page. ``make tables`` writes all of them.
-``tests/unit/test_generated_tables.py`` reports stale pages.
+``tests/house/test_generated_tables.py`` reports stale pages.
 """
 
 from __future__ import annotations

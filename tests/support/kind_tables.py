@@ -1,6 +1,6 @@
 """Writes what pages and schemas say about all kinds of rules, from the kinds themselves.
 
-``make tables`` runs it. ``tests/unit/test_kind_tables.py`` says when a page is stale.
+``make tables`` runs it. ``tests/house/test_kind_tables.py`` says when a page is stale.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes docs/map.md: each module with the first sentence of its docstring.
 
-``make map`` runs it. ``tests/unit/test_module_map.py`` reports a stale page.
+``make map`` runs it. ``tests/house/test_module_map.py`` reports a stale page.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The prose in source files: comments, docstrings, log lines, messages of errors.
 
-``tests/unit/test_plain_english.py`` checks its language.
+``tests/house/test_plain_english.py`` checks its language.
 """
 
 from __future__ import annotations

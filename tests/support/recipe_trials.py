@@ -144,9 +144,9 @@ USAGE_FIELD = Trial(
                 "        member=member,\n        apn=apn,\n",
             ),
         ),
-        "tests/unit/test_usage_fields.py": (
+        "tests/house/test_usage_fields.py": (
             Edit(
-                "tests/unit/test_usage_fields.py",
+                "tests/house/test_usage_fields.py",
                 'NOTHING_IS_DECIDED_BY = {"service"}',
                 'NOTHING_IS_DECIDED_BY = {"service", "apn"}',
             ),
@@ -161,8 +161,8 @@ USAGE_FIELD = Trial(
         ),
     },
     (
-        "tests/unit/test_usage_fields.py",
-        "tests/unit/test_generated_tables.py",
+        "tests/house/test_usage_fields.py",
+        "tests/house/test_generated_tables.py",
         "tests/unit/test_native_interface.py",
         "tests/contract/test_schemas_types.py",
         "tests/contract/test_schemas_evolution.py",
@@ -291,8 +291,8 @@ OUTPUT_TOPIC = Trial(
         ),
     },
     (
-        "tests/unit/test_topics.py",
-        "tests/unit/test_generated_tables.py",
+        "tests/house/test_topics.py",
+        "tests/house/test_generated_tables.py",
         "tests/contract/test_asyncapi.py",
         "tests/contract/test_schemas_types.py",
         "tests/contract/test_schemas.py::test_the_examples_inside_a_schema_fit_it",
@@ -438,8 +438,8 @@ PREFERENCE = Trial(
         ),
     },
     (
-        "tests/unit/test_preferences.py",
-        "tests/unit/test_generated_tables.py",
+        "tests/house/test_preferences.py",
+        "tests/house/test_generated_tables.py",
         "tests/unit/test_truth_reader.py::test_the_reader_reads_the_setting_that_replies_to_a_choice_show",
     ),
     """
@@ -493,7 +493,7 @@ METRIC = Trial(
             ),
         ),
     },
-    ("tests/unit/test_metrics.py", "tests/unit/test_generated_tables.py", _COUNTED),
+    ("tests/unit/test_metrics.py", "tests/house/test_generated_tables.py", _COUNTED),
     """
 from pathlib import Path
 assert "streamproc_worker_chunks_total" in Path("docs/metrics.md").read_text()

@@ -1,7 +1,7 @@
 """Waits for a condition with a limit, instead of guessing how long something takes.
 
 A fixed ``sleep`` in the tests has a comment that says why there is no condition to wait for: the
-test is about time, or something must *not* happen (``tests/unit/test_waiting.py``).
+test is about time, or something must *not* happen (``tests/house/test_waiting.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What each field of a record can say about a person: the one list.
 
-A new field of any record needs its line here. `tests/unit/test_personal.py` names those that
+A new field of any record needs its line here. `tests/house/test_personal.py` names those that
 have none, also in ``schemas/``.
 """
 

@@ -25,12 +25,12 @@ def is_played(path: Path) -> bool:
 
 
 def is_checked(path: Path) -> bool:
-    """Whether tests/unit/test_configuration_docs.py checks it."""
+    """Whether tests/house/test_configuration_docs.py checks it."""
     return path == EXAMPLES / "streamproc.toml"
 
 
 def is_on_a_page(path: Path) -> bool:
-    """Whether tests/unit/test_play_docs.py plays it, because docs/play.md does."""
+    """Whether tests/house/test_play_docs.py plays it, because docs/play.md does."""
     page = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```console\n(.*?)^```", page, re.M | re.S)
     return f" {path.relative_to(ROOT)}" in "".join(blocks)

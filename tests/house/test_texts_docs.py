@@ -21,7 +21,7 @@ from streamproc.core.rules.fields import TextEntry
 from streamproc.core.rules.notices import PLACEHOLDERS
 from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
 from streamproc.core.texts.template import compile_text
-from tests.unit.test_rules_docs import TEXT as RULES
+from tests.house.test_rules_docs import TEXT as RULES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "texts.md").read_text(encoding="utf-8")
 EXAMPLE = RULES.split("```yaml\n", 1)[1].split("```", 1)[0]

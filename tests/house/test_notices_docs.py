@@ -21,9 +21,9 @@ from streamproc.core.rules.notices import PLACEHOLDERS, NoticeKind
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.kafka.recording import RecordingReader
 from tests.contract.contract import EXAMPLES
+from tests.house.test_rules_docs import fields
 from tests.support.line import day, rulebook
 from tests.support.talking import Talking, ended, outcomes, refunds, texts
-from tests.unit.test_rules_docs import fields
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTICES = (DOCS / "notices.md").read_text(encoding="utf-8")
