@@ -63,7 +63,7 @@ def _chapter(nav: Any, title: str) -> list[Any]:
     for entry in nav:
         for name, inside in entry.items() if isinstance(entry, dict) else ():
             if name == title and isinstance(inside, list):
-                return inside  # type: ignore[no-any-return]
+                return inside
             if isinstance(inside, list) and (found := _chapter(inside, title)) is not None:
                 return found
     return None  # type: ignore[return-value]
