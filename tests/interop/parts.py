@@ -15,9 +15,10 @@ from typing import Any, Literal
 from tests.support.go_parts import module_version
 from tests.support.kafka_jars import KAFKA_VERSION, NEWEST_KAFKA_VERSION, OLDEST_KAFKA_VERSION
 
-Group = Literal["producers", "brokers", "smscs", "webhooks"]
+Group = Literal["producers", "readers", "brokers", "smscs", "webhooks"]
 GROUPS: dict[Group, str] = {
     "producers": "Producers",
+    "readers": "Readers of reminders",
     "brokers": "Brokers",
     "smscs": "Message centers",
     "webhooks": "Webhook receivers",
@@ -58,6 +59,8 @@ PRODUCERS = (
     *(KAFKAJS, KAFKAJS_1, KAFKA_PYTHON, AIOKAFKA),
 )
 
+SHARE_GROUP = Part("Java kafka-clients, share group", "readers", NEWEST_KAFKA_VERSION, "Maven")
+
 OLDEST_BROKER = Part("Apache Kafka 3.9", "brokers", OLDEST_KAFKA_VERSION, "Maven")
 NEWEST_BROKER = Part("Apache Kafka, newest", "brokers", NEWEST_KAFKA_VERSION, "Maven")
 
@@ -72,6 +75,7 @@ NODE_WEBHOOKS = Part(
 
 PARTS: tuple[Part, ...] = (
     *PRODUCERS,
+    SHARE_GROUP,
     *(OLDEST_BROKER, NEWEST_BROKER),
     *SMSCS,
     *(PYTHON_WEBHOOKS, NODE_WEBHOOKS),
