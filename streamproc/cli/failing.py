@@ -36,6 +36,10 @@ class CommandGroup(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.MissingParameter as error:
+            # click writes each choice on a line of its own.
+            line = " ".join(error.format_message().split())
+            raise click.UsageError(line, error.ctx) from error
         except click.BadParameter as error:
             _name_variable(error)
             raise

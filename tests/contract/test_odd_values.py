@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiokafka
@@ -198,6 +199,57 @@ def test_odd_values_are_refused_in_one_line(path: tuple[str, ...], one: click.Pa
             troubles[value] = trouble
 
     assert troubles == {}
+
+
+SANE = (
+    *("1", "2", "100", "8613800000001", "86*", "auto", "rules.yaml", EVENTS, "recording.ndjson"),
+    *("out.x", "pack:china", "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z", "1h", "+31d", "now"),
+    *("streamproc.events", "x:1", "100%", "0.5", "crm", "usage.recorded", "topic:x", "0-0", "0:1"),
+    *("a=b", "urgent", "0,1", "CN", "UTC", "en"),
+)
+"""Right for one option or another."""
+COMBINATIONS = 15
+
+
+def combination(random: Random, path: tuple[str, ...]) -> list[str]:
+    """Several parameters at once: contradictory, repeated, odd, or right."""
+    known = [one for one in LEAVES[path].params if one.name != "config"]
+    words, arguments = [], ARGUMENTS.get(path, [])
+    for one in random.sample(known, min(random.randint(2, 6), len(known))):
+        values = [random.choice(SANE if random.random() < 0.75 else ODD) for _ in range(3)]
+        if isinstance(one, click.Argument):
+            arguments = values[: random.randint(0, 3)]
+        elif getattr(one, "is_flag", False):
+            words.append(random.choice([*one.opts, *one.secondary_opts]))
+        else:
+            if isinstance(one.type, click.Choice):
+                values[0] = random.choice(list(one.type.choices))
+            repeated = values[: 1 + (random.random() < 0.2)]
+            words += [f"{random.choice(one.opts)}={value}" for value in repeated]
+    return [*words, "--", *arguments]
+
+
+# faust cannot be stopped before its start.
+@pytest.mark.filterwarnings("ignore:coroutine 'BoundedWorker.stop' was never awaited")
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_options_that_contradict_each_other_are_refused_in_one_line(path: tuple[str, ...]) -> None:
+    random = Random(" ".join(path))
+    troubles = {}
+    for _ in range(COMBINATIONS):
+        words = combination(random, path)
+        trouble = trouble_with(run(path, *words))
+        if trouble:
+            troubles[tuple(words)] = trouble
+
+    assert troubles == {}
+
+
+@pytest.mark.parametrize("words", [["acls"], ["completion"], ["demo", "--clock"]])
+def test_what_is_missing_is_one_line(words: list[str]) -> None:
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 2
+    assert trouble_with(result) == ""
 
 
 # Values that would do harm where a broker answers are refused before one is asked.

@@ -9,6 +9,7 @@ from unittest import mock
 
 import faust
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from structlog.testing import capture_logs
 
 from streamproc import hard_end
@@ -32,6 +33,19 @@ async def test_a_start_that_is_broken_off_by_a_signal_is_no_failure(
         await worker.start()
     worker._signal_stop_time = 1.0
     await worker.start()
+
+
+async def test_a_broker_that_is_gone_at_the_start_is_one_line(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = mock.AsyncMock(side_effect=KafkaConnectionError("no bootstrap"))
+    monkeypatch.setattr(faust.Worker, "start", gone)
+    with capture_logs() as logs, pytest.raises(SystemExit) as ended:
+        await worker.start()
+    assert ended.value.code == 1
+    assert [(one["event"], one["log_level"]) for one in logs] == [
+        ("the worker could not start: the broker is gone", "critical")
+    ]
 
 
 async def test_stopping_is_bounded_however_it_began(

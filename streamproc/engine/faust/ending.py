@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Protocol
 
 import faust
 import structlog
+from aiokafka.errors import KafkaConnectionError
 
 from streamproc.hard_end import HardEnd
 
@@ -49,9 +50,14 @@ class BoundedWorker(faust.Worker):
         try:
             await super().start()
         except Exception as error:
-            if not self._signal_stop_time:
+            if self._signal_stop_time:
+                log.info("the worker was stopped during its start", interrupted=repr(error))
+                return
+            if not isinstance(error, KafkaConnectionError):
                 raise
-            log.info("the worker was stopped during its start", interrupted=repr(error))
+            # It answered when the topics were checked. A traceback of the libraries says no more.
+            log.critical("the worker could not start: the broker is gone", why=str(error))
+            raise SystemExit(1) from None
 
     async def stop(self) -> None:
         log.info("stopping: what was applied is committed first")
