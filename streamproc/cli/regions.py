@@ -56,7 +56,7 @@ class Subscribers(click.ParamType):
             text = self._typed(param, ctx)
         elif value.startswith("@"):
             try:
-                text = Path(value[1:]).read_text(encoding="utf-8")
+                text = Path(value[1:]).read_text(encoding="utf-8-sig")
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 self.fail(f"cannot read {value[1:]}: {reason}", param, ctx)
@@ -72,7 +72,10 @@ class Subscribers(click.ParamType):
             ctx.meta[_READ_BY] = param.get_error_hint(ctx) if param is not None else "a number"
         if sys.stdin.isatty():
             return str(click.prompt("Subscriber", hide_input=True, err=True))
-        return sys.stdin.read()
+        try:
+            return sys.stdin.read().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            self.fail("standard input is not UTF-8 text", param, ctx)
 
 
 def each_once(

@@ -41,7 +41,7 @@ def read_private(path: Path) -> str:
     """
     refuse_if_public(path)
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors of Windows write a mark before it
     except UnicodeDecodeError as error:
         raise KafkaSettingsError(f"{path} is not UTF-8 text") from error
     except OSError as error:

@@ -208,6 +208,23 @@ async def test_answers_to_nothing_are_ignored_and_the_true_one_counts(center: Ce
     assert await gateway.send(message()) == Accepted({1: "42"})
 
 
+async def test_a_refusal_of_an_unknown_pdu_is_told(center: Center) -> None:
+    """Message centers refuse with the sequence number 0 what they could not read."""
+
+    async def script(_: Center, writer: Any) -> None:
+        writer.write(pdu(NACK, 0, status=0x02) * 3)
+
+    center.script = script
+    with capture_logs() as logs:
+        await center.open()
+        await center.bound()
+        await until(lambda: [one for one in logs if one["log_level"] == "warning"])
+    (told,) = (one for one in logs if one["log_level"] == "warning")
+    assert told["event"] == "the message center could not read a PDU of ours"
+    assert told["status"] == "ESME_RINVCMDLEN"
+    assert told["message_center"].startswith("127.0.0.1:")
+
+
 async def test_a_nack_that_says_ok_is_a_refusal(center: Center) -> None:
     center.answers[SUBMIT_SM] = lambda number: pdu(NACK, number)
     gateway = await center.open()

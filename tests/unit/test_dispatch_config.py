@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,34 @@ def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways
         secret_of(in_file, {})
     (tmp_path / "key").write_text("from file\n")
     assert secret_of(in_file, {}) == "from file"
+    (tmp_path / "key").write_bytes("from an editor of Windows\r\n".encode("utf-8-sig"))
+    assert secret_of(in_file, {}) == "from an editor of Windows"
+    (tmp_path / "key").write_bytes(b"\xff\xfe\0k")
+    with pytest.raises(GatewaysError, match="secret_file key: it is not UTF-8 text"):
+        secret_of(in_file, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://127.0.0.1:99999/x", "http://[::1/x", "http://:80/", "http://h:abc/", "http://?x"),
+        *(f"http://{'a' * 64}.example/", "http://a..b/", "http://#x"),
+    ],
+)
+def test_a_url_to_which_nothing_can_be_posted_is_refused(url: str) -> None:
+    text = CONSOLE.replace(
+        "{name: c, kind: console}",
+        f"{{name: h, kind: webhook, url: {json.dumps(url)}, secret_env: KEY}}",
+    )
+    assert problems(text)[0].startswith("g.yaml:3: gateways[0].url: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://ex\u00e4mple.test/", "http://[::1]:80/a?b#c", "HTTP://u:p@h.test:1/", "http://h"],
+)
+def test_a_url_of_any_right_form_is_taken(url: str) -> None:
+    assert webhook.problem_of(url) == ""
 
 
 @pytest.mark.parametrize("old", ["a2V5", "some passphrase", "whsec_a2V5 word"])

@@ -11,7 +11,7 @@ from streamproc.dispatch.smpp import text as sms
 from streamproc.dispatch.smpp.errors import class_of, name_of
 from streamproc.dispatch.smpp.gateway import reference_of, validity_period
 from streamproc.dispatch.smpp.national import codec
-from streamproc.dispatch.smpp.receipt import parse_receipt
+from streamproc.dispatch.smpp.receipt import DeliveryReceipt, missing_fact, parse_receipt
 from tests.support.smsc_wire import parse_submit, text_of
 
 RECEIPT = 0x04
@@ -62,6 +62,15 @@ def check_parts(text: str, single: int, each: int) -> None:
         ("stat:DELIVRD text:id:9 stat:DELETED id:42", "42", "delivered"),
         ("id:42 stat:DELIVRD err:000 Text:stat:EXPIRED id:7", "42", "delivered"),
         ("id:42 submit date:2601010000 done date:2601010001 stat:DELETED", "42", "failed"),
+        ("id:42 sub:001 dlvrd:000 stat:UNDELIVRD err:001 text:", "42", "failed"),
+        ("id:42 sub:001 dlvrd:000 stat:SKIPPED err:001 text:", "42", "failed"),
+        ("id:42 sub:001 dlvrd:000 stat:EXPIRD err:001 text:", "42", "expired"),
+        ("id:42 sub:001 dlvrd:000 stat:SENT err:000 text:", "42", "enroute"),
+        ("id:42 sub:001 dlvrd:001 stat:DELIVRD\0", "42", "delivered"),
+        ("\0id:42 sub:001 dlvrd:001 stat:DELIVRD err:000", "42", "delivered"),
+        ("\r\nid:42\r\nstat:DELIVRD\r\nerr:000\r\n", "42", "delivered"),
+        ('{"id":"42","stat":"DELIVRD","err":"000"}', "42", "delivered"),
+        ("<dlr id='42' stat='UNDELIV'/>", "42", "failed"),
     ],
 )
 def test_receipt_texts_of_many_vendors(text: str, message_id: str, state: str) -> None:
@@ -93,12 +102,51 @@ def test_optional_parameters_count_more_than_the_text() -> None:
 def test_a_receipt_may_come_as_payload_or_in_ucs2() -> None:
     text = "id:42 stat:DELIVRD"
     assert parse_receipt(RECEIPT, b"", {0x424: text.encode()}) is not None
-    assert parse_receipt(RECEIPT, text.encode("utf-16-be"), {}) is not None
+    for coded in (text.encode("utf-16-be"), text.encode("utf-16-le"), text.encode("utf-16")):
+        assert parse_receipt(RECEIPT, coded, {}) is not None
+    assert parse_receipt(RECEIPT, b"\xef\xbb\xbf" + text.encode(), {}) is not None
+
+
+@pytest.mark.parametrize(
+    ("esm_class", "header"),
+    [(0x24, b""), (0x44, b"\5\0\3\7\2\1"), (0x44, b"\6\x08\4\1\7\2\1"), (0x84, b"")],
+)
+def test_a_receipt_may_have_other_bits_and_a_header(esm_class: int, header: bytes) -> None:
+    found = parse_receipt(esm_class, header + b"id:42 stat:DELIVRD err:000", {})
+    assert found == DeliveryReceipt("42", "delivered", "000")
+
+
+@pytest.mark.parametrize("code", [b"\0", b"\x09", b"2", b""])
+def test_a_state_that_is_not_of_the_standard_leaves_the_text_its_word(code: bytes) -> None:
+    found = parse_receipt(RECEIPT, b"id:42 stat:DELIVRD", {0x427: code})
+    assert found is not None
+    assert found.state == "delivered"
+
+
+def test_the_states_of_smpp_5_are_known() -> None:
+    states = [parse_receipt(0, b"", {0x1E: b"42\0", 0x427: bytes([one])}) for one in (0, 9)]
+    assert [one and one.state for one in states] == ["enroute", "failed"]
 
 
 @pytest.mark.parametrize("text", ["", "hello", "id:42", "stat:DELIVRD", "id:42 stat:NONSENSE"])
 def test_what_says_nothing_is_no_receipt(text: str) -> None:
     assert parse_receipt(RECEIPT, text.encode(), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "reason"),
+    [
+        ("hello", {}, "it names no message"),
+        ("id:42 stat:NONSENSE", {}, "its state is not known: NONSENSE"),
+        ("id:42", {0x427: b"\x63"}, "its state is not known: 63"),
+        ("", {0x1E: b"42"}, "its state is not known: none"),
+    ],
+)
+def test_why_a_receipt_says_nothing_is_told(
+    text: str, parameters: dict[int, bytes], reason: str
+) -> None:
+    assert parse_receipt(RECEIPT, text.encode(), parameters) is None
+    assert missing_fact(RECEIPT, text.encode(), parameters) == reason
 
 
 def test_a_message_from_a_subscriber_is_no_receipt() -> None:
@@ -115,6 +163,10 @@ def test_a_message_from_a_subscriber_is_no_receipt() -> None:
         (0x0B, ErrorClass.PERMANENT),
         (0x0A, ErrorClass.PERMANENT),
         (0x401, ErrorClass.TRANSIENT),
+        (0x0E, ErrorClass.TRANSIENT),
+        (0x0F, ErrorClass.TRANSIENT),
+        (0x53, ErrorClass.TRANSIENT),
+        (0x101, ErrorClass.TRANSIENT),
     ],
 )
 def test_command_status_decides_what_happens_next(status: int, kind: ErrorClass) -> None:

@@ -30,7 +30,7 @@ def show(context: click.Context, one: str, member: str, of: tuple[str, ...], fil
     click.echo(repr((one, member, of)))
 
 
-def said(*arguments: str, given: str = "", code: int = 0) -> str:
+def said(*arguments: str, given: str | bytes = "", code: int = 0) -> str:
     done = CliRunner().invoke(show, arguments, input=given)
     assert done.exit_code == code, done.output
     return done.output.strip()
@@ -47,6 +47,8 @@ def test_a_dash_is_standard_input_and_a_name_after_an_at_sign_a_file(tmp_path: P
     assert (
         said(NUMBER, "--of", "-", "--of", "b", given="b\na\n") == f"('{NUMBER}', None, ('b', 'a'))"
     )
+    file.write_bytes(NUMBER.encode("utf-8-sig"))
+    assert said(f"@{file}") == said("-", given=f"\ufeff{NUMBER}") == f"('{NUMBER}', None, ())"
     assert said("x", "--of", f"@{several}") == f"('x', None, ('{NUMBER}', '8613800000002'))"
 
 
@@ -57,10 +59,13 @@ def test_a_dash_is_standard_input_and_a_name_after_an_at_sign_a_file(tmp_path: P
         (("-",), "a\nb\n", "2 lines instead of one"),
         (("-", "--member", "-"), "a\n", "standard input is read for"),
         (("-", "-"), "a\n", "cannot both be standard input; use @FILE"),
+        (("-",), b"\xff\xfe", "standard input is not UTF-8 text"),
         (("@/no/such/file",), "", "cannot read /no/such/file: No such file"),
     ],
 )
-def test_a_wrong_use_is_one_line(arguments: tuple[str, ...], given: str, problem: str) -> None:
+def test_a_wrong_use_is_one_line(
+    arguments: tuple[str, ...], given: str | bytes, problem: str
+) -> None:
     assert problem in said(*arguments, given=given, code=2)
 
 

@@ -66,6 +66,8 @@ def test_keys_of_a_secret(text: str, keys: tuple[bytes, ...]) -> None:
         ("raw:", "has a prefix and no key"),
         ("whsec_pass!word", "is not base64 after whsec_; if the receiver uses its characters"),
         ("whsec_a2V5c", "is not base64 after whsec_"),
+        ("whsec_ключ", "is not base64 after whsec_; if the receiver uses its characters"),
+        ("whsec_a2V5,whsec_a2V5", "has a comma after whsec_; write several secrets with a space"),
         ("whsec_-_-_", r"is not base64 after whsec_: it has - or _ .* write \+ for each -"),
     ],
 )

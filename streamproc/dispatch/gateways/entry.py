@@ -128,7 +128,8 @@ class Secret:
             return site.environment[name]
         file = getattr(entry, f"{word}_file")
         try:
-            return (site.base / str(file)).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            problem = f"gateway {entry.name}: {word}_file {file}: {error.strerror}"
-            raise GatewaysError(problem) from None
+            # Editors of Windows begin a file with a byte order mark.
+            return (site.base / str(file)).read_text(encoding="utf-8-sig").strip()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise GatewaysError(f"gateway {entry.name}: {word}_file {file}: {reason}") from None

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import aiohttp
 from msgspec import Meta
+from yarl import URL
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.rules_file.read.lines import Path
@@ -106,6 +107,16 @@ def _outcome(status: int, wait_ms: int) -> Outcome:
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+", description="an http:// or https:// URL")]
 
 
+def problem_of(url: str) -> str:
+    """Why nothing could be posted to a URL; empty if it is right."""
+    try:
+        host = URL(url).raw_host
+        # The system's resolver encodes names with this codec, which refuses more than ``yarl``.
+        return "" if host and host.encode("idna") else f"{url!r} names no host"
+    except ValueError as error:
+        return f"{url!r} is no URL: {error}"
+
+
 class WebhookEntry(ChannelEntry, frozen=True, kw_only=True, tag="webhook"):
     """Entry of a gateway that posts to a URL."""
 
@@ -121,6 +132,9 @@ class Webhook(GatewayKind):
 
     def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield from self.secret.problems(written)
+        url = written.get("url")
+        if isinstance(url, str) and (problem := problem_of(url)):
+            yield ("url",), problem
 
     def gateway(self, entry: WebhookEntry, site: Site) -> WebhookGateway:
         text = self.secret.of(entry, site)

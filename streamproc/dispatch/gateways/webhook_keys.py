@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from standardwebhooks import Webhook
 
@@ -57,6 +56,10 @@ def _key(word: str) -> bytes:
 
 def _from_base64(text: str) -> bytes:
     # Libraries treat other characters differently: some ignore them silently.
+    if "," in text:
+        raise ValueError(
+            f"has a comma after {STANDARD}; write several secrets with a space between"
+        )
     if set(text) & set("-_"):
         raise ValueError(
             f"is not base64 after {STANDARD}: it has - or _ of the form for URLs; write + for each "
@@ -64,7 +67,7 @@ def _from_base64(text: str) -> bytes:
         )
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError(
             f"is not base64 after {STANDARD}; if the receiver uses its characters as the key, "
             f"write {RAW} before the whole text"

@@ -47,8 +47,11 @@ NAMES: Final = {
 }
 
 _THROTTLED: Final = frozenset({0x14, 0x58})
-_TRANSIENT: Final = frozenset({0x04, 0x05, 0x08, 0x0D, 0x45, 0x64, 0xFE, 0xFF})
-"""Faults of the message center or of the session. A vendor's own codes belong to this class too."""
+_TRANSIENT: Final = frozenset(
+    {0x04, 0x05, 0x08, 0x0D, 0x0E, 0x0F, 0x45, 0x53, 0x64, 0xFE, 0xFF},
+)
+"""Faults of the message center, the session or the account, which are not of one message. A
+vendor's own codes belong to this class too."""
 
 
 def name_of(status: int) -> str:

@@ -32,7 +32,7 @@ from streamproc.dispatch.smpp.confirming import Confirming
 from streamproc.dispatch.smpp.errors import class_of, name_of
 from streamproc.dispatch.smpp.inbound import Inbound, text_of
 from streamproc.dispatch.smpp.messages import MessageError, ShortMessage, encode_submit
-from streamproc.dispatch.smpp.receipt import is_receipt, parse_receipt
+from streamproc.dispatch.smpp.receipt import is_receipt, missing_fact, parse_receipt
 from streamproc.dispatch.smpp.session import (
     Answer,
     Bind,
@@ -244,7 +244,7 @@ class SmppGateway:
             known = (receipt.message_id, receipt.state, receipt.code, events.now_ms(), peer)
             return await self._kept(events.report(DeliveryReport(self._name, *known)))
         if is_receipt(*facts):
-            self._tell.warn("a receipt names no message; it is ignored")
+            self._tell.warn("a receipt is ignored", reason=missing_fact(*facts))
             return pdu.OK
         if not self._settings.takes_sms:
             self._tell.warn("an SMS was refused, because incoming_sms is refuse")

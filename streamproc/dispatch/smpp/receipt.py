@@ -12,13 +12,14 @@ center marks them as receipts.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.model import ReportState
-from streamproc.dispatch.smpp.text import MESSAGE_PAYLOAD
+from streamproc.dispatch.smpp.text import MESSAGE_PAYLOAD, UDH_INDICATOR
 
 RECEIPTED_MESSAGE_ID: Final = 0x001E
 MESSAGE_STATE: Final = 0x0427
@@ -28,8 +29,8 @@ CODE_LIMIT: Final = 32
 TEXT_LIMIT: Final = 4_096
 """Octets of a receipt in which facts are looked for. The usual text has 170."""
 
-_RECEIPT_CLASSES: Final = frozenset({0x04, 0x20})
-"""``esm_class`` message types: final and intermediate delivery notifications."""
+_RECEIPT_CLASSES: Final = frozenset({0x04, 0x20, 0x24})
+"""``esm_class`` message types: final and intermediate delivery notifications, or both."""
 _CLASS_BITS: Final = 0x3C
 
 _STATES: Final[Mapping[int, ReportState]] = {
@@ -42,27 +43,37 @@ _STATES: Final[Mapping[int, ReportState]] = {
     7: "failed",  # unknown
     8: "failed",  # rejected
 }
+_LATER_STATES: Final[Mapping[int, ReportState]] = {
+    0: "enroute",  # scheduled
+    9: "failed",  # skipped
+}
+"""Of SMPP 5.0. Message centers of 3.4 send them without a meaning, so a word in the text counts
+more."""
 _WORDS: Final[Mapping[str, ReportState]] = {
     "ENROUTE": "enroute",
     "BUFFERED": "enroute",
     "BUFFRED": "enroute",
     "SCHEDULED": "enroute",
+    "SENT": "enroute",
     "ACCEPTD": "enroute",
     "ACCEPTED": "enroute",
     "DELIVRD": "delivered",
     "DELIVERED": "delivered",
     "EXPIRED": "expired",
+    "EXPIRD": "expired",
     "DELETED": "failed",
     "UNDELIV": "failed",
+    "UNDELIVRD": "failed",
     "UNDELIVERABLE": "failed",
     "UNDELIVERED": "failed",
     "REJECTD": "failed",
     "REJECTED": "failed",
     "UNKNOWN": "failed",
     "FAILED": "failed",
+    "SKIPPED": "failed",
 }
 _FIELD: Final = re.compile(
-    r"(?:^|[\s,;|&])(message[_ ]?id|msg_?id|id|status|stat|state|error|err)\s*[:=]\s*"
+    r"(?:^|[\s,;|&{<])[\"']?(message[_ ]?id|msg_?id|id|status|stat|state|error|err)[\"']?\s*[:=]\s*"
     r"[\"']?([^\s,;|&\"']+)",
     re.IGNORECASE,
 )
@@ -90,13 +101,9 @@ def parse_receipt(
     esm_class: int, body: bytes, parameters: Mapping[int, bytes]
 ) -> DeliveryReceipt | None:
     """The receipt in a message; None if there is none, or if it contains no facts."""
-    body = body or parameters.get(MESSAGE_PAYLOAD, b"")
     if not is_receipt(esm_class, body, parameters):
         return None
-    fields = _fields(_decoded(body))
-    message_id = _c_string(parameters.get(RECEIPTED_MESSAGE_ID, b"")) or fields.get("id", "")
-    state_byte = parameters.get(MESSAGE_STATE, b"")
-    state = _STATES.get(state_byte[0]) if state_byte else _WORDS.get(fields.get("stat", "").upper())
+    message_id, state, fields = _facts(esm_class, body, parameters)
     if not message_id or state is None:
         return None
     network = parameters.get(NETWORK_ERROR_CODE, b"")
@@ -106,13 +113,40 @@ def parse_receipt(
     return DeliveryReceipt(bounded_id(message_id), state, code[:CODE_LIMIT])
 
 
+def missing_fact(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> str:
+    """Why a receipt says nothing, for the log."""
+    message_id, _, fields = _facts(esm_class, body, parameters)
+    if not message_id:
+        return "it names no message"
+    number = parameters.get(MESSAGE_STATE, b"").hex()
+    word = fields.get("stat", "")[:CODE_LIMIT]
+    return f"its state is not known: {word or number or 'none'}"
+
+
 def is_receipt(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> bool:
     """Whether it is a receipt, marked or not, and not a text of a subscriber."""
     if esm_class & _CLASS_BITS in _RECEIPT_CLASSES or RECEIPTED_MESSAGE_ID in parameters:
         return True
-    text = _decoded(body)
+    text = _decoded(_whole(esm_class, body, parameters))
     told = {found.lower() for found in _TELLING.findall(text)}
     return bool(_UNMARKED.match(text)) and len(told) >= TELLING_FIELDS
+
+
+def _facts(
+    esm_class: int, body: bytes, parameters: Mapping[int, bytes]
+) -> tuple[str, ReportState | None, dict[str, str]]:
+    """Id, state, and all fields of the text."""
+    fields = _fields(_decoded(_whole(esm_class, body, parameters)))
+    message_id = _c_string(parameters.get(RECEIPTED_MESSAGE_ID, b"")) or fields.get("id", "")
+    number = int.from_bytes(parameters.get(MESSAGE_STATE, b"")[:1] or b"\xff", "big")
+    word = _WORDS.get(fields.get("stat", "").upper())
+    return message_id, _STATES.get(number) or word or _LATER_STATES.get(number), fields
+
+
+def _whole(esm_class: int, body: bytes, parameters: Mapping[int, bytes]) -> bytes:
+    """The text, without a user data header."""
+    body = body or parameters.get(MESSAGE_PAYLOAD, b"")
+    return body[body[0] + 1 :] if esm_class & UDH_INDICATOR and body else body
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -131,10 +165,14 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _decoded(text: bytes) -> str:
-    text = text[:TEXT_LIMIT]
-    if len(text) > 1 and text[0] == 0 and text[2:3] in (b"\0", b""):
-        return text.decode("utf-16-be", "replace")
-    return text.decode("latin-1")
+    text = text[:TEXT_LIMIT].removeprefix(BOM_UTF8)
+    if text.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
+        return text.decode("utf-16", "replace")
+    for zero, coding in ((0, "utf-16-be"), (1, "utf-16-le")):
+        if len(text) > 1 and not any(text[zero:8:2]) and any(text[1 - zero : 8 : 2]):
+            return text.decode(coding, "replace")
+    # Some message centers send the zero with which their strings end.
+    return text.decode("latin-1").replace("\0", " ")
 
 
 def _c_string(value: bytes) -> str:

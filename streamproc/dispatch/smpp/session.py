@@ -94,7 +94,7 @@ class Session:
         self._done = asyncio.Event()
         """Set when one more request is answered, by either side."""
         self._heard = asyncio.get_running_loop().time()
-        self._tell = Sparing()
+        self._tell = Sparing(message_center=f"{settings.host}:{settings.port}")
         self.leaving = asyncio.Event()
         """Nothing new may be sent: the message center unbinds, or the session is over."""
         self.closed = asyncio.Event()
@@ -242,6 +242,10 @@ class Session:
         """An answer. One to no request, or of another command, settles nothing."""
         asked, answer = self._waiting.get(sequence, (0, None))
         if answer is None or answer.done():
+            if command == pdu.GENERIC_NACK:
+                self._tell.warn(
+                    "the message center could not read a PDU of ours", status=name_of(status)
+                )
             return
         if command not in (asked | pdu.RESPONSE, pdu.GENERIC_NACK):
             self._tell.warn(

@@ -55,7 +55,7 @@ class BoundedWorker(faust.Worker):
                 return
             if not isinstance(error, KafkaConnectionError):
                 raise
-            # It answered when the topics were checked. A traceback of the libraries says no more.
+            # It answered when the topics were checked. A traceback of the libraries adds nothing.
             log.critical("the worker could not start: the broker is gone", why=str(error))
             raise SystemExit(1) from None
 
