@@ -110,9 +110,10 @@ def verify(
     that were calculated under other rules, and with --clock wall those whose state depends on the
     order of an event and a timer.
 
-    For a sample (--share, --subscriber) it needs memory for these subscribers alone. With a
-    directory for checkpoints it reads the whole input once; later runs read what has come since. A
-    run that was killed in the middle of a partition continues there.
+    For a sample (--share, --subscriber) it needs memory for these subscribers alone, and reads no
+    reminders without a directory for checkpoints. With one it reads all input and reminders once;
+    later runs read what has come since. A run that was killed in the middle of a partition
+    continues there.
     """
     from streamproc.worker.settings import WorkerSettings
 
@@ -234,13 +235,16 @@ async def _verify_partition(
         *(task.settings, task.rules, number, int(time.time() * 1000), progress.advanced),
         *(count, sample, task.checkpoints, task.checkpoint_every_seconds),
     )
-    lost = await missing_reminders(task.settings, number) if number < reminders else None
+    lost, why = None, "it does not exist, or this user may not read it"
+    if not sample.is_all and task.checkpoints is None:
+        why = "this is a sample; everything or --checkpoint finds records that it has lost"
+    elif number < reminders:
+        lost = await missing_reminders(task.settings, number, task.checkpoints)
     report.missing |= lost or {}
     progress.end()
     _tell(report, task.show)
     if lost is None and not result.reports:
-        topic = task.settings.topics.reminders
-        echo(f"{topic}: not looked at; it does not exist, or this user may not read it")
+        echo(f"{task.settings.topics.reminders}: not looked at; {why}")
     for topic, missing in sorted(report.missing.items()):
         echo(f"  critical: {in_words(topic, missing)}")
     result.losing += bool(report.missing)

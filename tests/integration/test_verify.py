@@ -146,6 +146,9 @@ async def test_samples_checkpoints_and_changed_rules(scene: Scene, tmp_path: Pat
     assert code == 0, one
     assert equal(one) == 1
     assert records_read(one) < records_read(everybody)
+    assert f"{scene.names.reminders}: not looked at; this is a sample" in one
+    assert "not looked at" not in some
+    assert "not looked at" not in everybody
 
     memory = ("--checkpoint", str(tmp_path / "checkpoints"))
     code, first = verify(scene, *memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,22 @@ from streamproc.engine.changelog import (
     encode_progress,
 )
 from streamproc.engine.cluster import Place
-from streamproc.tools.verify.checkpoint import Checkpoint, CheckpointError, load, made_for, save
-from streamproc.tools.verify.losses import Missing, MissingOffsets, in_words
+from streamproc.tools.verify.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load,
+    load_looked_through,
+    made_for,
+    reminders_path_of,
+    save,
+)
+from streamproc.tools.verify.losses import (
+    LookedThrough,
+    Missing,
+    MissingOffsets,
+    in_words,
+    read_through,
+)
 from streamproc.tools.verify.sample import Sample
 
 
@@ -95,3 +110,55 @@ def test_each_missing_offset_of_a_span_is_counted_once() -> None:
     later.mark.missing(place, 10, 14)
     assert later.found == {"in": Missing(5, 5, 14)}
     assert "5 records of in are missing from offset 5 on" in in_words("in", later.found["in"])
+
+
+class Reader:
+    """A partition whose offsets 3 to 5 are missing; it counts what is read."""
+
+    def __init__(self, end: int, missing: MissingOffsets) -> None:
+        self.end, self.at, self.read = end, 0, 0
+        self._tell = missing.mark.missing
+
+    async def end_offsets(self, places: list[Place]) -> dict[Place, int]:
+        return dict.fromkeys(places, self.end)
+
+    async def beginning_offsets(self, places: list[Place]) -> dict[Place, int]:
+        return dict.fromkeys(places, 0)
+
+    def assign(self, places: list[Place]) -> None:
+        self.place = places[0]
+
+    def seek(self, _: Place, offset: int) -> None:
+        self.at = offset
+
+    async def getmany(self, timeout_ms: int) -> dict[Place, list[Any]]:
+        before, self.at = self.at, min(self.at + 10, self.end)
+        self.read += self.at - before
+        if before < 3:
+            self._tell(self.place, 3, 6)
+        return {}
+
+    async def position(self, _: Place) -> int:
+        return self.at
+
+
+async def test_reminders_are_read_once_for_all_runs_with_a_checkpoint(tmp_path: Path) -> None:
+    path = reminders_path_of(tmp_path, "app", 0)
+    lost = Missing(3, 3, 6)
+    for end, read, found in (
+        (100, 100, lost),
+        (100, 0, lost),
+        (120, 20, lost),
+        (90, 90, lost),  # the topic was made anew
+    ):
+        missing = MissingOffsets()
+        reader: Any = Reader(end, missing)
+        known = await read_through(reader, load_looked_through(path, "out"), 0, missing)
+        save(path, known)
+        assert (reader.read, missing.found) == (read, {"out": found})
+        assert known == LookedThrough("out", end, lost)
+
+    assert load_looked_through(path, "another") == LookedThrough("another")
+    path.write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
+        load_looked_through(path, "out")

@@ -6,12 +6,14 @@ counts only for the same rules, clock, topics and sample; otherwise the recalcul
 While a partition is recalculated, a second file is written now and then. A run that was killed
 continues there. The first file stays until the comparison, because the order of events and timers
 is judged from the last place that was compared.
+
+A third file says how far the reminders were read.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import zstandard
@@ -20,8 +22,10 @@ from msgspec import Struct
 from streamproc.engine.changelog import Progress
 from streamproc.errors import StreamprocError
 from streamproc.private_files import make_private_directory, write_private
-from streamproc.tools.verify.losses import Missing
+from streamproc.tools.verify.losses import LookedThrough, Missing
 from streamproc.tools.verify.sample import Sample
+
+Kind = TypeVar("Kind", bound=Struct)
 
 VERSION: Final = 2
 EVERY_SECONDS: Final = 60.0
@@ -73,6 +77,22 @@ def unfinished_path_of(path: Path) -> Path:
     return path.with_suffix(".unfinished")
 
 
+def reminders_path_of(folder: Path, app_id: str, partition: int) -> Path:
+    """The file that says how far the reminders of a partition were read."""
+    return folder / f"{app_id}-{partition}.reminders"
+
+
+def load_looked_through(path: Path, topic: str) -> LookedThrough:
+    """How far a topic was read; from the beginning on if there is no file, or it is of another one.
+
+    Raises :class:`CheckpointError` for a file that says something else.
+    """
+    if not path.exists():
+        return LookedThrough(topic)
+    found = _read(path, LookedThrough)
+    return found if found.topic == topic else LookedThrough(topic)
+
+
 def load_unfinished(path: Path, begin: Checkpoint, progress: Progress) -> Checkpoint | None:
     """The place at which a recalculation from ``begin`` was interrupted; None if there is none.
 
@@ -98,12 +118,7 @@ def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
     fresh = Checkpoint(wanted)
     if not path.exists():
         return fresh, ""
-    try:
-        found = msgspec.msgpack.decode(
-            zstandard.ZstdDecompressor().decompress(path.read_bytes()), type=Checkpoint
-        )
-    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as error:
-        raise CheckpointError(f"{path}: is not a checkpoint ({error}); delete it") from error
+    found = _read(path, Checkpoint)
     if found.version != VERSION or found.made_for != wanted:
         return fresh, "it is of other rules, topics or subscribers, or of another release"
     if any(at > progress.positions.get(topic, 0) for topic, at in found.positions.items()):
@@ -111,7 +126,15 @@ def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
     return found, ""
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        packed = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+        return msgspec.msgpack.decode(packed, type=kind)
+    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as error:
+        raise CheckpointError(f"{path}: is not a checkpoint ({error}); delete it") from error
+
+
+def save(path: Path, checkpoint: Checkpoint | LookedThrough) -> None:
     """Write it in place of the one before. Raises :class:`CheckpointError`."""
     packed = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(checkpoint))
     try:

@@ -63,18 +63,37 @@ class MissingOffsets:
         one.until = following
 
 
-async def read_through(reader: LogReader, place: Place, missing: MissingOffsets) -> None:
-    """Read a partition to its present end, only to find what is missing in it."""
+class LookedThrough(Struct):
+    """How far a partition was read, only to find what is missing in it."""
+
+    topic: str
+    position: int = 0
+    missing: Missing | None = None
+
+
+async def read_through(
+    reader: LogReader, known: LookedThrough, partition: int, missing: MissingOffsets
+) -> LookedThrough:
+    """Read a partition from where it is known to its present end.
+
+    What was found missing before is still missing, unless the topic is a new one.
+    """
+    place = Place(known.topic, partition)
     end = (await reader.end_offsets([place]))[place]
-    position = (await reader.beginning_offsets([place]))[place]
+    if known.position > end:
+        known = LookedThrough(known.topic)
+    if known.missing is not None:
+        missing.found[known.topic] = known.missing
+    position = max(known.position, (await reader.beginning_offsets([place]))[place])
     if position >= end:
-        return
+        return known
     missing.watch(place.topic, position, end)
     reader.assign([place])
     reader.seek(place, position)
     while position < end:
         await reader.getmany(timeout_ms=PATIENCE_MS)
         position = await reader.position(place)
+    return LookedThrough(known.topic, position, missing.found.get(known.topic))
 
 
 def in_words(topic: str, missing: Missing) -> str:

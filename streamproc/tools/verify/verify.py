@@ -24,7 +24,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
 from streamproc.core.step.transition import advance
 from streamproc.engine.changelog import InputMadeAnewError, Progress
-from streamproc.engine.cluster import LogReader, Place
+from streamproc.engine.cluster import LogReader
 from streamproc.engine.faust.log_reader import BatchReader
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
@@ -33,14 +33,16 @@ from streamproc.tools.verify.checkpoint import (
     Checkpoint,
     finish,
     load,
+    load_looked_through,
     load_unfinished,
     made_for,
     path_of,
+    reminders_path_of,
     save,
     unfinished_path_of,
 )
 from streamproc.tools.verify.comparing import SCHEDULE, Difference, difference, differing_fields
-from streamproc.tools.verify.losses import Missing, MissingOffsets, read_through
+from streamproc.tools.verify.losses import LookedThrough, Missing, MissingOffsets, read_through
 from streamproc.tools.verify.rebuilding import (
     EVERYBODY,
     DeletedInputError,
@@ -131,21 +133,30 @@ async def verify_partition(
         await reader.stop()
 
 
-async def missing_reminders(settings: WorkerSettings, partition: int) -> dict[str, Missing] | None:
+async def missing_reminders(
+    settings: WorkerSettings, partition: int, checkpoints: Path | None = None
+) -> dict[str, Missing] | None:
     """What the topic of reminders has lost in the middle of a partition, by topic; None if this
     client may not read it. The topic must have the partition.
 
-    Raises aiokafka's errors.
+    With a folder of checkpoints each reminder is read once, in whichever run. Raises aiokafka's
+    errors and CheckpointError.
     """
-    missing = MissingOffsets()
+    missing, topic = MissingOffsets(), settings.topics.reminders
+    known, path = LookedThrough(topic), None
+    if checkpoints is not None:
+        path = reminders_path_of(checkpoints, settings.app_id, partition)
+        known = load_looked_through(path, topic)
     reader = BatchReader(settings.broker, missing.mark)
     await reader.start()
     try:
-        await read_through(reader, Place(settings.topics.reminders, partition), missing)
+        known = await read_through(reader, known, partition, missing)
     except TopicAuthorizationFailedError:
         return None
     finally:
         await reader.stop()
+    if path is not None:
+        save(path, known)
     return missing.found
 
 
