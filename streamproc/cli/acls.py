@@ -44,6 +44,12 @@ FREE_IDS = ("replay", "billing")
     default="scram-sha-512",
     help="How a Strimzi user logs in.",
 )
+@click.option(
+    "--strimzi-version",
+    type=click.Choice(["v1", "v1beta2"]),
+    default="v1",
+    help="Version of Strimzi's resources: v1 since Strimzi 0.49, v1beta2 before.",
+)
 @app_id_option()
 @click.option(
     "--group",
@@ -90,8 +96,8 @@ def acls(**options: Any) -> None:
     if options["form"] == "strimzi":
         if options["remove"]:
             raise click.UsageError("--remove is for --format kafka-acls; delete the KafkaUser")
-        text = strimzi(rights, grant, options["strimzi_cluster"], options["strimzi_authentication"])
-        click.echo(text, nl=False)
+        kubernetes = ("strimzi_cluster", "strimzi_authentication", "strimzi_version")
+        click.echo(strimzi(rights, grant, *(options[name] for name in kubernetes)), nl=False)
         return
     for line in kafka_acls(rights, grant, options["tool"], remove=options["remove"]):
         click.echo(line)

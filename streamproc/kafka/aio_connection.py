@@ -1,16 +1,32 @@
-"""The options of one connection of aiokafka. Its clients and the probe use them."""
+"""The connections of aiokafka, and their options. Its clients, Faust's and the probe use them."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+from aiokafka import conn
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 
 from streamproc.kafka.errors import TokenError
+from streamproc.kafka.secret import Password
 from streamproc.kafka.settings import KafkaSettings
 from streamproc.kafka.tokens import TokenSource
+
+
+class Connection(conn.AIOKafkaConnection):  # type: ignore[misc]  # untyped library
+    """Logs in with the password of this moment. aiokafka's own clients keep that of their start."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        password = options.get("sasl_plain_password")
+        if isinstance(password, Password):
+            options["sasl_plain_password"] = password.present()
+        super().__init__(*args, **options)
+
+
+# For the whole process, Faust's clients included: all get the password of the moment.
+conn.AIOKafkaConnection = Connection
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streamproc.kafka.any_headers import read_any_headers
 from streamproc.kafka.probe import refuse_unreachable, told_by_us
+from streamproc.kafka.python_logins import use_own_logins
 from streamproc.kafka.settings import Broker, settings_of
 from streamproc.kafka.tokens import TokenSource
 
 # A mistyped name must not become a topic, whatever the broker allows. kafka-python's producer and
 # consumer have an option for that, and do not hand it on to what asks the broker.
 ClusterMetadata.DEFAULT_CONFIG["allow_auto_create_topics"] = False
+use_own_logins()
 
 
 def kafka_producer(broker: Broker, **options: Any) -> Any:

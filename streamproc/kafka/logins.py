@@ -7,11 +7,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.secret import Secret
+from streamproc.kafka.secret import Password, Secret
 from streamproc.kafka.tokens import (
     ClientCredentials,
     FileTokens,
@@ -58,11 +60,13 @@ class PasswordLogin(Login):
         return f"user {self.username}"
 
     def options(self) -> dict[str, Any]:
-        """The password of this moment. A client keeps it for its whole life."""
-        return {
-            "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password.reveal(),
-        }
+        """The password is read again at each login (:class:`Password`)."""
+        return {"sasl_plain_username": self.username, "sasl_plain_password": self._password}
+
+    @cached_property
+    def _password(self) -> Password:
+        """One for all clients, so that a changed file is told once."""
+        return Password(self.password)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ def token_login(values: Values) -> Login:
     if path is not None:
         return TokenLogin(FileTokens(path))
     assert url is not None
+    _check_token_url(url)
     client = OAuthClient(
         url,
         _needed(values, "OAUTHBEARER", "oauth-client-id", "--kafka-oauth-client-id"),
@@ -130,6 +135,22 @@ def token_login(values: Values) -> Login:
         values.get("oauth-ca"),
     )
     return TokenLogin(ClientCredentials(client))
+
+
+def _check_token_url(url: str) -> None:
+    """Refuse what is not a web address, and secrets inside it: messages show it."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise KafkaSettingsError("--kafka-oauth-token-url must be an https:// or http:// URL")
+    if "@" in parts.netloc:
+        raise KafkaSettingsError(
+            "--kafka-oauth-token-url must not contain a user or password; give them with "
+            "--kafka-oauth-client-id and --kafka-oauth-client-secret-file"
+        )
 
 
 def kerberos_login(values: Values) -> Login:

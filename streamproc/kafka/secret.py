@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+import structlog
 
 from streamproc.kafka.errors import KafkaSettingsError
+
+log = structlog.get_logger(__name__)
 
 MASK = "***"
 
@@ -31,6 +37,45 @@ class Secret:
         if not found:
             raise KafkaSettingsError(f"{self.path} is empty; it must hold a secret")
         return found
+
+
+class Password(str):
+    """A password for Kafka's libraries. They want a text, which is that of the start.
+
+    :meth:`present` reads the file again. While it is no good, what was read before stays in use,
+    and the log says so.
+    """
+
+    _secret: Secret
+    _lock: threading.Lock
+    _last: str
+    _told: str
+
+    def __new__(cls, secret: Secret) -> Self:
+        """Read the secret. Raises :class:`KafkaSettingsError`."""
+        first = secret.reveal()
+        self = super().__new__(cls, first)
+        self._secret, self._lock = secret, threading.Lock()
+        self._last, self._told = first, ""
+        return self
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def present(self) -> str:
+        """The password for a login that begins now."""
+        with self._lock:
+            try:
+                found = self._secret.reveal()
+            except KafkaSettingsError as error:
+                if str(error) != self._told:
+                    log.warning("the former password stays in use", error=str(error))
+                self._told = str(error)
+            else:
+                if found != self._last:
+                    log.info("Kafka's clients use the changed password for new connections")
+                self._last, self._told = found, ""
+            return self._last
 
 
 def read_private(path: Path) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import math
+import re
 import ssl
 import threading
 import urllib.error
@@ -13,9 +16,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
 from streamproc.kafka.errors import KafkaSettingsError, TokenError
 from streamproc.kafka.secret import Secret, read_private
+from streamproc.printable import printable
 
 REFRESH_AT = 0.8
 """A token is replaced after this part of its life."""
@@ -23,6 +28,13 @@ DEFAULT_LIFE_SECONDS = 300.0
 """The life of a token if the server does not say how long it is good."""
 REQUEST_SECONDS = 10.0
 MAX_ANSWER_BYTES = 1 << 20
+MAX_SHOWN = 200
+"""Characters of a server's text that a message shows."""
+MAX_LIFE_SECONDS = 86_400.0
+"""A token is asked for again after a day, whatever its server says about its life."""
+
+_TOKEN = re.compile(r"[\x20-\x7e]+")
+"""What a token may be made of: nothing that could end a field of the login."""
 
 
 class TokenSource(ABC):
@@ -52,6 +64,8 @@ class FileTokens(TokenSource):
             raise TokenError(str(error)) from error
         if not found:
             raise TokenError(f"{self.path} (--kafka-oauth-token-file) is empty")
+        if not _TOKEN.fullmatch(found):
+            raise TokenError(f"{self.path} (--kafka-oauth-token-file) does not hold one token")
         return found
 
 
@@ -116,33 +130,33 @@ class ClientCredentials(RenewedTokens):
         form = {"grant_type": "client_credentials"}
         if client.scope:
             form["scope"] = client.scope
-        # RFC 6749, section 2.3.1: both parts are form-encoded first.
-        pair = f"{_encoded(client.client_id)}:{_encoded(client.client_secret.reveal())}"
-        request = urllib.request.Request(
-            client.url,
-            urllib.parse.urlencode(form).encode(),
-            {
-                "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
-                "Accept": "application/json",
-            },
-        )
-        context = ssl.create_default_context(cafile=client.ca)
         try:
-            with urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=context) as got:
-                answer = json.loads(got.read(MAX_ANSWER_BYTES))
-            token, life = answer["access_token"], answer.get("expires_in", DEFAULT_LIFE_SECONDS)
-            if not isinstance(token, str):
-                raise TypeError("access_token is not a text")
-            return token, float(life)
+            # RFC 6749, section 2.3.1: both parts are form-encoded first.
+            pair = f"{_encoded(client.client_id)}:{_encoded(client.client_secret.reveal())}"
+            request = urllib.request.Request(
+                client.url,
+                urllib.parse.urlencode(form).encode(),
+                {
+                    "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
+                    "Accept": "application/json",
+                },
+            )
+            with _opener(client.ca).open(request, timeout=REQUEST_SECONDS) as got:
+                return _token_in(json.loads(got.read(MAX_ANSWER_BYTES)))
         except urllib.error.HTTPError as error:
             raise TokenError(
                 f"{client.url} (--kafka-oauth-token-url) gives no token to the client "
                 f"{client.client_id}: {error.code} {_reason(error)}; correct "
                 f"--kafka-oauth-client-id or --kafka-oauth-client-secret-file"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except KafkaSettingsError as error:
+            raise TokenError(str(error)) from error
+        except (
+            *(OSError, http.client.HTTPException),
+            *(ValueError, KeyError, TypeError, AttributeError, RecursionError),
+        ) as error:
             raise TokenError(
-                f"no token from {client.url} (--kafka-oauth-token-url): {error}"
+                f"no token from {client.url} (--kafka-oauth-token-url): {_shown(str(error))}"
             ) from error
 
 
@@ -166,9 +180,41 @@ class MskTokens(RenewedTokens):
         """Sign a token. Nothing is sent."""
         try:
             token, expires_ms = self._provider.generate_auth_token(self._region)
-        except Exception as error:  # the SDK has many errors for a missing identity
-            raise TokenError(f"no AWS identity to sign a Kafka token with: {error}") from error
+        except AttributeError as error:  # so the signer says that the SDK finds no identity
+            raise TokenError(
+                "no AWS identity to sign a Kafka token with: set AWS_ACCESS_KEY_ID or AWS_PROFILE, "
+                "or give this machine a role"
+            ) from error
+        except Exception as error:  # the SDK has many errors for an identity that does not work
+            raise TokenError(
+                f"no AWS identity to sign a Kafka token with: {_shown(str(error))}"
+            ) from error
         return token, expires_ms / 1000 - time()
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would hand the client's secret to a place that the settings do not name."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none: the answer becomes an error."""
+
+
+def _opener(ca: Path | None) -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context(cafile=ca)
+    return urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+
+
+def _token_in(answer: Any) -> tuple[str, float]:
+    """The token of an answer, and the number of seconds for which it is good."""
+    token, life = answer["access_token"], answer.get("expires_in", DEFAULT_LIFE_SECONDS)
+    if not isinstance(token, str):
+        raise TypeError("access_token is not a text")
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("access_token has characters that no token has")
+    seconds = float(life)
+    if math.isnan(seconds):
+        raise ValueError("expires_in is not a number")
+    return token, min(max(seconds, 0.0), MAX_LIFE_SECONDS)
 
 
 def _encoded(value: str) -> str:
@@ -179,7 +225,14 @@ def _reason(error: urllib.error.HTTPError) -> str:
     """The server's reason for a refusal (RFC 6749, section 5.2)."""
     try:
         answer = json.loads(error.read(MAX_ANSWER_BYTES))
-        said = answer.get("error_description") or answer["error"]
-        return str(said)[:200].replace("\n", " ")
-    except (OSError, ValueError, KeyError, AttributeError):
-        return str(error.reason)
+        return _shown(str(answer.get("error_description") or answer["error"]))
+    except (
+        *(OSError, http.client.HTTPException),
+        *(ValueError, KeyError, TypeError, AttributeError, RecursionError),
+    ):
+        return _shown(str(error.reason))
+
+
+def _shown(text: str) -> str:
+    """Text of a server on one line, without characters that steer a terminal."""
+    return printable(" ".join(text[:MAX_SHOWN].split()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from streamproc.errors import StreamprocError
 
 Authentication = Literal["scram-sha-512", "tls", "tls-external"]
 
-STRIMZI_API = "kafka.strimzi.io/v1beta2"
+StrimziVersion = Literal["v1", "v1beta2"]
+"""Versions of Strimzi's resources: 0.49 brought ``v1``, and 1.0 no longer knows ``v1beta2``."""
+
+STRIMZI_GROUP = "kafka.strimzi.io"
 STRIMZI_TYPES: dict[Resource, str] = {
     "topic": "topic",
     "group": "group",
@@ -22,8 +26,14 @@ STRIMZI_TYPES: dict[Resource, str] = {
 }
 
 
+_KUBERNETES_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
+_KUBERNETES_LABEL = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
+
+
 class PrincipalError(StreamprocError):
-    """The name of a user does not fit where it is to be written."""
+    """The name of a user or cluster does not fit where it is to be written."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +72,26 @@ def kafka_acls(
 
 
 def strimzi(
-    rights: Iterable[Right], grant: Grant, cluster: str, authentication: Authentication
+    rights: Iterable[Right],
+    grant: Grant,
+    cluster: str,
+    authentication: Authentication,
+    version: StrimziVersion = "v1",
 ) -> str:
     """A ``KafkaUser`` for Strimzi's operator, as YAML.
 
-    Raises :class:`PrincipalError` if the user's name cannot be one of Kubernetes.
+    Raises :class:`PrincipalError` if the name of the user or cluster cannot be one of Kubernetes.
     """
     name = grant.principal.removeprefix("User:").removeprefix("CN=")
-    allowed = name.replace("-", "").replace(".", "")
-    if not (allowed.isascii() and allowed.isalnum() and name == name.lower()) or len(name) > 253:
+    if not _KUBERNETES_NAME.fullmatch(name):
         raise PrincipalError(
             f"--principal {grant.principal}: Kubernetes wants a name of small letters, digits, - "
-            f"and ., such as User:streamproc-worker"
+            f"and ., which begins and ends with a letter or digit, such as User:streamproc-worker"
+        )
+    if not _KUBERNETES_LABEL.fullmatch(cluster):
+        raise PrincipalError(
+            f"--strimzi-cluster {cluster}: Kubernetes wants 1 to 63 letters, digits, -, _ and ., "
+            f"of which the first and the last are letters or digits"
         )
     acls = [
         {
@@ -88,7 +106,7 @@ def strimzi(
         for (resource, called, is_prefix), operations in by_resource(rights).items()
     ]
     document = {
-        "apiVersion": STRIMZI_API,
+        "apiVersion": f"{STRIMZI_GROUP}/{version}",
         "kind": "KafkaUser",
         "metadata": {"name": name, "labels": {"strimzi.io/cluster": cluster}},
         "spec": {

@@ -21,7 +21,11 @@ class AuthorisationServer(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, list[str]]]] = []
         self.answer: tuple[int, Any] | None = None
         self.token: Callable[[], str] = lambda: f"token {len(self.asked)}"
-        self.expires_in = 100
+        self.expires_in: object = 100
+        self.raw: bytes | None = None
+        """What it says instead of HTTP."""
+        self.location = ""
+        """Where it sends clients with a redirect."""
 
     @property
     def url(self) -> str:
@@ -36,8 +40,13 @@ class _Handler(BaseHTTPRequestHandler):
         who = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
         self.server.asked.append((who, form))
         good = {"access_token": self.server.token(), "expires_in": self.server.expires_in}
+        if self.server.raw is not None:
+            self.wfile.write(self.server.raw)
+            return
         status, body = self.server.answer or (200, good)
         self.send_response(status)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.end_headers()
         self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
 

@@ -19,9 +19,11 @@ from streamproc.dispatch.gateways import webhook
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
-from streamproc.dispatch.gateways.webhook import WebhookEntry
+from streamproc.dispatch.gateways.webhook import WebhookEntry, WebhookSettings
 from streamproc.dispatch.lanes import default_lanes, lane_of
 from streamproc.dispatch.smpp.gateway import SmppGateway
+from streamproc.dispatch.smpp.session import SessionSettings
+from tests.support.certificates import Authority, secret_file
 from tests.support.desk import reminder
 
 ROOT = Path(__file__).parents[2]
@@ -104,14 +106,17 @@ def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways
     with pytest.raises(GatewaysError, match="the environment has no KEY; set it"):
         secret_of(hook, {})
     in_file = WebhookEntry(name="h", url="http://x", secret_file="key")
-    with pytest.raises(GatewaysError, match="secret_file key: No such file"):
+    with pytest.raises(GatewaysError, match=r"secret_file key: cannot read .*: No such file"):
         secret_of(in_file, {})
-    (tmp_path / "key").write_text("from file\n")
+    key = secret_file(tmp_path / "key", "from file\n")
     assert secret_of(in_file, {}) == "from file"
     (tmp_path / "key").write_bytes("from an editor of Windows\r\n".encode("utf-8-sig"))
     assert secret_of(in_file, {}) == "from an editor of Windows"
     (tmp_path / "key").write_bytes(b"\xff\xfe\0k")
-    with pytest.raises(GatewaysError, match="secret_file key: it is not UTF-8 text"):
+    with pytest.raises(GatewaysError, match=r"secret_file key: .* is not UTF-8 text"):
+        secret_of(in_file, {})
+    key.chmod(0o604)
+    with pytest.raises(GatewaysError, match="gateway h: secret_file key: everybody on this mach"):
         secret_of(in_file, {})
 
 
@@ -136,6 +141,35 @@ def test_a_url_to_which_nothing_can_be_posted_is_refused(url: str) -> None:
 )
 def test_a_url_of_any_right_form_is_taken(url: str) -> None:
     assert webhook.problem_of(url) == ""
+
+
+@pytest.mark.parametrize("form", ["key", "certificate with key"])
+def test_a_key_of_an_smpp_session_that_everybody_may_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    own = Authority().issue("dispatcher")
+    together = own.key + own.certificate
+    secret_file(tmp_path / "c.pem", own.certificate if form == "key" else together)
+    secret_file(tmp_path / "k.pem", own.key)
+    named = "tls: true, tls_certificate_file: c.pem"
+    named += ", tls_key_file: k.pem" if form == "key" else ""
+    text = CONSOLE.replace(
+        "{name: c, kind: console}",
+        "{name: s, kind: smpp, host: h, system_id: i, password_env: PW, source: '1', "
+        + named
+        + "}",
+    )
+    monkeypatch.setenv("PW", "hush")
+    gateways_of(load_gateways(text, "g.yaml"), tmp_path, lambda: 0.5)
+    (tmp_path / ("k.pem" if form == "key" else "c.pem")).chmod(0o644)
+    with pytest.raises(GatewaysError, match=r"^gateway s: everybody on this machine may read"):
+        gateways_of(load_gateways(text, "g.yaml"), tmp_path, lambda: 0.5)
+
+
+def test_no_repr_shows_a_secret_of_a_gateway() -> None:
+    session = SessionSettings("h", 1, "id", "hush")
+    hook = WebhookSettings("https://u:hush@host/", (b"hush",))
+    assert "hush" not in repr((session, hook))
 
 
 @pytest.mark.parametrize("old", ["a2V5", "some passphrase", "whsec_a2V5 word"])

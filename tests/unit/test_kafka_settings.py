@@ -23,6 +23,7 @@ from tests.support.certificates import Authority, secret_file
 from tests.support.logins import demanded_by
 
 PASSWORD = "correct horse"
+OAUTH = {"sasl_mechanism": "OAUTHBEARER", "oauth_client_id": "me", "oauth_client_secret": "s"}
 
 
 def settings_given(*arguments: str, variables: dict[str, str] | None = None) -> KafkaSettings:
@@ -172,6 +173,9 @@ def test_properties_with_a_secret_that_everybody_may_read_are_refused(tmp_path: 
         ({"tls_key": Path("x")}, "--kafka-tls-key needs --kafka-tls-cert"),
         ({"tls_kay": Path("x")}, "there is no setting tls_kay"),
         ({"sasl_mechanism": "AWS_MSK_IAM"}, "AWS_MSK_IAM needs --kafka-aws-region"),
+        ({**OAUTH, "oauth_token_url": "file:///etc/passwd"}, "must be an https:// or http:// URL"),
+        ({**OAUTH, "oauth_token_url": "https://[x/token"}, "must be an https:// or http:// URL"),
+        ({**OAUTH, "oauth_token_url": "https://me:pw@idp/t"}, "must not contain a user or pass"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_setting(
@@ -181,6 +185,7 @@ def test_what_cannot_be_meant_is_refused_with_the_setting(
     with pytest.raises(KafkaSettingsError) as caught:
         kafka_settings("b:1", **values)
     assert said in str(caught.value)
+    assert "pw@" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

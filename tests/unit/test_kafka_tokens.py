@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from streamproc.kafka.errors import TokenError
+from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.secret import Secret
-from streamproc.kafka.tokens import ClientCredentials, FileTokens, OAuthClient
+from streamproc.kafka.tokens import ClientCredentials, FileTokens, MskTokens, OAuthClient
 from tests.support.authorisation import AuthorisationServer, authorisation_server
 from tests.support.certificates import secret_file
 
@@ -74,6 +78,13 @@ def test_a_token_that_is_still_good_serves_while_the_server_is_away(
         ((200, {"token": "x"}), "no token from"),
         ((200, {"access_token": 5}), "access_token is not a text"),
         ((200, [1]), "no token from"),
+        ((200, b"[" * 100_000), "no token from"),
+        ((200, {"access_token": "a\x01auth=other"}), "characters that no token has"),
+        ((200, {"access_token": "t", "expires_in": "soon"}), "no token from"),
+        ((200, {"access_token": "t", "expires_in": None}), "no token from"),
+        ((200, b'{"access_token": "t", "expires_in": NaN}'), "expires_in is not a number"),
+        ((302, b""), "302"),
+        ((401, {"error": "\x1b]0;title\x07"}), "401 \\u001b]0;title\\u0007"),
     ],
 )
 def test_an_answer_without_a_token_is_told_in_one_line(
@@ -85,11 +96,37 @@ def test_an_answer_without_a_token_is_told_in_one_line(
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "s%cret" not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_a_server_that_is_not_there_is_told(server: AuthorisationServer) -> None:
     source = ClientCredentials(OAuthClient("http://127.0.0.1:9/token", "me", Secret("s")))
     with pytest.raises(TokenError, match=r"no token from http://127\.0\.0\.1:9/token"):
+        source.token()
+
+
+@pytest.mark.parametrize("life", [1e300, float("inf"), "1e999"])
+def test_no_token_is_kept_for_ever(
+    server: AuthorisationServer, clock: list[float], life: object
+) -> None:
+    server.expires_in = life
+    source = credentials(server)
+    source.token()
+    clock[0] += 86_400
+    assert source.token() == "token 2"
+
+
+def test_a_secret_that_cannot_be_read_now_leaves_the_token_in_use(
+    server: AuthorisationServer, clock: list[float], tmp_path: Path
+) -> None:
+    file = secret_file(tmp_path / "secret", "s")
+    source = ClientCredentials(OAuthClient(server.url, "me", Secret(path=file)))
+    source.token()
+    file.unlink()
+    clock[0] += 85
+    assert source.token() == "token 1"
+    clock[0] += 20
+    with pytest.raises(TokenError, match="cannot read"):
         source.token()
 
 
@@ -102,6 +139,50 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
     secret_file(path, "\n")
     with pytest.raises(TokenError, match="is empty"):
         source.token()
+    secret_file(path, "one\ntwo\n")
+    with pytest.raises(TokenError, match="does not hold one token"):
+        source.token()
     path.chmod(0o644)
     with pytest.raises(TokenError, match="everybody on this machine may read"):
         source.token()
+
+
+@pytest.fixture
+def signer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Amazon's library as far as it is used: the real one was run with made-up credentials."""
+    made = SimpleNamespace(regions=[], error=None)
+
+    def generate_auth_token(region: str) -> tuple[str, int]:
+        made.regions.append(region)
+        if made.error is not None:
+            raise made.error
+        return f"signed {len(made.regions)}", round((time.time() + 900) * 1000)
+
+    module = ModuleType("aws_msk_iam_sasl_signer")
+    vars(module)["MSKAuthTokenProvider"] = SimpleNamespace(generate_auth_token=generate_auth_token)
+    monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", module)
+    return made
+
+
+def test_amazons_library_signs_for_the_region_and_again_before_the_end(
+    signer: SimpleNamespace, clock: list[float]
+) -> None:
+    source = MskTokens("eu-west-1")
+    assert [source.token(), source.token()] == ["signed 1"] * 2
+    assert signer.regions == ["eu-west-1"]
+    clock[0] += 0.8 * 900 + 5
+    assert source.token() == "signed 2"
+    signer.error = RuntimeError("no\ncredentials")
+    clock[0] += 0.8 * 900 + 5
+    assert source.token() == "signed 2"  # it is still good
+    clock[0] += 200
+    with pytest.raises(TokenError, match="no AWS identity to sign a Kafka token with: no cred"):
+        source.token()
+
+
+def test_amazons_login_is_oauthbearer_for_both_libraries(signer: SimpleNamespace) -> None:
+    settings = kafka_settings("b:1", sasl_mechanism="AWS_MSK_IAM", aws_region="eu-west-1")
+    assert settings.client_options()["sasl_mechanism"] == "OAUTHBEARER"
+    assert settings.security_protocol == "SASL_SSL"
+    assert settings.login is not None
+    assert isinstance(settings.login.tokens, MskTokens)

@@ -19,6 +19,8 @@ from streamproc.core.state.events import Name
 from streamproc.dispatch.gateways.base import Gateway
 from streamproc.dispatch.model import Policy
 from streamproc.errors import StreamprocError
+from streamproc.kafka.errors import KafkaSettingsError
+from streamproc.kafka.secret import read_private
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -128,8 +130,6 @@ class Secret:
             return site.environment[name]
         file = getattr(entry, f"{word}_file")
         try:
-            # Editors of Windows begin a file with a byte order mark.
-            return (site.base / str(file)).read_text(encoding="utf-8-sig").strip()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise GatewaysError(f"gateway {entry.name}: {word}_file {file}: {reason}") from None
+            return read_private(site.base / str(file)).strip()
+        except KafkaSettingsError as error:
+            raise GatewaysError(f"gateway {entry.name}: {word}_file {file}: {error}") from None

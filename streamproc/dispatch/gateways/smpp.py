@@ -25,6 +25,8 @@ from streamproc.dispatch.smpp.gateway import BindMode, SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.national import WITHOUT_LOCKING, Language
 from streamproc.dispatch.smpp.session import SessionSettings
 from streamproc.dispatch.smpp.text import Alphabet, LongTexts, TextForm
+from streamproc.kafka.errors import KafkaSettingsError
+from streamproc.kafka.secret import refuse_if_public
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Sender = Annotated[
@@ -149,14 +151,27 @@ def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca)
         if entry.tls_certificate_file is not None:
             named = "tls_certificate_file"
+            _refuse_public_key(entry, site)
             key = None if entry.tls_key_file is None else site.base / entry.tls_key_file
             # Without a password: a prompt for one would stop the start.
             context.load_cert_chain(site.base / entry.tls_certificate_file, key, password=_nobody)
+    except KafkaSettingsError as error:
+        raise GatewaysError(f"gateway {entry.name}: {error}") from None
     except (OSError, ssl.SSLError) as error:
         file = getattr(entry, str(named))
         reason = error.strerror or str(error)
         raise GatewaysError(f"gateway {entry.name}: {named} {file}: {reason}") from None
     return context
+
+
+def _refuse_public_key(entry: SmppEntry, site: Site) -> None:
+    """A key that everybody may read is none. It may be in the file of its certificate."""
+    if entry.tls_key_file is not None:
+        refuse_if_public(site.base / entry.tls_key_file)
+    elif entry.tls_certificate_file is not None:
+        own = site.base / entry.tls_certificate_file
+        if b"PRIVATE KEY-----" in own.read_bytes():
+            refuse_if_public(own)
 
 
 def _nobody() -> str:

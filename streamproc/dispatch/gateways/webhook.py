@@ -8,7 +8,7 @@ signature for each key.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import aiohttp
@@ -35,8 +35,9 @@ from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, R
 class WebhookSettings:
     """The URL, and the keys that sign."""
 
-    url: str
-    keys: tuple[bytes, ...]
+    url: str = field(repr=False)
+    """It may contain a user and password."""
+    keys: tuple[bytes, ...] = field(repr=False)
     timeout_seconds: float = 10.0
 
 
