@@ -34,6 +34,7 @@ from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.dispatch.topics import DispatchError, prepare_topics, watch_of
 from streamproc.hard_end import HardEnd
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.probe import refusal_of
 from streamproc.kafka.rights import missing_right, said
 from streamproc.kafka.topic_watch import watched
 from streamproc.provision.planning import TopicsError
@@ -82,7 +83,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
             f"group.max.session.timeout.ms (6 s and 1800 s by default)"
         ) from error
     except KafkaError as error:
-        refusal = missing_right(error, settings.broker)
+        refusal = missing_right(error, settings.broker) or refusal_of(settings.broker)
         again = f"{said(error, settings.broker, place='Kafka')}; start it again"
         raise DispatchError(refusal or again) from error
 

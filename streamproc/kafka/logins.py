@@ -65,7 +65,7 @@ class PasswordLogin(Login):
 
     @cached_property
     def _password(self) -> Password:
-        """One for all clients, so that a changed file is told once."""
+        """One for all clients, so that the log says once that it changed."""
         return Password(self.password)
 
 

@@ -91,6 +91,12 @@ def is_reachable(broker: Broker) -> bool:
     return _look(settings_of(broker)) is None
 
 
+def refusal_of(broker: Broker) -> str | None:
+    """Why brokers refuse a client with these settings now; None if they do not."""
+    finding = _look(settings_of(broker))
+    return finding.text if finding is not None and finding.is_refusal else None
+
+
 def why_no_answer(broker: Broker, error: BaseException) -> str:
     """One line about a client that could not be opened or could not do its work."""
     finding = _look(settings_of(broker))

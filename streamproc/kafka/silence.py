@@ -36,10 +36,14 @@ class Heard:
     is_back: bool = False
     error: str = ""
     """Why the last question failed; empty if it has no answer yet."""
+    is_refusal: bool = False
+    """The broker answers, but not to this client: a password or certificate may be out of date."""
 
     def __str__(self) -> str:
         if self.is_back:
             return f"the broker at {self.broker} answers again, after {self.seconds:.0f} s"
+        if self.is_refusal:
+            return f"{self.error}; waiting for that, since {self.seconds:.0f} s"
         because = f" ({self.error})" if self.error else ""
         return (
             f"the broker at {self.broker} has not answered for {self.seconds:.0f} s, waiting for it"
@@ -53,7 +57,9 @@ def logged(heard: Heard) -> None:
         log.info("the broker answers again", seconds=round(heard.seconds))
         return
     log.warning(
-        "the broker does not answer, waiting for it",
+        "the broker refuses this client, waiting for it"
+        if heard.is_refusal
+        else "the broker does not answer, waiting for it",
         broker=heard.broker,
         seconds=round(heard.seconds),
         error=heard.error or "no answer yet",
@@ -80,12 +86,17 @@ class Silence:
         self._has_answered = False
         self._told: float | None = None
         """When the present silence was reported last."""
+        self._told_why = False
+        """It was reported with a reason."""
 
-    def failed(self, error: BaseException) -> None:
-        """A question has failed."""
+    def failed(
+        self, error: BaseException, refusal: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """A question has failed. ``refusal`` finds out whether the broker refuses this client; it
+        may take seconds, and is asked only before a report."""
         # A command whose first question fails ends soon, and says more itself.
         after_seconds = FAILED_SECONDS if self._has_answered else UNANSWERED_SECONDS
-        self._tell(after_seconds, repr(error))
+        self._tell(after_seconds, repr(error), refusal)
 
     def answered(self) -> None:
         """A question was answered."""
@@ -103,12 +114,20 @@ class Silence:
         if slept > SLEPT_SECONDS:
             self._answered += slept
             return
-        self._tell(UNANSWERED_SECONDS, "")
+        self._tell(UNANSWERED_SECONDS, "", lambda: None)
 
-    def _tell(self, after_seconds: float, error: str) -> None:
+    def _tell(self, after_seconds: float, error: str, refusal: Callable[[], str | None]) -> None:
         now = self._clock()
         silent = now - self._answered
-        if silent < after_seconds or (self._told is not None and now - self._told < REPEAT_SECONDS):
+        if silent < after_seconds:
             return
-        self._told = now
-        self._report(Heard(self._broker, silent, error=error))
+        is_told = self._told is not None and now - self._told < REPEAT_SECONDS
+        if is_told and (self._told_why or not error):
+            return
+        refused = refusal()
+        if is_told and refused is None:
+            return
+        self._told, self._told_why = now, bool(error)
+        self._report(
+            Heard(self._broker, silent, error=refused or error, is_refusal=refused is not None)
+        )

@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import KafkaSettingsError, ReachError, TokenError, TopicError
+from streamproc.kafka.probe import refusal_of
 from streamproc.kafka.rights import Needs
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.silence import Heard, Silence, logged
@@ -96,7 +97,7 @@ class TopicWatch:
                 self._further(self._admin)
         except UNANSWERED as error:
             self.close()
-            self._silence.failed(error)
+            self._silence.failed(error, lambda: refusal_of(self._broker))
             return
         self._silence.answered()
         for topic, before in self._partitions.items():

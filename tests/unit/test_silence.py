@@ -65,6 +65,30 @@ def test_a_question_that_fails_is_reported_with_its_error_unless_the_broker_rest
     assert str(minute.reports[1]) == "the broker at kafka:9092 answers again, after 8 s"
 
 
+def test_a_refusal_is_reported_as_such_also_after_a_silence_without_a_reason() -> None:
+    minute = Minute()
+    asked = []
+
+    def refusal() -> str | None:
+        asked.append(minute.now)
+        return "b:1 refuses the login of user u" if len(asked) > 1 else None
+
+    minute.silence.answered()
+    minute.pass_seconds(9)
+    for _ in range(4):
+        minute.silence.failed(OSError("refused"), refusal)
+        minute.now += 2
+    assert [str(one) for one in minute.reports] == [
+        "the broker at kafka:9092 has not answered for 8 s, waiting for it",
+        "b:1 refuses the login of user u; waiting for that, since 11 s",
+    ]
+    assert len(asked) == 2  # what was reported with its reason is not asked for again
+    with capture_logs() as logs:
+        logged(minute.reports[1])
+    assert logs[0]["event"] == "the broker refuses this client, waiting for it"
+    assert logs[0]["error"] == "b:1 refuses the login of user u"
+
+
 def test_a_process_that_was_stopped_does_not_blame_the_broker() -> None:
     minute = Minute()
     minute.now += 300
