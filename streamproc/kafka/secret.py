@@ -42,7 +42,7 @@ class Secret:
 class Password(str):
     """A password for Kafka's libraries. They want a text, which is that of the start.
 
-    :meth:`present` reads the file again. While it is no good, what was read before stays in use,
+    :meth:`present` reads the file again. While it cannot be used, what was read before stays in use,
     and the log says so.
     """
 
