@@ -42,8 +42,8 @@ class Secret:
 class Password(str):
     """A password for Kafka's libraries. They want a text, which is that of the start.
 
-    :meth:`present` reads the file again. While it cannot be used, what was read before stays in use,
-    and the log says so.
+    :meth:`present` reads the file again. While it cannot be used, what was read before counts, and
+    the log says so.
     """
 
     _secret: Secret
