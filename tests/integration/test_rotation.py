@@ -31,7 +31,7 @@ class Files:
 
     def put(self, authority: Authority, password: str) -> None:
         client = authority.issue(CLIENT_NAME)
-        contents = {
+        contents: dict[str, bytes | str] = {
             "ca.pem": authority.certificate,
             "client.pem": client.certificate,
             "client.key": client.encrypted_key(password.encode()),
