@@ -8,14 +8,22 @@ from functools import cache, partial
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
-from msgspec import Meta, defstruct
+from msgspec import Meta, Struct, defstruct
 
 from streamproc.contracts.rules_file.read.faults import Fault, faults_and
 from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, listed
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.core.state.events import Name
 from streamproc.dispatch.gateways.console import ConsoleEntry
-from streamproc.dispatch.gateways.entry import Count, GatewayEntry, GatewaysError, Seconds, Strict
+from streamproc.dispatch.gateways.entry import (
+    BreakerEntry,
+    Count,
+    GatewayEntry,
+    GatewaysError,
+    Seconds,
+    Strict,
+    out_of_order,
+)
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.lanes import default_lanes
 
@@ -100,6 +108,7 @@ def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
     if isinstance(lanes, list):
         names = [str(lane.get("name")) for lane in lanes if isinstance(lane, dict)]
         yield from _twice(lanes, "lanes")
+    yield from _pauses(data, ("retry",), "base_seconds", "max_seconds", RetryFormat())
     gateways = data.get("gateways")
     if not isinstance(gateways, list):
         return
@@ -109,6 +118,9 @@ def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
         if not isinstance(gateway, dict):
             continue
         path: Path = ("gateways", index)
+        yield from _pauses(
+            gateway, (*path, "breaker"), "open_seconds", "max_open_seconds", BreakerEntry()
+        )
         chosen = gateway.get("lanes") or names
         if isinstance(chosen, list):
             used.update(map(str, chosen))
@@ -122,6 +134,15 @@ def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
     for name in names:
         if name not in used:
             yield ("gateways",), f"no gateway takes the lane {name}"
+
+
+def _pauses(
+    entry: dict[str, Any], path: Path, least: str, greatest: str, defaults: Struct
+) -> Iterable[Fault]:
+    written = entry.get(str(path[-1]))
+    if isinstance(written, dict):
+        for wrong, problem in out_of_order(written, least, greatest, defaults):
+            yield (*path, *wrong), problem
 
 
 def _twice(items: list[object], name: str) -> Iterable[Fault]:

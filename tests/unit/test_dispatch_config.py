@@ -121,6 +121,26 @@ def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways
 
 
 @pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            "late_response_seconds: 1",
+            "late_response_seconds: late_response_seconds (1) must not be",
+        ),
+        ("response_seconds: 200", "response_seconds: late_response_seconds (120) must not be less"),
+        ("breaker: {max_open_seconds: 1}", "breaker.max_open_seconds: max_open_seconds (1) must"),
+        ("breaker: {open_seconds: 500}", "breaker.open_seconds: max_open_seconds (120) must not"),
+    ],
+)
+def test_times_that_contradict_each_other_are_refused(fields: str, problem: str) -> None:
+    smpp = "{name: s, kind: smpp, host: h, system_id: me, password_env: P, source: '1'"
+    text = f"version: 1\ngateways:\n  - {smpp}, {fields}}}\n"
+    assert problems(text)[0].startswith(f"g.yaml:3: gateways[0].{problem}")
+    wrong = problems(CONSOLE + "retry: {base_seconds: 100}\n")
+    assert wrong[0].startswith("g.yaml:4: retry.base_seconds: max_seconds (60) must not be less")
+
+
+@pytest.mark.parametrize(
     "url",
     [
         *("http://127.0.0.1:99999/x", "http://[::1/x", "http://:80/", "http://h:abc/", "http://?x"),
@@ -201,6 +221,30 @@ def test_the_example_of_the_documentation_is_read_and_built(
     assert router.lines["main"].policy(mandatory=True) == "at_least_once"
     assert router.lines["main"].policy(mandatory=False) == "at_most_once"
     assert backoff_of(config).max_attempts == config.retry.max_attempts
+
+
+def test_the_values_of_the_example_are_the_defaults_where_it_does_not_say_otherwise() -> None:
+    page = (ROOT / "docs" / "dispatcher.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(version: 1\n.*?)```", page, re.DOTALL)
+    config = load_gateways(example, "gateways.yaml")
+    usual = load_gateways(
+        "version: 1\ngateways:\n"
+        "- {name: main, kind: smpp, host: h, system_id: s, password_env: P, source: '1'}\n"
+        "- {name: backup, kind: webhook, url: 'http://h', secret_env: P}\n",
+        "usual.yaml",
+    )
+    own = {"host", "system_id", "password_env", "source", "tls", "messages_per_second", "lanes"}
+    own |= {"on_unknown_mandatory", "url", "secret_env"}
+    assert (config.retry, config.patience_seconds) == (usual.retry, usual.patience_seconds)
+    assert config.lanes is not None
+    assert lanes_of(config) == default_lanes()
+    for shown, default in zip(config.gateways, usual.gateways, strict=False):
+        differing = {
+            name
+            for name in shown.__struct_fields__
+            if getattr(shown, name) != getattr(default, name)
+        }
+        assert differing <= own
 
 
 OF_AN_EVENT = Cause(event_id="e", source="s", topic="t", partition=0, offset=0)

@@ -49,6 +49,16 @@ class BreakerEntry(Strict, frozen=True, kw_only=True):
     max_open_seconds: Seconds = 120.0
 
 
+def out_of_order(
+    written: Mapping[str, Any], least: str, greatest: str, defaults: Struct
+) -> Iterator[tuple[Path, str]]:
+    """The problem of two fields of which the second must not be less than the first."""
+    low, high = (written.get(name, getattr(defaults, name)) for name in (least, greatest))
+    if isinstance(low, int | float) and isinstance(high, int | float) and high < low:
+        named = greatest if greatest in written else least
+        yield (named,), f"{greatest} ({high:g}) must not be less than {least} ({low:g})"
+
+
 class GatewayEntry(Strict, frozen=True, kw_only=True, tag_field="kind"):
     """Fields of every gateway."""
 

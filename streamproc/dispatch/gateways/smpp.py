@@ -19,6 +19,7 @@ from streamproc.dispatch.gateways.entry import (
     Seconds,
     Secret,
     Site,
+    out_of_order,
 )
 from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.gateway import BindMode, SmppGateway, SmppSettings
@@ -74,6 +75,9 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     sms_id_parameter: Annotated[int, Meta(ge=1, le=0xFFFF)] | None = None
 
 
+_DEFAULTS = SmppEntry(name="a", host="a", system_id="a", source="1")
+
+
 class Smpp(GatewayKind):
     entry = SmppEntry
     secret = Secret("password")
@@ -85,6 +89,7 @@ class Smpp(GatewayKind):
                 yield (name,), "needs tls: true"
         if "tls_key_file" in written and "tls_certificate_file" not in written:
             yield ("tls_key_file",), "needs tls_certificate_file"
+        yield from out_of_order(written, "response_seconds", "late_response_seconds", _DEFAULTS)
         region = written.get("region")
         if isinstance(region, str):
             try:
