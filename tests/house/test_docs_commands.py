@@ -5,6 +5,7 @@ That commands do what pages say is tested where the page is about them. Here no 
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -198,14 +199,16 @@ make nosuch | python -m perf.nosuch
     assert [bool(problem) for problem in problems] == [False, True, True, True, True, False, True]
 
 
-def _sources() -> Iterator[str]:
-    for folder in ("streamproc", "tests", "perf"):
+def _sources(*folders: str) -> Iterator[str]:
+    for folder in folders:
         for path in (ROOT / folder).rglob("*.py"):
             yield path.read_text(encoding="utf-8")
 
 
 def test_every_variable_that_a_page_names_is_read() -> None:
-    known = set(re.findall(r"STREAMPROC_[A-Z0-9_]+", "".join(_sources())))
+    known = set(
+        re.findall(r"STREAMPROC_[A-Z0-9_]+", "".join(_sources("streamproc", "tests", "perf")))
+    )
     known |= {name for one in Registry(main).settings for name in one.variables}
     named = {
         name
@@ -216,6 +219,25 @@ def test_every_variable_that_a_page_names_is_read() -> None:
 
     assert len(named) > 20
     assert named - known == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"), [("operations.md", "Logs"), ("dispatcher.md", "What the log says")]
+)
+def test_every_log_line_that_a_page_lists_is_written(page: str, heading: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    listed = [line for row in rows for line in re.findall(r"`([^`]+)`", row)]
+    written = "\n".join(
+        node.value
+        for source in _sources("streamproc")
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+    assert len(listed) >= 8
+    assert [line for line in listed if line not in written] == []
 
 
 BLOCK = re.compile(r"^( *)```(json|yaml|toml)\n(.*?)^ *```", re.M | re.S)

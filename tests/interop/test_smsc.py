@@ -34,7 +34,7 @@ from streamproc.dispatch.smpp.session import SessionSettings
 from streamproc.dispatch.smpp.text import TextForm
 from tests.interop.conftest import Record
 from tests.interop.parts import CH_SMSC, JSMPP_SMSC, NODE_SMSC, SMSCS, Part
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, secret_file
 from tests.support.desk import START_MS, reminder
 from tests.support.foreign_smsc import ForeignSmsc, foreign_smsc, text_in
 from tests.support.maven_parts import java_program
@@ -346,7 +346,7 @@ async def test_over_tls_both_sides_prove_who_they_are(
         ("stranger", others.issue("us")),
     ):
         (tmp_path / f"{name}.pem").write_bytes(issued.certificate)
-        (tmp_path / f"{name}.key").write_bytes(issued.key)
+        secret_file(tmp_path / f"{name}.key", issued.key)
     (tmp_path / "ca.pem").write_bytes(ours.certificate)
     (tmp_path / "others.pem").write_bytes(others.certificate)
     command, environment = await asyncio.to_thread(program, NODE_SMSC)

@@ -110,7 +110,7 @@ def test_secrets_come_from_the_environment_or_a_file_and_never_from_the_gateways
         secret_of(in_file, {})
     key = secret_file(tmp_path / "key", "from file\n")
     assert secret_of(in_file, {}) == "from file"
-    (tmp_path / "key").write_bytes("from an editor of Windows\r\n".encode("utf-8-sig"))
+    secret_file(tmp_path / "key", "from an editor of Windows\r\n".encode("utf-8-sig"))
     assert secret_of(in_file, {}) == "from an editor of Windows"
     (tmp_path / "key").write_bytes(b"\xff\xfe\0k")
     with pytest.raises(GatewaysError, match=r"secret_file key: .* is not UTF-8 text"):
