@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -42,6 +43,15 @@ METADATA_MAX_AGE_MS = 5_000
 default it does that only every five minutes."""
 HEARTBEATS_PER_SESSION = 15
 """A worker learns about a rebalance with its next heartbeat. Until then no input flows."""
+
+
+async def take_changed_rules(rules: RulesFile, processor: QuotaProcessor) -> None:
+    """Look at the rules file, and pass on new rules."""
+    # In a thread: a large file, or a file system that does not answer, must not hold up the
+    # worker, or it would lose its place in the group.
+    changed = await asyncio.to_thread(rules.refresh)
+    if changed is not None:
+        processor.take_rules(changed)
 
 
 def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
@@ -110,9 +120,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
 
     @app.timer(RULES_CHECK_SECONDS)
     async def check_rules() -> None:
-        changed = rules.refresh()
-        if changed is not None:
-            processor.take_rules(changed)
+        await take_changed_rules(rules, processor)
 
     def refresh() -> None:
         observer.refresh(engine, processor, int(time.time() * 1000))

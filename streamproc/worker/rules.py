@@ -9,9 +9,7 @@ neither loaded nor reported.
 
 from __future__ import annotations
 
-from errno import EINVAL
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
 
 import msgspec
 import structlog
@@ -48,6 +46,8 @@ class KeptRules:
             write_private(self._path, msgspec.json.encode(content))
         except OSError as error:
             log.error("the last good rules cannot be kept", problem=error.strerror or str(error))
+        except UnicodeError:  # the path of the file is not UTF-8
+            log.error("the last good rules cannot be kept", problem="a name is not UTF-8")
 
     def read(self, path: Path) -> Content:
         """The content that was kept; :data:`NOTHING` if there is none. Raises ``RulesError``."""
@@ -162,10 +162,6 @@ class RulesFile:
     def _look(self) -> Content | OSError:
         assert self.path is not None
         try:
-            mode = self.path.stat().st_mode
-            if not S_ISREG(mode) and not S_ISDIR(mode):
-                # To read a pipe or a device could take for ever, and the worker would wait.
-                raise OSError(EINVAL, "it is not a regular file")
             return read(self.path)
         except OSError as error:
             return error

@@ -95,6 +95,54 @@ def test_odd_rules_are_refused_in_words(change: tuple[str, str]) -> None:
     assert len(str(refused.value)) < 3_000
 
 
+MANY = {
+    "items": ("r.yaml", b"- a\n" * 3_000),
+    "items in brackets": ("r.yaml", b"a: [" + b"1," * 3_000 + b"]\n"),
+    "fields": ("r.yaml", b"".join(b"k%d: 1\n" % one for one in range(3_000))),
+    "fields, read by the slower reader": ("r.yaml", b"a: '\t'\n" + b"b: 1\n" * 3_000),
+    "toml: items": ("r.toml", b"a = [" + b"1," * 3_000 + b"]\n"),
+    "toml: tables": ("r.toml", b"[[k]]\n" * 3_000),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), MANY.values(), ids=MANY)
+def test_fields_by_the_million_are_refused_before_they_take_memory(
+    name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = "streamproc.contracts.rules_file.read"
+    monkeypatch.setattr(f"{reading}.yaml_reader._MAX_NODES", 2_000)
+    monkeypatch.setattr(f"{reading}.toml_reader._MAX_MARKS", 2_000)
+    # The end is wrong in each format, but it is not looked at any more.
+    with pytest.raises(RulesError, match=rf"^{name}:\d+: more than 100000 fields$"):
+        load_rulebook(content + b"[: ]:", name)
+
+
+@pytest.mark.parametrize("content", [b"a." * 9_000 + b"a = 1\n", b'["a" . ' + b"'b'." * 9_000])
+def test_names_that_dots_join_by_the_thousand_are_not_read(content: bytes) -> None:
+    with pytest.raises(RulesError, match=r"^r\.toml:2: nested too deeply$"):
+        load_rulebook(b"# a.b.c\n" + content, "r.toml")
+
+
+def test_dots_in_texts_are_no_names() -> None:
+    with pytest.raises(RulesError, match=r"\nr\.toml:2: x: unknown field"):
+        load_rulebook(b"# " + b"...." * 9_000 + b"\nx = 'a.b. c.d'\n", "r.toml")
+
+
+@pytest.mark.parametrize(
+    "change", [("version: 1", "version: 1\n" + "".join(f"x{one}: 1\n" for one in range(5_000))),
+               ("version: 1", f"version: 1\n{'x' * 100_000}: 1")]
+)  # fmt: skip
+def test_problems_by_the_thousand_and_names_of_a_page_are_told_in_short(
+    change: tuple[str, str],
+) -> None:
+    with pytest.raises(RulesError) as refused:
+        load_rulebook(RULES.replace(*change), "r.yaml")
+    told = str(refused.value).splitlines()
+    assert len(told) <= 101
+    assert max(map(len, told)) < 1_000
+    assert len(told) == 1 or told[-1] == "r.yaml:1: and 4900 more problems"
+
+
 def test_a_text_of_more_parts_than_phones_join_is_refused_when_rules_are_loaded() -> None:
     load_rulebook(RULES.replace("{percent}", "{percent}" + "a" * 38_000), "r.yaml")
     long = RULES.replace("{percent}", "{percent}" + "a" * 40_000)

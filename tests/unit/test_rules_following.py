@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from structlog.testing import capture_logs
 from streamproc.contracts.rules_file.load import RulesError, default_rulebook
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.worker import rules as worker_rules
+from streamproc.worker.app import take_changed_rules
+from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.rules import KeptRules, RulesFile
+from streamproc.worker.virtual import TOPICS
 from tests.support.rules import TOML, YAML, edited
 
 CHANGED = edited(YAML, ("[80, 100]", "[50]"))
@@ -184,10 +189,10 @@ def test_a_file_that_may_not_be_read_is_told_once(
 ) -> None:
     with monkeypatch.context() as patch:  # the tests may run as root, whom nothing is forbidden
 
-        def refuse(path: Path, _mode: str) -> bytes:
+        def refuse(path: Path, _flags: int) -> int:
             raise PermissionError(13, "Permission denied", str(path))
 
-        patch.setattr(Path, "open", refuse)
+        patch.setattr(os, "open", refuse)
         assert followed.look(10) == []
         assert followed.errors == [f"{followed.path}:1: cannot be read: Permission denied"]
     assert followed.look() == []
@@ -267,6 +272,51 @@ def test_a_pipe_in_the_place_of_the_file_is_refused_without_waiting(followed: Fo
     os.mkfifo(followed.path)
     assert followed.look() == []
     assert followed.errors == [f"{followed.path}:1: cannot be read: it is not a regular file"]
+
+
+def test_a_pipe_among_the_texts_is_refused_without_waiting(followed: Followed) -> None:
+    texts = followed.path.with_suffix(".texts")
+    texts.mkdir()
+    os.mkfifo(texts / "pl.yaml")
+    assert followed.look() == []
+    assert followed.errors == [f"{followed.path}:1: cannot be read: it is not a regular file"]
+
+
+def test_texts_of_a_directory_have_a_bound_together(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamproc.contracts.rules_file.texts.MAX_TEXTS_BYTES", 2 << 20)
+    texts = followed.path.with_suffix(".texts")
+    texts.mkdir()
+    for locale in ("de", "fr", "pl"):
+        (texts / f"{locale}.yaml").write_bytes(b"#" * (1 << 20))
+    assert followed.look() == []
+    assert followed.errors == [f"{followed.path}:1: cannot be read: the texts have more than 2 MiB"]
+
+
+async def test_a_file_that_takes_long_does_not_hold_up_the_worker() -> None:
+    processor = QuotaProcessor(default_rulebook(), TOPICS, "wall", "off")
+    rules, may_end = RulesFile(None), threading.Event()
+
+    def slow() -> Rulebook:
+        assert may_end.wait(10), "the loop was held up"
+        return default_rulebook()
+
+    rules.refresh = slow  # type: ignore[method-assign]
+    looking = asyncio.ensure_future(take_changed_rules(rules, processor))
+    await asyncio.sleep(0)
+    may_end.set()
+    await looking
+
+
+def test_a_name_that_is_not_utf_8_stops_no_start(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    (folder / "rules.texts").mkdir(parents=True)
+    (folder / "rules.texts" / "pl.yaml").write_text("{}")
+    (folder / "rules.yaml").write_text(YAML, encoding="utf-8")
+    with capture_logs() as logs:
+        RulesFile(folder / "rules.yaml", KeptRules(tmp_path / "kept"))
+    assert [one["problem"] for one in logs] == ["a name is not UTF-8"]
 
 
 def test_a_start_with_a_wrong_file_uses_the_last_good_rules_by_choice(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from streamproc.contracts.rules_file.format.plans import (
     plan_problems,
 )
 from streamproc.contracts.rules_file.read.faults import Fault, faults_and
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name
+from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name, told
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.contracts.rules_file.texts import (
     TEXT_DEPTH,
@@ -57,7 +57,6 @@ from streamproc.core.rules.rulebook import (
 )
 from streamproc.core.texts.template import TextError, compile_text
 from streamproc.errors import StreamprocError
-from streamproc.printable import printable
 
 LONGEST_CYCLE_DAYS = 31
 Rule = TypeVar("Rule")
@@ -84,10 +83,10 @@ def load_rulebook(
     directory = TextsDirectory(texts or {})
     origins = directory.merge_into(data, filename)
     # If parsing already reported a field, a second problem of the field is its consequence.
-    told = {path for _, path, _ in lines.problems}
+    known = {path for _, path, _ in lines.problems}
     problems = [
         *lines.problems,
-        *(one for one in _Check(data, lines).problems() if one[1] not in told),
+        *(one for one in _Check(data, lines).problems() if one[1] not in known),
     ]
     if problems or directory.problems:
         inside, outside = [], list(directory.problems)
@@ -97,8 +96,8 @@ def load_rulebook(
                 inside.append((line, f"{field_name(path)}: {wrong}" if path else wrong))
             else:
                 outside.append(origin.problem(path[TEXT_DEPTH:], wrong))
-        told_here = [f"{filename}:{line}: {told_of}" for line, told_of in sorted(inside)]
-        raise RulesError("\n".join(map(printable, [*told_here, *sorted(outside)])))
+        here = [f"{filename}:{line}: {one}" for line, one in sorted(inside)]
+        raise RulesError(told(filename, [*here, *sorted(outside)]))
     return rulebook_of(msgspec.convert(data, rules_format()))
 
 

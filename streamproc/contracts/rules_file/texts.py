@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from errno import EFBIG
 from functools import partial
 from importlib import resources
 from pathlib import Path, PurePath
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.lines import Path as FieldPath
-from streamproc.contracts.rules_file.read.parse import parse, read_file
+from streamproc.contracts.rules_file.read.parse import MAX_BYTES, parse, read_regular_file
 from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.commands import REPLIES
 from streamproc.core.rules.fields import LOCALE_PATTERN, TextEntry
@@ -23,6 +24,8 @@ from streamproc.core.rules.rulebook import TextOptions
 from streamproc.core.texts.segments import segments
 
 SUFFIXES = (".yaml", ".yml", ".toml")
+MAX_TEXTS_BYTES = 4 * MAX_BYTES
+"""The size of all files of a texts directory."""
 MOST_PARTS = 255
 """The number of parts has one octet (3GPP TS 23.040, 9.2.3.24.1)."""
 TEXT_DEPTH = len(("rules", 0, "texts", "en"))
@@ -38,11 +41,19 @@ class Content(NamedTuple):
 
 
 def read(rules: Path) -> Content:
-    """Read a rules file and its texts. Raises ``OSError``."""
+    """Read a rules file and its texts. Raises ``OSError``, also if all texts are too large."""
     directory = rules.with_suffix(".texts")
     found = sorted(directory.iterdir()) if directory.is_dir() else []
     files = [one for one in found if one.suffix in SUFFIXES and not one.name.startswith(".")]
-    return Content(read_file(rules), {str(one): read_file(one) for one in files})
+    content, size = Content(read_regular_file(rules), {}), 0
+    for one in files:
+        text = read_regular_file(one)
+        size += len(text)
+        if size > MAX_TEXTS_BYTES:
+            problem = f"the texts have more than {MAX_TEXTS_BYTES >> 20} MiB"
+            raise OSError(EFBIG, problem, str(directory))
+        content.texts[str(one)] = text
+    return content
 
 
 def packaged_content(name: str) -> Content:

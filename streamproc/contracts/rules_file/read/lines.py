@@ -8,6 +8,13 @@ from streamproc.core.rules.as_written import Path as Path
 from streamproc.errors import StreamprocError
 from streamproc.printable import printable
 
+MAX_FIELDS = 100_000
+"""Aliases of aliases can grow exponentially. A real rules file never has this many fields."""
+
+MOST_PROBLEMS = 100
+"""Nobody reads more of them at once, and they are one line of a log."""
+_SHOWN_CHARACTERS = 100
+
 
 # It is reported to the operator, so it needs no "Error" in its name.
 class SyntaxProblem(StreamprocError, ValueError):
@@ -37,8 +44,20 @@ class Lines:
 
 def field_name(path: Path) -> str:
     """A path as people write it: ``plans[0].allowances[1].id``."""
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{printable(part)}" for part in path)
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in path)
     return name.lstrip(".")
+
+
+def _shown(name: str) -> str:
+    return printable(name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}...")
+
+
+def told(filename: str, problems: list[str]) -> str:
+    """The lines of problems, if they are very many only the first ones."""
+    more = len(problems) - MOST_PROBLEMS
+    if more > 0:
+        problems = [*problems[:MOST_PROBLEMS], f"{filename}:1: and {more} more problems"]
+    return "\n".join(map(printable, problems))
 
 
 def listed(filename: str, problems: Iterable[tuple[int, Path, str]]) -> str:
@@ -49,5 +68,4 @@ def listed(filename: str, problems: Iterable[tuple[int, Path, str]]) -> str:
     first: dict[Path, tuple[int, str]] = {}
     for line, path, problem in problems:
         first.setdefault(path, (line, f"{field_name(path)}: {problem}" if path else problem))
-    found = sorted(first.values())
-    return "\n".join(printable(f"{filename}:{line}: {told}") for line, told in found)
+    return told(filename, [f"{filename}:{line}: {one}" for line, one in sorted(first.values())])

@@ -11,7 +11,7 @@ import tomllib
 from bisect import bisect_right
 from typing import Any
 
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
+from streamproc.contracts.rules_file.read.lines import MAX_FIELDS, Lines, Path, SyntaxProblem
 
 _AT = re.compile(r"\(at line (\d+), column \d+\)$")
 _GAP = re.compile(r"(?:[ \t\r\n,]|#[^\n]*)*")
@@ -25,10 +25,22 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _PLAIN_VALUE = re.compile(r"[^,\]}#\n]+")
+_NAME = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_DEEP_NAME = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_NAME}[ \t]*\.[ \t]*){{64}}")
+"""``tomllib`` takes time with the square of the number of names that dots join."""
+_MARKS = "=,[{"
+_MAX_MARKS = 4 * MAX_FIELDS
+"""Each field has one of these characters, and texts have some more."""
 
 
 def parse(text: str, filename: str) -> tuple[Any, Lines]:
     """Data and lines; the data is None if the file is empty. Raises :class:`SyntaxProblem`."""
+    if sum(map(text.count, _MARKS)) > _MAX_MARKS:
+        raise SyntaxProblem(filename, 1, f"more than {MAX_FIELDS} fields")
+    deep = _DEEP_NAME.search(text)
+    if deep is not None:
+        line = text.count("\n", 0, deep.start()) + 1
+        raise SyntaxProblem(filename, line, "nested too deeply")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -15,10 +15,7 @@ from typing import Any
 import yaml
 from yaml.composer import Composer
 
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
-
-MAX_FIELDS = 100_000
-"""Aliases of aliases can grow exponentially. A real rules file never has this many fields."""
+from streamproc.contracts.rules_file.read.lines import MAX_FIELDS, Lines, Path, SyntaxProblem
 
 _PREFIX = "tag:yaml.org,2002:"
 _AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+")
@@ -33,12 +30,28 @@ class _AliasNode(yaml.Node):
         self.target = target
 
 
+_MAX_NODES = 2 * MAX_FIELDS
+"""Names of fields are nodes, too."""
+
+
+class _TooManyNodesError(Exception):
+    """Composing ends at this line: what follows would only take memory."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+
+
 class _Aliases(Composer):
     peek_event: Any  # an attribute of the parser, which is another class
     check_event: Any
+    _nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         mark = self.peek_event().start_mark
+        self._nodes += 1
+        if self._nodes > _MAX_NODES:
+            raise _TooManyNodesError(mark.line + 1)
         is_alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
         return _AliasNode(node, mark, mark) if is_alias and node is not None else node
@@ -94,6 +107,8 @@ def parse(text: str, filename: str) -> tuple[Any, Lines]:
     """Data and lines; the data is None if the file is empty. Raises :class:`SyntaxProblem`."""
     try:
         node = _composed(text)
+    except _TooManyNodesError as error:
+        raise SyntaxProblem(filename, error.line, f"more than {MAX_FIELDS} fields") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = f"not YAML: {error.problem or error.context}"
