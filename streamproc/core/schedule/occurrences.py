@@ -270,8 +270,9 @@ def _after_activation_ms(rule: TimedRule, account: Account) -> int:
 def _of_buckets(
     rule: TimedRule, account: Account, subscriber: str, after_ms: int, tz: ZoneInfo
 ) -> Iterator[Due]:
+    told = account.extra.ends_told if account.extra is not None else ()
     for bucket in account.buckets:
-        if not _is_about(rule, bucket):
+        if not _is_about(rule, bucket) or (rule.id, bucket.id) in told:
             continue
         planned_in = _planned_of(rule, account, bucket)
         planned = planned_in(tz)

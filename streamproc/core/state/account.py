@@ -208,6 +208,9 @@ class Extra(Struct, omit_defaults=True):
     """Groups of subscribers that rules can be limited to."""
     moves: list[Move] = []
     """Time zones that the subscriber left within the last days, oldest first."""
+    ends_told: list[tuple[str, str]] = []
+    """Rules and buckets whose end was reported, although the present quiet hours mean a later
+    instant."""
 
     # Value-added services (core/notices).
     services: list[Subscription] = []
@@ -289,7 +292,7 @@ def forget_choices_and_services(extra: Extra) -> None:
     one."""
     for name in (
         *CHOSEN,
-        *("segments", "moves"),
+        *("segments", "moves", "ends_told"),
         *("services", "questions", "questions_asked", "confirmed_charges"),
         *("roaming_zone", "located_ms", "advised_cycle_ms", "listed", "replied_ms", "helped"),
         "left_singly",

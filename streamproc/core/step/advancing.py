@@ -7,6 +7,7 @@ from streamproc.core.alerts.checks import forget_forecasts
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.misfire import message_of_late
 from streamproc.core.life import lifecycle
+from streamproc.core.life.ends import forget_ended
 from streamproc.core.notices.timing import do_due, forget_cycle
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
@@ -56,6 +57,7 @@ def do_instant(
     ended = lifecycle.expire_buckets(account, subscriber, due_ms, rules)
     if ended:
         note_end(account, now_ms)
+        forget_ended(account)
     if due_ms >= account.cycle_end_ms:
         ended += lifecycle.roll_cycle(account, subscriber, rules)
         forget_forecasts(account)

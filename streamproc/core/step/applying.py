@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from streamproc.core.alerts import speakers
 from streamproc.core.alerts.correction_rules import messages_of_refund
-from streamproc.core.alerts.gate import terms_of
+from streamproc.core.alerts.gate import Terms, terms_of
 from streamproc.core.alerts.reductions import REDUCING, Costs, costs_of, standing_of
 from streamproc.core.instants import to_ms
+from streamproc.core.life.ends import follow_quiet_hours
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import ACTIVE, Account
 from streamproc.core.state.decisions import balance_of, explained
@@ -96,8 +97,21 @@ def _change(
     if standing is not None:
         member = event.member if isinstance(event, MemberJoined) else ""
         effects += speakers.after_loss(moment, standing, member)
-    if account.status == ACTIVE and account.extra is not None and terms_of(account) != terms:
-        effects += speakers.look_again(moment)
+    if account.status == ACTIVE:
+        effects += _after_change_of_terms(moment, terms)
     effects = explained(effects, before, balance_of(account))
     effects.extend(policy_changes(moment))
     return effects, also
+
+
+def _after_change_of_terms(moment: Moment, before: Terms) -> list[Effect]:
+    """Messages whose instants depend on the terms of an account, if an event changed them."""
+    terms = terms_of(moment.account)
+    if terms == before:
+        return []
+    out: list[Effect] = []
+    if terms.quiet_minutes != before.quiet_minutes:
+        out += follow_quiet_hours(moment, list(before.quiet_minutes))
+    if moment.account.extra is not None:
+        out += speakers.look_again(moment)
+    return out

@@ -7,12 +7,13 @@ from msgspec import UNSET
 from streamproc.core.alerts import speakers
 from streamproc.core.alerts.alarms import are_at_rest
 from streamproc.core.alerts.checks import note_use
+from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.usage_rules import edges_of_crossed
 from streamproc.core.alerts.watch_rules import edges_of_usage, values_before
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.schedule.calendar import local_minute
-from streamproc.core.state.account import CLOSED, Account, Bucket, ClosedCycle, CostlyUse
+from streamproc.core.state.account import ACTIVE, CLOSED, Account, Bucket, ClosedCycle, CostlyUse
 from streamproc.core.state.decisions import balance_before, balance_of, explained
 from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import Arrival, UsageRecorded
@@ -53,6 +54,7 @@ def use(
         cycle = closed_cycle(account, time_ms)
         if cycle is None or account.status == CLOSED or time_ms < account.activated_ms:
             return _usage_of_an_earlier_contract(account, cycle, event, time_ms, arrival, rules)
+    calls = _last_calls(account, event, arrival, rules)
     account.charged_bytes += used_bytes
     figures = values_before(account, time_ms, rules) if rules.watch_rules else []
     if rules.wants_last_use:
@@ -91,11 +93,13 @@ def use(
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
     is_late = cycle is not None or bool(taken or pushed_out_bytes)
-    is_usual = crossed is None and not (edges or is_watched or is_late)
+    is_usual = crossed is None and not (edges or is_watched or is_late or calls)
     if is_usual and (not has_alarms or are_at_rest(account, now_ms, rules)):
         return NOTHING, True
     moment = moment_of_event(account, event, arrival, rules)
     out = _late(moment, event, cycle, taken, pushed_out_bytes)
+    if calls:
+        out += speakers.speak_of_ended_costs(moment, calls)
     told: list[Effect] = []
     if is_watched:
         told, of_cap = after_usage(moment, event, is_of_cycle=cycle is None)
@@ -114,6 +118,15 @@ def use(
     after = balance_of(account)
     before = balance_before(after, granted_before, used_before, overage_before)
     return explained(out, before, after), True
+
+
+def _last_calls(
+    account: Account, event: UsageRecorded, arrival: Arrival, rules: Rulebook
+) -> list[LastCall]:
+    """Held messages about costs, before usage that may reach a cost cap."""
+    if account.extra is None or not account.extra.waiting or account.status != ACTIVE:
+        return []
+    return speakers.last_calls(moment_of_event(account, event, arrival, rules))
 
 
 def _charge_before_boundary(

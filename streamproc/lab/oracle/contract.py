@@ -138,6 +138,8 @@ class Contract:
         self.foretold: dict[str, int] = {}
         """By forecast rule: the number of grants when its last reminder in this cycle was sent."""
         self.ends = 0
+        self.ends_told: set[tuple[str, str]] = set()
+        """Rules and buckets whose end was reported before the quiet hours changed."""
 
     def show(self, at_ms: int) -> None:
         """Show this contract, as it is at an instant, to watchers of the outcome."""
@@ -438,6 +440,10 @@ class Contract:
     ) -> None:
         """Usage of the present cycle, or late usage of a closed ``cycle`` of this contract."""
         time_ms = event["time"]
+        # Usage may reach a cost cap, and then data costs nothing more: see the ledger.
+        last = self.gate.last_words(now_ms, rules)
+        if last:
+            self.show(now_ms)
         reached_before = self._account_levels(rules, time_ms)
         if any(rule.kind == "inactivity" for rule in rules.check_rules):
             self.last_use_ms = max(self.last_use_ms, time_ms)
@@ -482,6 +488,7 @@ class Contract:
             if rule.kind == "overage_started":
                 new = [None] if new else []
             edges += [OracleEdge(rule, None, value) for value in new]
+        self.gate.say_last_words(last, now_ms, rules)
         self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
         self.tell_policies(now_ms, rules)
 

@@ -12,6 +12,7 @@ from streamproc.lab.oracle.contract import Contract, Cycle, PolicyTold
 from streamproc.lab.oracle.figures import AccountFigures, Expectation, ShownBucket
 from streamproc.lab.oracle.past import charge_past, refund_past
 from streamproc.lab.oracle.reading import Fields, spells_a_number
+from streamproc.lab.oracle.timers import change_hours
 
 ADDING = (
     *("account.plan_changed", "account.topped_up"),
@@ -133,6 +134,9 @@ class SubscriberLedger:
             self.contract.tell_costs(costs, now_ms, self.rules)
             # An event that changes the terms can change the times of messages that wait.
             if contract is self.contract and contract.terms() != terms:
+                _, former, *_ = terms
+                if former != contract.conversation.own_hours:
+                    change_hours(contract, former, now_ms, self.rules)
                 contract.gate.look_again(now_ms, self.rules)
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.done_ms = max(self.contract.done_ms, now_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -113,27 +114,69 @@ def _of_rule(contract: Contract, rule: TimedRule, since_ms: int) -> list[Timer]:
 
 
 def _of_bucket(contract: Contract, rule: TimedRule, bucket: Bucket) -> Timer | None:
-    if bucket["kind"] in OF_PLANS or bucket["ends_ms"] is None or remaining(bucket) <= 0:
-        return None
-    ends: int = bucket["ends_ms"]
-    if rule.bucket_kinds is not None and bucket["kind"] not in rule.bucket_kinds:
-        return None
-    if rule.buckets is not None and bucket["source"] not in rule.buckets:
+    if (rule.id, bucket["id"]) in contract.ends_told or not _is_about(rule, bucket):
         return None
     planned = _before_end(contract, bucket, rule, contract.zone)
-    if planned is None:
+    if planned is None or _was_due_elsewhere(contract, rule, bucket):
         return None
-    if rule.kind == "before_expiry" or rule.not_between:
-        former = [
-            (_before_end(contract, bucket, rule, zone), left) for zone, left in contract.left_zones
-        ]
-        # In a former time zone the message was due before the zone changed, so it was sent then.
-        if any(instant is not None and instant <= left for instant, left in former):
-            return None
     sent = planned
-    if rule.kind == "before_expiry" and planned < ends:
-        sent = place_in_window(rule, contract.name, planned, ends)
+    if rule.kind == "before_expiry" and planned < bucket["ends_ms"]:
+        sent = place_in_window(rule, contract.name, planned, bucket["ends_ms"])
     return Timer(sent, planned, rule, bucket) if sent > bucket["from_ms"] else None
+
+
+def _is_about(rule: TimedRule, bucket: Bucket) -> bool:
+    if bucket["kind"] in OF_PLANS or bucket["ends_ms"] is None or remaining(bucket) <= 0:
+        return False
+    if rule.bucket_kinds is not None and bucket["kind"] not in rule.bucket_kinds:
+        return False
+    return rule.buckets is None or bucket["source"] in rule.buckets
+
+
+def _was_due_elsewhere(contract: Contract, rule: TimedRule, bucket: Bucket) -> bool:
+    """Whether the message was due in a former time zone before the zone changed, so that it was
+    sent then."""
+    if rule.kind != "before_expiry" and not rule.not_between:
+        return False
+    former = [
+        (_before_end(contract, bucket, rule, zone), left) for zone, left in contract.left_zones
+    ]
+    return any(instant is not None and instant <= left for instant, left in former)
+
+
+def change_hours(
+    contract: Contract, former: tuple[time, time] | None, now_ms: int, rules: Rulebook
+) -> None:
+    """The subscriber has chosen other quiet hours, which ends are not reported in."""
+    present = contract.conversation.own_hours
+    late: list[News] = []
+    for rule in rules_for(contract, rules):
+        if rule.kind not in ("expiry", "before_expiry") or rule.not_between is None:
+            continue
+        for bucket in contract.live():
+            if (rule.id, bucket["id"]) in contract.ends_told or not _is_about(rule, bucket):
+                continue
+            contract.conversation.own_hours = former
+            was = _end_reported(contract, rule, bucket)
+            contract.conversation.own_hours = present
+            will = _end_reported(contract, rule, bucket)
+            if was is None:
+                continue
+            if was <= now_ms and (will is None or will > now_ms):
+                contract.ends_told.add((rule.id, bucket["id"]))
+            if will is not None and will <= now_ms < was:
+                late.append(said_by(Timer(now_ms, now_ms, rule, bucket)))
+    contract.gate.offer(late, now_ms, rules)
+
+
+def _end_reported(contract: Contract, rule: TimedRule, bucket: Bucket) -> float | None:
+    """When an end is reported; infinity: too late; None: it was due before, or is not at all."""
+    planned = _before_end(contract, bucket, rule, contract.zone)
+    if _was_due_elsewhere(contract, rule, bucket):
+        return None
+    if planned is None:
+        return math.inf
+    return planned if planned > bucket["from_ms"] else None
 
 
 def _before_end(contract: Contract, bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
@@ -236,4 +279,4 @@ def _until(contract: Contract, rule: TimedRule, since_ms: int, until_ms: int) ->
     return found
 
 
-__all__ = ["Timer", "move", "said_by", "timers"]
+__all__ = ["Timer", "change_hours", "move", "said_by", "timers"]

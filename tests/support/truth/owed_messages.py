@@ -183,7 +183,9 @@ class OwedMessages:
             # Usage that was covered after its report is a new case.
             since_ms = max(after.start_ms, self._covered_ms(use))
             is_told = self.told_cost_ms.get(rule.id, -1) >= since_ms
-            is_capped = after.cap_minor.get(tariff) is not None
+            cap = after.cap_minor.get(tariff)
+            # One event may reach the cap at once: the next byte never cost.
+            is_capped = cap is not None and after.spent_minor.get(tariff, 0) >= cap
             if now > was and price and price[0] and not is_told and not is_capped:
                 if use.is_within(_scopes_left(after)):
                     continue  # late usage from before a purchase: the next byte does not cost

@@ -131,7 +131,7 @@ EXTRA: Final = Known(
     reads=("alarms", "speeds", "used_ms", "boundary_ms"),
     carries=(
         *CHOSEN_BESIDE_USAGE,
-        *("segments", "moves", "services"),
+        *("segments", "moves", "ends_told", "services"),
         *("questions", "questions_asked", "confirmed_charges", "roaming_zone", "located_ms"),
         *("advised_cycle_ms", "listed", "replied_ms", "helped", "left_singly", "waiting"),
         *("sent_ms", "cooling", "foretold", "boundaries"),
