@@ -93,7 +93,7 @@ impl Extra {
             b"speeds" => Extra::Speeds,
             b"used_ms" => Extra::UsedMs,
             b"boundary_ms" => Extra::BoundaryMs,
-            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves" | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges" | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms" | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" | b"boundaries" => Extra::Carried,
+            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves" | b"ends_told" | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges" | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms" | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" | b"boundaries" => Extra::Carried,
             _ => return None,
         })
     }

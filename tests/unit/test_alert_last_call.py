@@ -193,3 +193,35 @@ def test_each_of_a_pool_is_told(audience: str) -> None:
     said = [one for one in over_the_end(line) if one.rule == "costs"]
     assert {one.recipient for one in said} == {"861380001"}
     assert {one.not_before for one in said} == {day(MORNING)}
+
+
+CAPPED = RULES.replace("_minor: 1\n", "_minor: 1\n    cost_cap_minor: 20\n")
+SPENT = """\
+  - {id: spent, kind: spend_percent, thresholds: [100], category: money, texts: {en: "{spend}"}}
+"""
+
+
+@pytest.mark.parametrize("rules", [CAPPED, CAPPED + SPENT])
+def test_what_a_cost_cap_ends_in_the_night_is_told_as_of_then(rules: str) -> None:
+    line = line_of(rules)
+    line.use(100, at=10)
+    line.use(5, at=WAITED - 0.4)
+    line.use(1, at=WAITED - 0.35)
+    line.effects = []
+    line.use(30, at=WAITED - 0.3)
+    (said,) = reminders(line.effects)
+    assert (said.text, said.not_before) == ("Jan 12 00:48: used up, it cost €0.06", day(WAITED))
+    line.use(30, at=WAITED - 0.2)
+    line.reach(day(WAITED + 1))
+    told = [(one.rule, one.text) for one in reminders(line.effects)]
+    assert [text for rule, text in told if rule == "costs"] == [said.text]
+    assert [text for rule, text in told if rule == "spent"] == ["€0.20"] * ("spent" in rules)
+    assert "no_longer_true" not in decisions(line.effects)
+
+
+def test_one_event_up_to_the_cap_leaves_no_byte_that_costs() -> None:
+    line = line_of(CAPPED)
+    line.use(100, at=10)
+    assert decisions(line.use(30, at=WAITED - 0.3)) == []
+    line.reach(day(WAITED + 1))
+    assert [one for one in reminders(line.effects) if one.rule == "costs"] == []

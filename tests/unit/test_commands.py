@@ -139,6 +139,20 @@ def test_the_overview_lists_plan_services_and_balance(line: Talking) -> None:
     assert text.endswith("To end one, reply e.g. UNSUB 1")
 
 
+@pytest.mark.parametrize("locale", ["ar", "en", "pl", "ru", "zh-CN", "zh-TW"])
+@pytest.mark.parametrize("word", ["", "?!"])
+def test_the_overview_offers_no_end_of_services_to_who_has_none(locale: str, word: str) -> None:
+    """Whatever word the rules have for an empty list."""
+    own = f"  texts: {{none: {{{locale}: '{word}'}}}}\n" if word else ""
+    line = Talking(talking_rules(("  max_replies: 20\n", "  max_replies: 20\n" + own)))
+    line.begin(locale=locale)
+    (text,) = texts(line.text("0000", 1))
+    assert RULES.commands is not None
+    keyword = RULES.commands.shown.get(locale, {}).get("unsubscribe", "TD")
+    assert keyword not in text
+    assert "?!" not in text
+
+
 def test_a_reply_speaks_of_the_buckets_and_has_their_figures(line: Talking) -> None:
     line.top_up(1, pack="extra")
     line.use(1_700_000_000, 1.5)

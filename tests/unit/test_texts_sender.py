@@ -137,7 +137,10 @@ def test_what_is_wrong_with_them(change: tuple[str, str], problem: str) -> None:
 
 
 def test_a_reply_and_a_word_in_it_name_them_too() -> None:
-    words = "texts: {help: {en: '{brand}: {stop_keyword}'}, none: {en: 'none of {brand}'}}"
+    words = (
+        "texts: {help: {en: '{brand}: {stop_keyword}'}, none: {en: 'none of {brand}'}, "
+        "overview: {en: 'Services: {services}.'}}"
+    )
     changes = (
         ("version: 1", "version: 1\nbrand: Example"),
         ("commands:\n", f"commands:\n  {words}\n"),

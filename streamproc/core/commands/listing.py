@@ -9,6 +9,7 @@ from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.commands.wording import formats_of, fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
+from streamproc.core.rules.placeholders import Nothing
 from streamproc.core.state.account import Extra
 from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.reminding import each_bucket
@@ -19,7 +20,7 @@ from streamproc.core.usage.tariffs import spend_minor
 def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
     """All present values that a reply can show, except those that only the command knows."""
     written = formats_of(told, commands, reply)
-    none = fragment("none", told, commands)
+    none = Nothing(fragment("none", told, commands))
     account = told.account
     buckets = each_bucket(account.buckets, account, told.now_ms, written, told.rules)
     granted, used, remaining = shown(home_data_of(account.buckets, told.rules))

@@ -1,21 +1,22 @@
-"""Reminders of ends after a change of the subscriber's quiet hours.
+"""Reminders of ends that avoid hours (``not_between``), after a change of these hours or of the
+zone.
 
-Such a reminder avoids these hours, so other hours mean another instant. The change neither repeats
-nor loses a reminder:
+Other hours or clocks mean another instant. The change neither repeats nor loses a reminder:
 
-- One whose instant was reached under the old hours is not due again (``Extra.ends_told``).
-- One whose instant would have been in the past under the new hours, and was not reached under the
-  old ones, is due now.
+- One whose instant was reached before the change is not due again (``Extra.ends_told``).
+- One whose instant is in the past by the subscriber's new quiet hours only is due now.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
 from streamproc.core.alerts import speakers
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.timed_rules import message_of_due
-from streamproc.core.rules.rulebook import TimedRule
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.schedule.calendar import known_zone
 from streamproc.core.schedule.choices import timed_rules_of
 from streamproc.core.schedule.occurrences import coming, is_of_buckets
@@ -32,31 +33,26 @@ def follow_quiet_hours(moment: Moment, old_minutes: list[int]) -> list[Effect]:
 
     ``old_minutes`` are the hours before, as in ``Extra.quiet_minutes``.
     """
-    account, now_ms = moment.account, moment.now_ms
-    rules = [
-        rule
-        for rule in timed_rules_of(account, moment.rules)
-        if is_of_buckets(rule) and rule.not_between is not None
-    ]
-    if not rules:
-        return []
-    new_minutes = extra_of(account).quiet_minutes
-    extra_of(account).quiet_minutes = old_minutes
-    old = {_key(one): one for one in _all_of(account, moment.subscriber, rules)}
-    extra_of(account).quiet_minutes = new_minutes
-    new = {_key(one): one for one in _all_of(account, moment.subscriber, rules)}
+    account, subscriber, rules, now_ms, _ = moment
+    extra = extra_of(account)
+    new_minutes, extra.quiet_minutes = extra.quiet_minutes, old_minutes
+    note_reached(account, subscriber, now_ms, rules)
+    extra.quiet_minutes = new_minutes
     messages: list[Message] = []
-    for key, before in old.items():
-        due = new.get(key)
-        if before.at_ms <= now_ms:
-            if due is None or due.at_ms > now_ms:
-                extra_of(account).ends_told.append(key)
-        elif due is not None and due.at_ms <= now_ms:
-            found = message_of_due(moment.subscriber, replace(due, at_ms=now_ms), now_ms)
-            assert isinstance(found, Message)
-            messages.append(found)
+    for due in _reached(account, subscriber, now_ms, rules):
+        present = replace(due, at_ms=now_ms, planned_ms=now_ms, number=now_ms)
+        found = message_of_due(subscriber, present, now_ms)
+        assert isinstance(found, Message)
+        messages.append(found)
     drop_empty_extra(account)
     return speakers.submit(moment, messages) if messages else []
+
+
+def note_reached(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> None:
+    """Before a change: the reminders whose instant was reached are not due again."""
+    for due in list(_reached(account, subscriber, now_ms, rules)):
+        assert due.bucket is not None
+        extra_of(account).ends_told.append((due.rule.id, due.bucket.id))
 
 
 def forget_ended(account: Account) -> None:
@@ -68,10 +64,10 @@ def forget_ended(account: Account) -> None:
         drop_empty_extra(account)
 
 
-def _all_of(account: Account, subscriber: str, rules: list[TimedRule]) -> list[Due]:
+def _reached(account: Account, subscriber: str, now_ms: int, rules: Rulebook) -> Iterator[Due]:
     tz = known_zone(account.time_zone)
-    return [due for rule in rules for due in coming(rule, account, subscriber, _BEFORE_ALL_MS, tz)]
-
-
-def _key(due: Due) -> tuple[str, str]:
-    return due.rule.id, due.bucket.id if due.bucket is not None else ""
+    for rule in timed_rules_of(account, rules):
+        if rule.not_between is not None and is_of_buckets(rule):
+            for due in coming(rule, account, subscriber, _BEFORE_ALL_MS, tz):
+                if due.at_ms <= now_ms:
+                    yield due

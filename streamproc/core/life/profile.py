@@ -16,6 +16,7 @@ from streamproc.core.alerts import speakers
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.timed_rules import message_of_due
 from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.life.ends import note_reached
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import (
     MIDNIGHT,
@@ -73,6 +74,7 @@ def _move(moment: Moment, name: str) -> list[Effect]:
     if messages:
         # These messages describe the account as it was in the old zone.
         out += speakers.submit(moment, messages)
+    note_reached(account, subscriber, now_ms, rules)
     extra = extra_of(account)
     kept = [move for move in extra.moves if move.until_ms > now_ms - MOVES_KEPT_MS]
     extra.moves = [*kept, Move(account.time_zone, now_ms)]

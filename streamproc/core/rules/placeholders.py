@@ -29,7 +29,7 @@ class Kind(Enum):
     PRICE_UNIT = "price_unit"
     """``int``: the bytes that a price is for. One unit is shown without its number: ``MB``."""
     TEXT = "text"
-    """``str``, shown as it is."""
+    """``str``, shown as it is; :class:`Nothing` for an empty list."""
     NAME = "name"
     """``str``: a name. It may be in another script than the text."""
     NAMES = "names"
@@ -37,6 +37,13 @@ class Kind(Enum):
     LEVEL = "level"
     """A threshold, with ``unit`` (``percent...``, ``minor_units`` or bytes) and ``value``. None is
     shown as nothing."""
+
+
+class Nothing(str):
+    """The word for an empty list: in a select it also takes the branch ``none``, whatever the word
+    is."""
+
+    __slots__ = ()
 
 
 Vocabulary = dict[str, Kind]

@@ -19,7 +19,7 @@ from streamproc.core.state.events import (
     UsageRecorded,
     UsageRefunded,
 )
-from streamproc.core.state.moment import moment_of_event
+from streamproc.core.state.moment import Moment, moment_of_event
 from streamproc.core.step.account_events import account_event, is_reject
 from streamproc.core.step.advancing import reschedule
 from streamproc.core.step.usage_event import use

@@ -6,7 +6,7 @@ are several buckets, petabytes, an end that never comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.commands import ACTIONS, HELP, WORDS
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.base import MINOR_UNITS
-from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
+from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Nothing, Vocabulary
 from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Threshold
@@ -110,7 +110,7 @@ def samples(owner: TextOwner, words: LocaleWords) -> list[Sample]:
         Sample("endless", False, usual({**endless, "as_of": LATE_MINUTE})),
         Sample("unlimited", False, usual({"granted": ENDLESS, "remaining": ENDLESS})),
         Sample("five buckets", False, usual({"bucket": (names * 5)[:5] or longest})),
-        Sample("no buckets", False, usual({"bucket": [], "services": []})),
+        Sample("no buckets", False, usual({"bucket": [], "services": words.none_listed(owner)})),
         Sample("longest names", False, usual({**long, "bucket": [_LONGEST_NAME]})),
     ]
 
@@ -148,6 +148,12 @@ class LocaleWords:
         listed = self._list_of_services if is_question else self._values["questions"]
         services = {"services": listed} if is_list else {}
         return {**self._values, **services, **self._keywords_for(owner)}
+
+    def none_listed(self, owner: TextOwner) -> Sequence[str]:
+        """The services of a subscriber who has none."""
+        if owner.known.get("services") is not Kind.TEXT:
+            return []
+        return Nothing(self._fragment("none"))
 
     @cached_property
     def _values(self) -> dict[str, Any]:

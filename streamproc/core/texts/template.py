@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 
 from streamproc.core.instants import DAY_MINUTES
-from streamproc.core.rules.placeholders import ENDLESS, EVERYWHERE, Kind, Vocabulary
+from streamproc.core.rules.placeholders import ENDLESS, EVERYWHERE, Kind, Nothing, Vocabulary
 from streamproc.core.texts.filling import Filler
 from streamproc.core.texts.formats import (
     Formats,
@@ -50,6 +50,8 @@ _SELECTED: Final[dict[Kind, tuple[str, ...]]] = {
 }
 """The branches of a select on an end. If the end is at midnight, people name the day before."""
 _UNLIMITED: Final = "unlimited"
+_NONE: Final = "none"
+"""The branch of a select for an empty list."""
 """The plural branch for bytes without limit."""
 
 
@@ -232,7 +234,13 @@ class _Compiler:
                 return (other if local_minute % DAY_MINUTES else midnight)(figures)
 
             return of_end
-        return lambda figures: parts.get(get(figures), other)(figures)
+        none = parts.get(_NONE, other)
+
+        def of_text(figures: Any) -> str:
+            value = get(figures)
+            return parts.get(value, none if isinstance(value, Nothing) else other)(figures)
+
+        return of_text
 
     def _plural(self, name: str, kind: Kind, form: str, node: dict[str, Any]) -> Part:
         known, offset = self._formats, node["offset"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -149,34 +148,28 @@ def change_hours(
 ) -> None:
     """The subscriber has chosen other quiet hours, which ends are not reported in."""
     present = contract.conversation.own_hours
-    late: list[News] = []
-    for rule in rules_for(contract, rules):
-        if rule.kind not in ("expiry", "before_expiry") or rule.not_between is None:
-            continue
-        for bucket in contract.live():
-            if (rule.id, bucket["id"]) in contract.ends_told or not _is_about(rule, bucket):
-                continue
-            contract.conversation.own_hours = former
-            was = _end_reported(contract, rule, bucket)
-            contract.conversation.own_hours = present
-            will = _end_reported(contract, rule, bucket)
-            if was is None:
-                continue
-            if was <= now_ms and (will is None or will > now_ms):
-                contract.ends_told.add((rule.id, bucket["id"]))
-            if will is not None and will <= now_ms < was:
-                late.append(said_by(Timer(now_ms, now_ms, rule, bucket)))
+    contract.conversation.own_hours = former
+    reached = _ends_reached(contract, now_ms, rules)
+    contract.conversation.own_hours = present
+    contract.ends_told |= {(rule.id, bucket["id"]) for rule, bucket in reached}
+    late = [
+        said_by(Timer(now_ms, now_ms, rule, bucket))
+        for rule, bucket in _ends_reached(contract, now_ms, rules)
+    ]
     contract.gate.offer(late, now_ms, rules)
 
 
-def _end_reported(contract: Contract, rule: TimedRule, bucket: Bucket) -> float | None:
-    """When an end is reported; infinity: too late; None: it was due before, or is not at all."""
-    planned = _before_end(contract, bucket, rule, contract.zone)
-    if _was_due_elsewhere(contract, rule, bucket):
-        return None
-    if planned is None:
-        return math.inf
-    return planned if planned > bucket["from_ms"] else None
+def _ends_reached(
+    contract: Contract, now_ms: int, rules: Rulebook
+) -> list[tuple[TimedRule, Bucket]]:
+    """Rules that avoid some hours, and buckets, whose end is or was to be reported by now."""
+    return [
+        (rule, bucket)
+        for rule in rules_for(contract, rules)
+        if rule.kind == "expiry" and rule.not_between is not None
+        for bucket in contract.live()
+        if (one := _of_bucket(contract, rule, bucket)) is not None and one.sent <= now_ms
+    ]
 
 
 def _before_end(contract: Contract, bucket: Bucket, rule: TimedRule, zone: str) -> int | None:
@@ -237,6 +230,8 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
         if timer.planned <= now_ms
     ]
     contract.gate.offer(put_off, now_ms, rules)
+    reached = _ends_reached(contract, now_ms, rules)
+    contract.ends_told |= {(rule.id, bucket["id"]) for rule, bucket in reached}
     last_day = day_of(contract.end_ms, contract.zone)
     contract.left_zones.append((contract.zone, now_ms))
     contract.zone = contract.conversation.time_zone = zone

@@ -18,6 +18,7 @@ from streamproc.core.commands.wording import fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import BUCKET_KINDS
+from streamproc.core.rules.placeholders import Nothing
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account
@@ -65,5 +66,5 @@ class Thresholds(PreferenceHandler):
             for value in thresholds_of(told.account, rule, told.rules)
         }
         if not found:
-            return fragment("none", told, commands)
+            return Nothing(fragment("none", told, commands))
         return written.list([written.percent(value) for value in sorted(found)])
