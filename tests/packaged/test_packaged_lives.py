@@ -34,14 +34,14 @@ def test_the_price_is_told_with_the_first_byte_that_costs_and_after_each_top_up(
                   (superseded low-balance 90)
                   low-balance: Data alert: all of your extra data is used up (Jan 3, 10:00).
 2026-01-03 10:01  use 1 B
-                  data-costs: Your general data is used up (Jan 3, 10:01). More of it costs ¥0.29
+                  data-costs: You have no general data left (Jan 3, 10:01). More of it costs ¥0.29
                     per MB.
 2026-01-04 10:00  top-up 100 MB
 2026-01-04 11:00  use 100 MB
                   (superseded low-balance 80)
                   (superseded low-balance 90)
                   (merged low-balance 100)
-                  data-costs: Your general data is used up (Jan 4, 11:00). More of it costs ¥0.29
+                  data-costs: You have no general data left (Jan 4, 11:00). More of it costs ¥0.29
                     per MB.
 2026-01-04 12:00  use 5 MB
 """
@@ -107,9 +107,9 @@ def test_data_for_films_is_told_apart_from_data_for_everything_and_so_is_a_small
                   (merged last-bytes 10000000)
                   low-balance: 【流量提醒】截至1月6日11:00，您的轻享流量已全部用完。
 2026-01-06 12:00  use 1 MB
-                  data-costs: 【超量提醒】您的通用流量已用完，此后按¥0.29/MB计费（1月6日12:00）。
+                  data-costs: 【超量提醒】您已无可用的通用流量，此后按¥0.29/MB计费（1月6日12:00）。
 2026-01-06 13:00  sms 流量
-                  data_left: 截至1月6日13:00，您的通用流量已全部用完。
+                  data_left: 截至1月6日13:00，您已无可用的通用流量。
 2026-01-06 13:01  sms 余额
                   balance: 截至1月6日13:01，剩余流量：轻享流量 0 MB。套餐外已用1 MB，费用¥0.29。账期到1月31日24时。
 2026-01-06 13:02  sms 0000
@@ -132,7 +132,7 @@ def test_a_pack_for_abroad_is_no_data_at_home() -> None:
                   (superseded low-balance 90)
                   (merged low-balance 100)
                   (merged last-bytes 10000000)
-                  data-costs: Общий трафик израсходован (02.01, 10:00). Дальше плата — 0,29 ¥ за МБ.
+                  data-costs: Общего трафика больше нет (02.01, 10:00). Дальше плата — 0,29 ¥ за МБ.
 2026-01-02 11:00  use 450 MB in eu
                   (superseded low-balance 50)
                   (superseded low-balance 80)
@@ -141,7 +141,7 @@ def test_a_pack_for_abroad_is_no_data_at_home() -> None:
      01-05 09:00  weekly-summary: Трафик на 05.01, 09:00: новый расход 951 МБ, общего трафика нет,
                     сверх пакета 1 МБ. Отказ: СТОП СВОДКИ
 2026-01-05 12:01  sms ТРАФИК
-                  data_left: На 05.01, 12:01: общий трафик израсходован.
+                  data_left: На 05.01, 12:01: общего трафика больше нет.
 """
     )
 

@@ -33,7 +33,7 @@ def test_china_near_limit_at_limit_and_before_expiry() -> None:
 2026-01-12 23:31  use 1 B
                   data-costs: 【超量提醒】截至1月12日23:31，您已无可用的通用流量，现按¥5.00/GB计费。查询回复CXLL。
 2026-01-12 23:40  sms CXLL
-                  data_left: 截至1月12日23:40，您的通用流量已全部用完。
+                  data_left: 截至1月12日23:40，您已无可用的通用流量。
 2026-01-13 08:00  pack month-10gb
 2026-01-13 09:00  use 2 GB
 2026-01-14 15:00  pack day-1gb

@@ -139,13 +139,13 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   exceeding: You've used all the data of your plan (Jan 20, 10:00 AM). Once no data
                     is left, more costs $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-01-20 11:00  use 1 MB
-                  data-costs: Your domestic data is used up (Jan 20, 11:00 AM). More of it costs
+                  data-costs: You have no domestic data left (Jan 20, 11:00 AM). More of it costs
                     $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-02-10 10:00  use 6 GB
                   (superseded approaching 75)
                   (merged exceeding 0)
                   (merged approaching 90)
-                  data-costs: Your domestic data is used up (Feb 10, 10:00 AM). More of it costs
+                  data-costs: You have no domestic data left (Feb 10, 10:00 AM). More of it costs
                     $15.00 per GB. Free alert. Reply STOP USAGE to end.
 2026-02-11 09:00  sms STOP usage
                   stopped: You get no more usage alerts. To get them again, reply START usage
@@ -245,9 +245,9 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-01 09:00  join child member
 2026-03-10 16:00  use 10 GB by child
 2026-03-10 18:00  use 999 MB by child
-                  overage-begins to parent: Your data in Canada is used up (Mar 10, 6:00 p.m.). More
-                    data costs $0.05 per MB.
-                  overage-begins to child: Your data in Canada is used up (Mar 10, 6:00 p.m.). More
+                  overage-begins to parent: You have no data left in Canada (Mar 10, 6:00 p.m.).
+                    More data costs $0.05 per MB.
+                  overage-begins to child: You have no data left in Canada (Mar 10, 6:00 p.m.). More
                     data costs $0.05 per MB.
 2026-03-10 19:00  use 1 MB by child
                   overage-limit to parent: Data in Canada is suspended: overage charges have reached
@@ -260,9 +260,9 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-10 19:01  use 3 MB by child
 2026-03-11 08:00  consent
                   (cost_cap_lifted)
-                  overage-begins to parent: Your data in Canada is used up (Mar 11, 8:00 a.m.). More
-                    data costs $0.05 per MB.
-                  overage-begins to child: Your data in Canada is used up (Mar 11, 8:00 a.m.). More
+                  overage-begins to parent: You have no data left in Canada (Mar 11, 8:00 a.m.).
+                    More data costs $0.05 per MB.
+                  overage-begins to child: You have no data left in Canada (Mar 11, 8:00 a.m.). More
                     data costs $0.05 per MB.
                   policy overage-stop restored
 2026-03-11 09:00  use 100 MB by child

@@ -78,7 +78,8 @@ NOT_INCLUDED = {
     "ar": "لا تشمل",
 }
 USED_UP = re.compile(
-    "used up|no general data left|用完|无可用|無可用|[Ww]ykorzystano|израсходован|نفد"
+    "used up|no (general|domestic) data left|用完|无可用|無可用|[Ww]ykorzystano|Nie masz już|"
+    "израсходован|больше нет|نفد|لم تعد"
 )
 
 
