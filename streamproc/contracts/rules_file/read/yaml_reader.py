@@ -16,6 +16,7 @@ import yaml
 from yaml.composer import Composer
 
 from streamproc.contracts.rules_file.read.lines import MAX_FIELDS, Lines, Path, SyntaxProblem
+from streamproc.errors import StreamprocError
 
 _PREFIX = "tag:yaml.org,2002:"
 _AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+")
@@ -34,7 +35,7 @@ _MAX_NODES = 2 * MAX_FIELDS
 """Names of fields are nodes, too."""
 
 
-class _TooManyNodesError(Exception):
+class _TooManyNodesError(StreamprocError):
     """Composing ends at this line: what follows would only take memory."""
 
     def __init__(self, line: int) -> None:
