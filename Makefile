@@ -114,7 +114,7 @@ house: setup  ## the checks of pages, prose, registries and of the packaged text
 	$(BIN)/pytest -p no:hypothesispytest -n 2 tests/house tests/packaged
 
 brokerless: setup  ## all tests that need no broker, in a few minutes
-	$(BIN)/pytest tests/unit tests/house tests/packaged tests/contract tests/driver tests/property
+	$(BIN)/pytest tests/unit tests/commands tests/house tests/packaged tests/contract tests/driver tests/property
 
 # Brings foreign parts from npm, Maven and the Go proxy into the user's cache, once.
 interop: setup  ## run foreign producers, brokers and others, and write docs/interop.md

@@ -2,7 +2,7 @@
 
 An error in a task or thread that nobody waits for is otherwise shown late or never, and the rest of
 the process works on without it. Tasks and threads are started here only
-(tests/unit/test_supervision.py).
+(tests/house/test_tasks_and_threads.py).
 """
 
 from __future__ import annotations

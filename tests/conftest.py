@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to import
     from pathlib import Path
@@ -76,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A logger that keeps what one test configured is not seen by capture_logs of a later test.
     structlog.configure = _configure_without_cache  # type: ignore[assignment]  # fewer options
+    # Lines that nobody asks for need no colours: those of a traceback take a quarter of a second.
+    ConsoleRenderer.get_active().exception_formatter = plain_traceback
     config.addinivalue_line(
         "markers",
         "broker: needs a Kafka broker (set on users of the fixtures broker, bootstrap, secured)",
@@ -140,6 +143,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(_NO_TIME)
 
 
+# After the fixtures of the test, which may log. A fixture for this would cost each test more.
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Whatever a test configures for its lines, the next one finds the loggers as they were."""
+    if structlog.is_configured():
+        structlog.reset_defaults()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     # Modules live to the end. pytest looks for what tests have left behind by collecting all
     # garbage twice, which took a second while it went through the modules, too.
@@ -167,14 +178,6 @@ def _tell_of_foreign_parts(terminalreporter: pytest.TerminalReporter) -> None:
     if left_out:
         terminalreporter.section("FOREIGN PARTS NOT RUN", sep="!", red=True, bold=True)
         terminalreporter.line(f"{len(left_out)} tests were skipped: {left_out[0]}", red=True)
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """Whatever a test configures for its lines, the next one finds the loggers as they were."""
-    yield
-    if structlog.is_configured():
-        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

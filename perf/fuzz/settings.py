@@ -10,7 +10,7 @@ from perf.fuzz.places import ROOT
 from perf.fuzz.target import Target
 from streamproc.cli import main
 from streamproc.cli.configuration.defaults import ConfigFile
-from streamproc.cli.configuration.settings import Registry
+from streamproc.cli.configuration.settings import registry_of
 from streamproc.cli.configuration.whole import problems
 from streamproc.printable import printable
 
@@ -22,21 +22,15 @@ def _file() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz-")) / "streamproc.toml"
 
 
-@cache
-def _registry() -> Registry:
-    return Registry(main)
-
-
 def _samples() -> list[bytes]:
     example = (ROOT / "examples" / "streamproc.toml").read_bytes()
-    keys = (f"{'.'.join(place)} = 1\n" for place in _registry().places)
+    keys = (f"{'.'.join(place)} = 1\n" for place in registry_of(main).places)
     return [example, "".join(keys).encode()]
 
 
 def _feed(content: bytes) -> None:
     _file().write_bytes(content)
     file = ConfigFile(_file(), main)
-    file.registry = _registry()  # to walk all commands for each input would take long
     for line in problems(file):
         assert line.startswith(f"{_file()}:"), f"the line names no place: {line!r}"
         assert "kafka:" in line or line == printable(line), f"it steers: {line!r}"

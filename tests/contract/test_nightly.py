@@ -32,7 +32,7 @@ CONDITIONS = {
     "tests/integration/test_demo.py": "Linux alone",
     "tests/property/test_laws_log.py": "the compiled part is not installed",
     "tests/unit/test_native.py": "the compiled part cannot be built",
-    "tests/unit/test_worker_start.py": "the compiled part is not installed",
+    "tests/commands/test_worker_start.py": "the compiled part is not installed",
 }
 """Files with tests that are skipped where something is missing; each run counts them."""
 

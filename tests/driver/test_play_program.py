@@ -12,7 +12,7 @@ from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.producing.readers.files import FileReading, InputFile
 from streamproc.tools.play.playing import Play, Played
 from streamproc.tools.play.reading import EventFiles
-from tests.unit.test_play import ROOT, RULES, WHO, activated, play, used
+from tests.commands.test_play import ROOT, RULES, WHO, activated, play, used
 
 
 @pytest.fixture

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from streamproc.cli import main
+from streamproc.contracts.rules_file.texts import read
+from streamproc.contracts.rules_file.warnings import warnings_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -18,7 +24,7 @@ FILES = sorted(
 
 
 def is_played(path: Path) -> bool:
-    """Whether tests/unit/test_play.py plays it: a file of events, or the rules beside one."""
+    """Whether it is played below: a file of events, or the rules beside one."""
     return path.suffix == ".ndjson" or (
         path.name == "rules.yaml" and path.with_name("events.ndjson").exists()
     )
@@ -63,3 +69,27 @@ def test_a_folder_is_on_a_page(folder: str) -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
 
     assert f"examples/{folder}" in pages
+
+
+PLAYED = sorted(
+    one.relative_to(EXAMPLES).as_posix()
+    for one in EXAMPLES.rglob("*.ndjson")
+    if one.parent.name != "mapped"  # several files, which docs/play.md plays
+)
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_every_example_is_played_without_a_fault(name: str) -> None:
+    events = EXAMPLES / name
+    rules = events.with_name("rules.yaml")
+    named = [f"pack:{events.stem}"] if events.parent.name == "packs" else []
+    files = [*([str(rules)] if rules.exists() else named), str(events)]
+    result = CliRunner().invoke(main, ["play", *files])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "SMS from" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["first", "night"])
+def test_examples_give_no_warning(name: str) -> None:
+    content = read(EXAMPLES / name / "rules.yaml")
+    assert warnings_of(content.rules, name, content.texts, date(2026, 1, 15)) == []

@@ -23,4 +23,6 @@ def demanded_by(mechanism: str, file: Path) -> dict[str, Any]:
         except KafkaSettingsError as error:
             missing = next(one for one in FIELDS if str(error).endswith(f"needs {one.option}"))
             values[missing.name.replace("-", "_")] = file if missing.kind == "path" else "x"
+        else:
+            break
     return values

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from streamproc.contracts.rules_file.load import RulesError, load_rulebook
-from streamproc.contracts.rules_file.read.lines import Lines, Path
+from streamproc.contracts.rules_file.read import yaml_reader
+from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
 from streamproc.core.rules.kinds import BUILT_IN
 
 KINDS = ", ".join(one.name for one in BUILT_IN)
@@ -93,3 +95,17 @@ def misplaced(data: Any, lines: Lines, path: Path = ()) -> list[tuple[Path, int,
     if isinstance(data, int) and lines.of(path) != data:
         return [(path, lines.of(path), data)]
     return []
+
+
+def by_both(monkeypatch: pytest.MonkeyPatch, text: str) -> list[object]:
+    """Data, lines and problems, or what is wrong; with libyaml and without."""
+    found: list[object] = []
+    for has_libyaml in (yaml.__with_libyaml__, False):
+        monkeypatch.setattr(yaml, "__with_libyaml__", has_libyaml)
+        try:
+            data, lines = yaml_reader.parse(text, "r.yaml")
+        except SyntaxProblem as problem:
+            found.append(str(problem))
+        else:
+            found.append((repr(data), vars(lines)))
+    return found

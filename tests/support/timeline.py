@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from textwrap import wrap
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,9 +45,14 @@ packs:
 """
 
 
+@cache
+def _loaded(text: str) -> Rulebook:
+    return load_rulebook(text, "rules.yaml")
+
+
 def line(rules: str, head: str = HEAD, zone: str = "UTC", plan: str = "basic") -> Line:
     """An active subscriber with the rules of ``head`` and ``rules``."""
-    one = Line(load_rulebook(head + rules, "rules.yaml"))
+    one = Line(_loaded(head + rules))
     one.activate(zone=zone, plan=plan)
     return one
 
@@ -133,7 +139,7 @@ def played(rules: str, timeline: str, head: str, plan: str) -> tuple[str, str]:
     reminders (``rule: text``), policy changes and, in brackets, other decisions. The
     account begins with 2026.
     """
-    one = Line(load_rulebook(head + rules, "rules.yaml"))
+    one = Line(_loaded(head + rules))
     one.activate(plan=plan)
     lines = []
     for text, when, command in _actions(timeline, "UTC"):

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from msgspec import defstruct
 
-from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.rules.account_rules import NO_ALERT_RULES, AlertRules, WatchRule
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import UNRESTRICTED
@@ -57,11 +56,6 @@ def extended(part: Any, **more: Any) -> Any:
     fields = [(field, int, 0) for field in more]
     struct = defstruct(name, fields, bases=(type(part),), frozen=True, kw_only=True)
     return struct(**{one: getattr(part, one) for one in part.__struct_fields__}, **more)
-
-
-@pytest.mark.parametrize("name", ["default.yaml", "quota.yaml", "showcase.yaml"])
-def test_of_the_packaged_rules_everything_is_known(name: str) -> None:
-    assert unsupported(packaged_rulebook(name)) == []
 
 
 def test_a_kind_that_is_not_known_leaves_all_usage_to_the_core() -> None:

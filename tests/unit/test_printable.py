@@ -30,12 +30,21 @@ def test_all_that_steers_is_shown_and_the_rest_stays() -> None:
     assert printable("a\nb\tc") == "a\\u000ab\\u0009c"
     assert printable_lines("a\nb\tc\rd") == "a\nb\tc\\u000dd"
     assert printable("\udcff\U000e0041") == "\\udcff\\udb40\\udc41"
-    left = [chr(code) for code in range(0x110000) if printable(chr(code)) == chr(code)]
-    assert not [one for one in left if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp")]
-    assert not [one for one in left if unicodedata.bidirectional(one) in BIDI]
+    steering = [one for one in map(chr, range(0x110000)) if _steers(one)]
+    assert len(steering) > 2000
+    assert not [one for one in steering if one in printable(one)]
+    assert not [one for one in steering if one not in "\n\t" and one in printable_lines(one)]
+
+
+def _steers(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs", "Zl", "Zp") or (
+        kind == "Cf" and unicodedata.bidirectional(character) in BIDI
+    )
 
 
 BIDI = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+"""Marks of direction. Unicode has all of them among the formats (Cf)."""
 
 
 def test_json_stays_the_same_json() -> None:

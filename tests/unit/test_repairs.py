@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from streamproc.engine import repair
+from streamproc.engine import partitions, repair
 from streamproc.engine.errors import ForbiddenError
 from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.life import State
@@ -75,6 +75,7 @@ class World:
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     time = FakeTime()
+    monkeypatch.setattr(partitions, "give_memory_back", lambda: None)
     monkeypatch.setattr(repair, "time", time)
     monkeypatch.setattr(repair, "asyncio", time)
     world = World(time, monkeypatch)

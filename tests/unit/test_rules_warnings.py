@@ -12,8 +12,6 @@ from click.testing import CliRunner
 
 from streamproc.cli import main
 from streamproc.contracts.rules_file.load import load_rulebook
-from streamproc.contracts.rules_file.packs import pack_names, pack_path
-from streamproc.contracts.rules_file.texts import packaged_content, read
 from streamproc.contracts.rules_file.warnings import CHECKS, warnings_of
 
 ROOT = Path(__file__).parents[2]
@@ -380,19 +378,6 @@ def test_every_check_has_its_cases_and_its_line_in_the_documents() -> None:
     page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
     table = page.split("## Warnings\n", 1)[1].split("\n## ", 1)[0]
     assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(CHECKS)
-
-
-@pytest.mark.parametrize("name", ["default", "quota", "showcase", *pack_names()])
-def test_packaged_rules_give_no_warning(name: str) -> None:
-    is_pack = name in pack_names()
-    content = read(pack_path(name)) if is_pack else packaged_content(f"{name}.yaml")
-    assert warnings_of(content.rules, name, content.texts, TODAY) == []
-
-
-@pytest.mark.parametrize("name", ["first", "night"])
-def test_examples_give_no_warning(name: str) -> None:
-    content = read(ROOT / "examples" / name / "rules.yaml")
-    assert warnings_of(content.rules, name, content.texts, TODAY) == []
 
 
 def test_impossible_dates_stay_errors() -> None:

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 
-import streamproc.contracts
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.contracts.rules_file.read import yaml_reader
-from streamproc.contracts.rules_file.read.lines import SyntaxProblem
-from tests.support.rules import YAML, edited, misplaced, numbered, problems
+from tests.support.rules import YAML, by_both, edited, misplaced, numbered, problems
 
 
 def read(text: str) -> object:
     data, lines = yaml_reader.parse(text, "r.yaml")
     assert lines.problems == []
     return data
-
-
-CONTRACTS = Path(streamproc.contracts.__file__).parent
-
-
-CONTRACTS = Path(streamproc.contracts.__file__).parent
-
-
-def by_both(monkeypatch: pytest.MonkeyPatch, text: str) -> list[object]:
-    """Data, lines and problems, or what is wrong; with libyaml and without."""
-    found: list[object] = []
-    for has_libyaml in (yaml.__with_libyaml__, False):
-        monkeypatch.setattr(yaml, "__with_libyaml__", has_libyaml)
-        try:
-            data, lines = yaml_reader.parse(text, "r.yaml")
-        except SyntaxProblem as problem:
-            found.append(str(problem))
-        else:
-            found.append((repr(data), vars(lines)))
-    return found
-
-
-@pytest.mark.parametrize("path", sorted(CONTRACTS.rglob("*.yaml")), ids=lambda one: str(one.name))
-def test_libyaml_makes_no_difference_to_a_packaged_file(
-    monkeypatch: pytest.MonkeyPatch, path: Path
-) -> None:
-    """Whole, and cut off in the midst."""
-    text = path.read_text(encoding="utf-8")
-    for part in (text, text[: len(text) // 3]):
-        fast, slow = by_both(monkeypatch, part)
-        assert fast == slow
 
 
 @pytest.mark.parametrize(

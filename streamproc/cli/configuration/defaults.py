@@ -16,7 +16,14 @@ import click
 
 from streamproc.cli.configuration.checking import Checked, read_checked
 from streamproc.cli.configuration.reading import ConfigError
-from streamproc.cli.configuration.settings import Place, Registry, Setting, commands_in, settings_of
+from streamproc.cli.configuration.settings import (
+    Place,
+    Registry,
+    Setting,
+    commands_in,
+    registry_of,
+    settings_of,
+)
 from streamproc.cli.shared_options import PREFIX
 from streamproc.cli.values import FilePath
 
@@ -42,10 +49,10 @@ class ConfigFile:
         variable = os.environ.get(VARIABLE)
         return Path(variable) if variable else _usual_file()
 
-    @cached_property
+    @property
     def registry(self) -> Registry:
         """The settings that the file may have."""
-        return Registry(self._root)
+        return registry_of(self._root)
 
     @cached_property
     def checked(self) -> Checked | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import click
 
@@ -136,3 +136,9 @@ class Registry:
             key_of(one) == key and isinstance(one, click.Option) and not is_setting(one)
             for one in params
         )
+
+
+@cache
+def registry_of(root: click.Command) -> Registry:
+    """The settings of a program, collected once: the walk takes longer than all that reads them."""
+    return Registry(root)

@@ -1,4 +1,4 @@
-"""Decisions in words. ``tests/unit/test_explain.py`` compares the list with the schema."""
+"""Decisions in words. ``tests/commands/test_explain.py`` compares the list with the schema."""
 
 from __future__ import annotations
 

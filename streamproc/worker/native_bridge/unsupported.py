@@ -10,11 +10,12 @@ does, or when usage certainly does not meet it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from inspect import signature
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 from streamproc.core.rules.account_rules import CheckRule, ResolvedRule, WatchRule
 from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
@@ -108,9 +109,15 @@ def _met_by_usage(rules: Rulebook) -> Iterator[Struct]:
         yield from (rule, rule.policy)
 
 
+@cache
+def _fields_of(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    """The fields of a struct. msgspec reads the annotations again at each call."""
+    return fields(kind)
+
+
 def _unsupported_fields(part: Struct) -> Iterator[str]:
     """Fields that differ from their default. A subclass declares nothing beyond its base class."""
     known = next((FIELDS[base] for base in type(part).__mro__ if base in FIELDS), ())
-    for field in fields(part):
+    for field in _fields_of(type(part)):
         if field.name not in known and getattr(part, field.name) != default_of(field):
             yield f"{type(part).__name__}.{field.name}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -124,8 +125,14 @@ def _is_a(like: type, kind: Any) -> bool:
     return get_origin(bare) is like
 
 
+@cache
+def _fields_of(kind: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields by their names in a file. msgspec reads the annotations again at each call."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
 def _walk_struct(value: dict[str, Any], kind: type[Struct], path: Path) -> Iterator[Fault]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields_of(kind)
     tag_field = kind.__struct_config__.tag_field
     known = [*([tag_field] if tag_field else []), *fields]
     for name in value:

@@ -130,7 +130,8 @@ class _Reader:
     def __init__(self, filename: str, lines: Lines) -> None:
         self._filename = filename
         self._lines = lines
-        self._open: list[yaml.Node] = []
+        self._open: set[int] = set()
+        """The identities of the nodes around the one that is read."""
         self._count = 0
 
     def read(self, node: yaml.Node, path: Path) -> Any:
@@ -141,19 +142,19 @@ class _Reader:
             raise SyntaxProblem(self._filename, line, f"more than {MAX_FIELDS} fields")
         if isinstance(node, _AliasNode):
             node = node.target
-        # An alias of a node that contains it would never end.
-        if any(node is one for one in self._open):
-            raise SyntaxProblem(self._filename, line, "an alias within its own anchor")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
+        # An alias of a node that contains it would never end.
+        if id(node) in self._open:
+            raise SyntaxProblem(self._filename, line, "an alias within its own anchor")
         self._check_tag(node, path, "map" if isinstance(node, yaml.MappingNode) else "seq")
-        self._open.append(node)
+        self._open.add(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
             return [self.read(child, (*path, index)) for index, child in enumerate(node.value)]
         finally:
-            self._open.pop()
+            self._open.remove(id(node))
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamproc.cli import main
-from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, packaged_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from streamproc.core.texts.checking import check
 from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates
 from tests.support.checked import checked
@@ -101,13 +101,6 @@ def test_a_time_without_a_date_is_told_of(template: str, is_lonely: bool) -> Non
     short = book(("category: balance", "category: balance\n    ttl_seconds: 600"),
                  texts(f'{{en: "{template}"}}'))  # fmt: skip
     assert times_without_dates(short) == []
-
-
-@pytest.mark.parametrize("pack", [None, *PACKS])
-def test_the_packaged_files_lack_nothing(pack: str | None) -> None:
-    rules = packaged_rulebook(f"packs/{pack}.yaml") if pack else default_rulebook()
-    assert missing_texts(rules) == []
-    assert times_without_dates(rules) == []
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -483,13 +483,6 @@ def test_it_is_played_alike_each_time(folder: Path) -> None:
     assert play(events, "--json").stdout == play(events, "--json").stdout
 
 
-EXAMPLES = sorted(
-    one.relative_to(ROOT / "examples").as_posix()
-    for one in (ROOT / "examples").rglob("*.ndjson")
-    if one.parent.name != "mapped"  # several files, which docs/play.md plays
-)
-
-
 def test_two_buckets_of_one_event_are_two_messages() -> None:
     """Case M1: a day pack is used up, the plan's own data are not."""
     example = str(ROOT / "examples" / "day-pack" / "events.ndjson")
@@ -517,17 +510,6 @@ def test_what_waits_for_the_morning_is_told_by_bucket() -> None:
         ("2026-01-07T07:00:00+08:00", ["day#1"], "Your day pack is used up."),
         ("2026-01-07T07:00:00+08:00", ["data"], "52% of your data used, 480 MB of 1 GB left."),
     ]
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_is_played_without_a_fault(name: str) -> None:
-    events = ROOT / "examples" / name
-    rules = events.with_name("rules.yaml")
-    named = [f"pack:{events.stem}"] if events.parent.name == "packs" else []
-    files = [*([str(rules)] if rules.exists() else named), str(events)]
-    result = CliRunner().invoke(main, ["play", *files])
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert "SMS from" in result.stdout
 
 
 def test_the_end_of_a_cycle_is_of_the_plan_and_not_of_a_top_up_that_ends_with_it(

@@ -20,9 +20,9 @@ from streamproc.cli import main
 from streamproc.contracts.records.codec import encode_event
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.producing.readers import FORMS
+from tests.commands.test_play import RULES, activated, event, used, write
 from tests.support import carrier
 from tests.unit import test_readers_charging as charging
-from tests.unit.test_play import RULES, activated, event, used, write
 from tests.unit.test_readers_forms import CSV, MAPPING
 from tests.unit.test_readers_radius import DETAIL
 from tests.unit.test_readers_sessions import radius

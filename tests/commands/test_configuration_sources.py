@@ -13,7 +13,7 @@ import pytest
 
 from streamproc.cli import main
 from streamproc.cli.configuration.defaults import ConfigFile, FileDefaults
-from streamproc.cli.configuration.settings import Place, Registry, Setting
+from streamproc.cli.configuration.settings import Place, Setting, registry_of
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.kafka_options import BrokerOption
 from streamproc.cli.regions import Region
@@ -22,7 +22,7 @@ from streamproc.cli.topic_options import Retention
 from streamproc.cli.values import Addresses, FilePath
 from streamproc.kafka.secret import Secret
 
-REGISTRY = Registry(main)
+REGISTRY = registry_of(main)
 SETTINGS = REGISTRY.settings
 SETTINGS_OF: dict[Place, dict[str, Setting]] = {}
 for _one in SETTINGS:
@@ -101,7 +101,6 @@ class Parsed:
 
     def __init__(self, command: Place, words: list[str], file: Path | None, only: str = "") -> None:
         config = ConfigFile(file or Path("/dev/null"), main)
-        config.registry = REGISTRY  # to walk all commands for each file would take long
         defaults = FileDefaults(config, command)
         run = REGISTRY.commands[command]
         context = click.Context(run, info_name="x", default_map=defaults)  # type: ignore[arg-type]
