@@ -35,15 +35,17 @@ class Place(NamedTuple):
 class FetchedBatch:
     """Records of one batch, and the offset that the consumer expects for the next one."""
 
-    __slots__ = ("asked_offset", "records")
+    __slots__ = ("asked_offset", "records", "weight")
 
-    def __init__(self, asked_offset: int, records: list[Any]) -> None:
+    def __init__(self, asked_offset: int, records: list[Any], weight: int = 0) -> None:
+        """``weight`` is about the memory that the records take."""
         self.asked_offset = asked_offset
         self.records = records
+        self.weight = weight
 
 
 class UnreadBatch:
-    """Stands for the records of a batch that is not read; it is like a record without a value."""
+    """Stands for records that are not read, a batch or one. It is like a record without a value."""
 
     __slots__ = ("fault", "offset", "timestamp")
     key = value = None
@@ -51,8 +53,7 @@ class UnreadBatch:
     timestamp_type = 0
 
     def __init__(self, offset: int, timestamp: int, fault: str) -> None:
-        """``offset`` and ``timestamp`` are the last ones of the batch; ``fault`` says why it is not
-        read."""
+        """``offset`` and ``timestamp`` are the last ones; ``fault`` says why they are not read."""
         self.offset = offset
         self.timestamp = timestamp
         self.fault = fault

@@ -20,6 +20,8 @@ class EngineSettings:
     known."""
     chunk_records: int = 1000
     """Records applied in one step. At about 10 µs per record, the event loop stays responsive."""
+    max_value_bytes: int | None = None
+    """Records with larger values are not kept; something stands for them that says so."""
     max_uncommitted_records: int = 50_000
     """Beyond this number a partition waits for its commit in flight (law 7: bounded memory)."""
     due_per_tick: int = 1000

@@ -1,13 +1,16 @@
-"""Reads and writes headers of any bytes with kafka-python.
+"""Reads records of anybody with kafka-python: headers of any bytes, and bounded memory.
 
 kafka-python decodes header *names* strictly. A name that is not UTF-8 is a ``CorruptRecordError``
 at every poll, so a consumer cannot get past that record. Any Kafka client can write such a name.
-Therefore consumers here read it as a :class:`HeaderName`. docs/replay.md lists the private names
-that this uses, and tests/contract/test_kafka_python_hooks.py checks them.
+Therefore consumers here read it as a :class:`HeaderName`.
+
+Neither a batch nor a poll takes more memory than ``batch_bounds`` allows. docs/replay.md lists the
+private names that this uses, and tests/contract/test_kafka_python_hooks.py checks them.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Self
 
 from kafka.consumer import fetcher
@@ -15,7 +18,13 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 
-from streamproc.kafka.batch_bounds import fault_of, without_records
+from streamproc.kafka.batch_bounds import (
+    HEADER_BYTES,
+    MAX_POLL_BYTES,
+    RECORD_BYTES,
+    fault_of,
+    without_records,
+)
 
 
 class HeaderName(str):
@@ -34,12 +43,54 @@ class HeaderName(str):
         return self.raw
 
 
-def read_any_headers() -> None:
-    """From now on no header stops any consumer of this process.
+def read_any_records() -> None:
+    """From now on no header stops any consumer of this process, and no poll takes much memory.
 
-    It changes only cases that would be errors.
+    What consumers deliver changes only in cases that would be errors.
     """
     fetcher.MemoryRecords = AnyRecords
+    fetcher.Fetcher.PartitionRecords = BoundedPartition
+    fetcher.Fetcher._append = _append_some
+
+
+class BoundedPartition(fetcher.Fetcher.PartitionRecords):  # type: ignore[misc]  # untyped library
+    """A fetched partition, from which a poll takes no more than it has room for."""
+
+    room = MAX_POLL_BYTES
+    """The memory that further records of this poll may take."""
+
+    def take(self, n: int | None = None) -> list[Any]:
+        """The next records; the rest stays for the next poll."""
+        self._maybe_raise_next_inline_exception()
+        records: list[Any] = []
+        try:
+            for record in islice(self.record_iterator, 0, n):
+                records.append(record)
+                self.room -= _weight_of(record)
+                if self.room <= 0:
+                    break
+        except Exception as error:
+            if not records:
+                raise
+            self._next_inline_exception = error  # for the next call, as the library does it
+        return records
+
+
+_append = fetcher.Fetcher._append
+
+
+def _append_some(self: Any, drained: Any, part: Any, max_records: int, *args: Any) -> int:
+    """The library's method; it ends a poll that has no room left."""
+    part.room = self.room = getattr(self, "room", 0) if drained else MAX_POLL_BYTES
+    count: int = _append(self, drained, part, max_records, *args)
+    self.room = part.room
+    return max_records if self.room <= 0 else count
+
+
+def _weight_of(record: Any) -> int:
+    headers = record.headers
+    weight = RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
+    return weight + HEADER_BYTES * len(headers) if headers else weight
 
 
 class AnyRecords(MemoryRecords):  # type: ignore[misc]  # untyped library

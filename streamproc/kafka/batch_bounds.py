@@ -3,15 +3,20 @@
 A batch of some kilobytes can unpack to hundreds of megabytes. The libraries unpack a batch as a
 whole, so the size is found first: from its frames where they say it, else by unpacking in pieces
 that are thrown away. The rule looks at the batch alone, so every reader of a log decides alike.
+
+A header of two bytes becomes objects of sixty. So the headers of a large batch are counted, too.
+What the records of one poll take together is bounded by :data:`MAX_POLL_BYTES`.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from typing import Final
+from collections.abc import Collection
+from typing import Any, Final
 
 import zstandard
+from kafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 
 from streamproc.kafka.unpacking import PACKED_BYTES
 
@@ -22,6 +27,16 @@ MAX_RATIO: Final = 500
 """Events that differ in nothing but their ids are packed to a hundredth."""
 SMALL_BYTES: Final = 64 << 10
 """Up to this size any ratio is taken."""
+MAX_BATCH_HEADERS: Final = 1_000_000
+"""Their number in all records of a batch together."""
+COUNTED_BYTES: Final = 8 << 20
+"""Headers of smaller batches are not counted: they take at most some 200 MiB."""
+MAX_POLL_BYTES: Final = 32 << 20
+"""The memory that the records of one poll take; the last batch may go beyond it."""
+RECORD_BYTES: Final = 150
+"""The objects of a record take about so much beside its value."""
+HEADER_BYTES: Final = 100
+"""The objects of a header take about so much."""
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
 _MAGIC: Final = 2
@@ -36,18 +51,33 @@ _NO_RECORD: Final = b"\x01\x01\x00"
 
 def fault_of(batch: bytes | memoryview) -> str | None:
     """Why a batch is not unpacked; None if it is. Batches of formats before 0.11 have no bound."""
+    return examined(batch)[0]
+
+
+def examined(batch: bytes | memoryview) -> tuple[str | None, int]:
+    """Why a batch is not unpacked, and about how many bytes its content has."""
     if len(batch) < _HEAD.size or batch[16] != _MAGIC:
-        return None
+        return None, len(batch)
     head = _HEAD.unpack_from(batch)
     codec, records = head[5] & _CODEC_MASK, head[12]
     if records > MAX_BATCH_RECORDS:
-        return f"a batch of {records} records; at most {MAX_BATCH_RECORDS} are read"
+        return f"a batch of {records} records; at most {MAX_BATCH_RECORDS} are read", 0
     packed = memoryview(batch)[_HEAD.size :]
     limit = min(MAX_BATCH_BYTES, max(SMALL_BYTES, MAX_RATIO * len(packed)))
-    if not codec or _size(codec, packed, limit) <= limit:
-        return None
-    size = f"{limit >> 20} MiB" if limit == MAX_BATCH_BYTES else f"{MAX_RATIO} times its size"
-    return f"a batch of {records} records unpacks to more than {size}; none of them is read"
+    size = _size(codec, packed, limit) if codec else len(packed)
+    if codec and size > limit:
+        told = f"{limit >> 20} MiB" if limit == MAX_BATCH_BYTES else f"{MAX_RATIO} times its size"
+        return f"a batch of {records} records unpacks to more than {told}; none of them is read", 0
+    if size > COUNTED_BYTES and _has_many_headers(_content(codec, packed), records):
+        many = f"more than {MAX_BATCH_HEADERS} headers"
+        return f"a batch of {records} records has {many}; none of them is read", 0
+    return None, size
+
+
+def weight_of(records: Collection[Any], content_bytes: int) -> int:
+    """About how much memory the records of a batch take."""
+    headers = sum(len(one.headers) for one in records if one.headers)
+    return content_bytes + len(records) * RECORD_BYTES + headers * HEADER_BYTES
 
 
 def without_records(batch: bytes | memoryview) -> bytes:
@@ -80,9 +110,8 @@ def _size(codec: int, packed: memoryview, limit: int) -> int:
         if codec == _ZSTD:
             return _zstd_size(packed, limit)
         if codec == _LZ4:
-            return (
-                len(packed) * _MOST_LZ4 if len(packed) * _MOST_LZ4 <= limit else _lz4_size(packed)
-            )
+            most = len(packed) * _MOST_LZ4
+            return most if most <= min(limit, SMALL_BYTES) else _lz4_size(packed)
         return _snappy_size(packed) if codec == _SNAPPY else 0
     except (IndexError, struct.error, zlib.error, zstandard.ZstdError):
         return 0
@@ -145,3 +174,49 @@ def _snappy_length(packed: memoryview, at: int) -> int:
             return found
         at, shift = at + 1, shift + 7
     return found
+
+
+_DECODE: Final = {_GZIP: gzip_decode, _SNAPPY: snappy_decode, _LZ4: lz4_decode, _ZSTD: zstd_decode}
+
+
+def _content(codec: int, packed: memoryview) -> bytes | memoryview:
+    """The records of a batch, whose size is known to be bounded."""
+    if codec not in _DECODE:
+        return packed
+    try:
+        content: bytes = _DECODE[codec](packed)
+    except Exception:  # each codec has errors of its own; the library's reader tells them
+        return b""
+    return content
+
+
+def _has_many_headers(content: bytes | memoryview, records: int) -> bool:
+    """Whether records have more headers than a batch may have together."""
+    at = headers = 0
+    try:
+        for _ in range(records):
+            length, at = _read(content, at)
+            end = at + length
+            at += 1  # attributes
+            for _delta in range(2):
+                at = _read(content, at)[1]
+            for _field in range(2):
+                length, at = _read(content, at)
+                at += max(length, 0)
+            headers += _read(content, at)[0]
+            if headers > MAX_BATCH_HEADERS:
+                return True
+            at = end
+    except IndexError:
+        pass  # damaged: the library's own error says more
+    return False
+
+
+def _read(content: bytes | memoryview, at: int) -> tuple[int, int]:
+    """A number as records have it (zigzag), and the place behind it."""
+    found, shift = content[at] & 0x7F, 7
+    while content[at] > 0x7F:
+        at += 1
+        found |= (content[at] & 0x7F) << shift
+        shift += 7
+    return (found >> 1) ^ -(found & 1), at + 1

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.cluster import ClusterMetadata
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
-from streamproc.kafka.any_headers import read_any_headers
+from streamproc.kafka.any_headers import read_any_records
 from streamproc.kafka.probe import refuse_unreachable, told_by_us
 from streamproc.kafka.python_logins import use_own_logins
 from streamproc.kafka.settings import Broker, settings_of
@@ -34,7 +34,7 @@ def kafka_producer(broker: Broker, **options: Any) -> Any:
 
 def kafka_consumer(broker: Broker, *topics: str, **options: Any) -> Any:
     """A ``KafkaConsumer`` that can read any header."""
-    read_any_headers()
+    read_any_records()
     with told_by_us("kafka"):
         return KafkaConsumer(*topics, **{**_reaching(broker), **options})
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.contracts.topics import TABLE
 from streamproc.core.state.account import Account
 from streamproc.engine.engine import Engine
@@ -99,6 +100,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         input_topics=settings.topics.read,
         commit_interval_seconds=settings.commit_interval_seconds,
         partitions=partitions,
+        max_value_bytes=MAX_RECORD_BYTES,
     )
     metrics = WorkerMetrics(CollectorRegistry())
     register_process(metrics.registry)

@@ -126,6 +126,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_maybe_uncompress", _DefaultRecordBatchPy),
         ("_next_slice", _MemoryRecordsPy),
         ("_consumer_record", fetcher.PartitionRecords),
+        ("_partition_records", fetcher.FetchResult),
         ("_unpack_records", fetcher.PartitionRecords),
     ],
     "recovery": [

@@ -370,9 +370,9 @@ def test_a_marked_consumer_only_is_given_whole_batches(
         batches.append(bytes(builder.build()))
     data = log_of(*batches)
     for first in range(LAST + 1):
-        found = fetched(data, whole_batches.by_batch, first)
+        found = fetched(data, whole_batches.ByBatch(), first)
         assert [one.offset for one in found] == list(range(first, LAST + 1))
-    found = fetched(data, whole_batches.by_batch, 2)
+    found = fetched(data, whole_batches.ByBatch(), 2)
     assert [(one.key, one.value, one.timestamp) for one in found] == [
         (b"k", b"v2", 1002),
         (b"k", b"v3", 1003),
@@ -400,7 +400,7 @@ def test_a_header_name_of_any_bytes_is_read(whole_batches_read: None, codec: int
         batches.append(bytes(builder.build()))
     with pytest.raises(UnicodeDecodeError):
         list(MemoryRecords(batches[1]).next_batch())
-    found = fetched(log_of(*batches), whole_batches.by_batch)
+    found = fetched(log_of(*batches), whole_batches.ByBatch())
     assert [(one.offset, one.value) for one in found] == [
         (offset, b"v%d" % offset) for offset in range(1, LAST + 1)
     ]

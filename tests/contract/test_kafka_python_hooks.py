@@ -126,6 +126,18 @@ def test_header_names_of_any_bytes_are_read_and_written() -> None:
     )
 
 
+def test_a_poll_takes_records_in_the_places_where_they_are_counted() -> None:
+    """What the bound of a poll in any_headers.py rests on; a unit test shows that it holds."""
+    polled = inspect.getsource(fetcher.Fetcher.fetched_records)
+    assert "while records_remaining > 0:" in polled
+    assert "records_remaining -= self._append(drained," in polled
+    assert "self.PartitionRecords(" in inspect.getsource(fetcher.Fetcher._parse_fetched_data)
+    took = inspect.getsource(fetcher.Fetcher.PartitionRecords.__mro__[-2].take)
+    assert "itertools.islice(self.record_iterator, 0, n)" in took
+    assert "self._maybe_raise_next_inline_exception()" in took
+    assert "self._next_inline_exception = e" in took
+
+
 def test_the_places_where_batches_are_put_exist() -> None:
     accumulator = RecordAccumulator()
     place = TopicPartition("t", 0)

@@ -163,6 +163,7 @@ class BatchConsumer(driver.Consumer):
             return await self._fetch(active_partitions, timeout)
 
     async def _fetch(self, active_partitions: Any, timeout: float) -> Any:
+        self._thread.mark.begin_poll()
         try:
             fetched = await super()._getmany(active_partitions, min(timeout, PATIENCE_SECONDS))
         except FORBIDDEN as error:
@@ -174,7 +175,9 @@ class BatchConsumer(driver.Consumer):
             self._intake(tp).is_read_out = self._thread.is_read_out(tp)
         return {
             tp: self._intake(tp).chunks(
-                list(chain.from_iterable(one.records for one in batches)), size
+                list(chain.from_iterable(one.records for one in batches)),
+                size,
+                sum(one.weight for one in batches),
             )
             for tp, batches in fetched.items()
             if batches and await self._goes_on(tp, batches[0].asked_offset)

@@ -35,16 +35,18 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         """Ranges at the end of fetches that have no record to deliver."""
         self.missing: deque[Range] = deque()
         """Offsets that are missing in the log."""
+        self.mark = ByBatch(
+            lambda *passed: self.passed.append(passed),
+            lambda *missing: self.missing.append(missing),
+            self.app.engine.settings.max_value_bytes,
+        )
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A billing system can write its events in transactions. Events of aborted transactions must
         # not count. Faust reads this way only with its own exactly_once, which is not used here.
         consumer._isolation_level = "read_committed"
-        consumer._key_deserializer = ByBatch(
-            lambda *passed: self.passed.append(passed),
-            lambda *missing: self.missing.append(missing),
-        )
+        consumer._key_deserializer = self.mark
         # Faust waits 1.5 s. A real broker answers as soon as there is a record, but the embedded
         # broker always waits the whole time.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streamproc.engine.cluster import FetchedBatch, Place
-from streamproc.engine.faust.whole_batches import ByBatch, by_batch, read_whole_batches
+from streamproc.engine.faust.whole_batches import ByBatch, read_whole_batches
 from streamproc.kafka.aio_clients import aio_consumer
 from streamproc.kafka.settings import Broker
 
@@ -30,10 +30,11 @@ def committed_consumer(broker: Broker, **settings: Any) -> Any:
 class BatchReader:
     """A reader on such a consumer: it reads in batches."""
 
-    def __init__(self, broker: Broker, mark: ByBatch = by_batch) -> None:
+    def __init__(self, broker: Broker, mark: ByBatch | None = None) -> None:
         """``mark`` gets the offsets that have no record."""
         read_whole_batches()
-        self._consumer = committed_consumer(broker, key_deserializer=mark)
+        self._mark = ByBatch() if mark is None else mark
+        self._consumer = committed_consumer(broker, key_deserializer=self._mark)
 
     async def start(self) -> None:
         """Connect to the brokers."""
@@ -69,6 +70,7 @@ class BatchReader:
     async def getmany(self, timeout_ms: int) -> Mapping[Place, list[FetchedBatch]]:
         """The batches that arrive within the timeout; possibly none."""
         found: Mapping[Place, list[FetchedBatch]]
+        self._mark.begin_poll()
         found = await self._consumer.getmany(timeout_ms=timeout_ms)
         return found
 

@@ -15,6 +15,7 @@ write any bytes there, and one such record would stop its partition for ever. Su
 again by aiokafka's reader in Python, with those bytes as backslash escapes.
 
 A batch that unpacks to too much is not read. One :class:`UnreadBatch` stands for all its records.
+A poll takes no further batch if the records of the present ones take much memory.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 from streamproc.engine.cluster import FetchedBatch, UnreadBatch
-from streamproc.kafka.batch_bounds import fault_of
+from streamproc.kafka.batch_bounds import MAX_POLL_BYTES, examined, weight_of
 
 Passed = Callable[[Any, int, int], None]
 """Called with a topic partition and a range of its offsets (first, next) without records."""
@@ -44,21 +45,30 @@ class ByBatch:
     Both callbacks are called in the thread of the client, while a fetch is read.
     """
 
-    def __init__(self, passed: Passed = _told_nobody, missing: Passed = _told_nobody) -> None:
+    def __init__(
+        self,
+        passed: Passed = _told_nobody,
+        missing: Passed = _told_nobody,
+        max_value_bytes: int | None = None,
+    ) -> None:
         """``passed`` gets the range after the last record of a fetch in which there is nothing to
         deliver.
 
-        ``missing`` gets offsets that are missing in the log.
+        ``missing`` gets offsets that are missing in the log. In place of a record with a larger
+        value than ``max_value_bytes`` there is an :class:`UnreadBatch`.
         """
         self.passed = passed
         self.missing = missing
+        self.max_value_bytes = max_value_bytes
+        self.room = MAX_POLL_BYTES
+        """The memory that further records of this poll may take."""
+
+    def begin_poll(self) -> None:
+        """The next poll has all room again."""
+        self.room = MAX_POLL_BYTES
 
     def __call__(self, data: Any) -> Any:
         return data
-
-
-by_batch = ByBatch()
-"""The mark of a consumer that does not need to know which offsets have no record."""
 
 
 class BatchedPartition(fetcher.PartitionRecords):
@@ -75,6 +85,7 @@ class BatchedPartition(fetcher.PartitionRecords):
     ) -> None:
         super().__init__(tp, records, aborted, offset, key_deserializer, *args)
         self._pass_by = None
+        self.mark = key_deserializer if isinstance(key_deserializer, ByBatch) else None
         if isinstance(key_deserializer, ByBatch):
             self._pass_by = partial(key_deserializer.passed, tp)
             self._records = _Batches(records.data, offset, partial(key_deserializer.missing, tp))
@@ -96,7 +107,39 @@ class BatchedPartition(fetcher.PartitionRecords):
         if records[0].offset < first:
             records = [record for record in records if record.offset >= first]
         self._first = whole.offset + 1
-        return FetchedBatch(first, records)
+        weight = weight_of(records, whole.content_bytes)
+        if self.mark is not None:
+            self.mark.room -= weight
+            most = self.mark.max_value_bytes
+            if most is not None and whole.content_bytes > most:
+                records = [_bounded(one, most) for one in records]
+        return FetchedBatch(first, records, weight)
+
+
+def _bounded(record: Any, max_value_bytes: int) -> Any:
+    size = len(record.value or b"")
+    if size <= max_value_bytes:
+        return record
+    # It would wait in memory for nothing: whoever applies it would only reject it.
+    fault = f"{size} bytes, at most {max_value_bytes} are read"
+    return UnreadBatch(record.offset, record.timestamp, fault)
+
+
+class BoundedFetch(fetcher.FetchResult):
+    """An answer of the broker, of which a poll takes no more than it has room for."""
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        """The next batches, or records; the rest stays for the next poll."""
+        mark = self._partition_records.mark if self.has_more() else None
+        if mark is None:
+            return list(super().getall(max_records))
+        found: list[Any] = []
+        while mark.room > 0 and self.has_more() and len(found) != max_records:
+            one = super().getall(1)
+            if not one:
+                break
+            found += one
+        return found
 
 
 class RecordsAndBytes(MemoryRecords):
@@ -151,10 +194,10 @@ class _Batch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[_WholeBatch]:
-        fault = fault_of(self._kept)
+        fault, size = examined(self._kept)
         if fault is not None:
             last = self._batch.next_offset - 1
-            yield _WholeBatch([UnreadBatch(last, self._batch.max_timestamp, fault)])
+            yield _WholeBatch([UnreadBatch(last, self._batch.max_timestamp, fault)], size)
             return
         try:
             records = list(self._batch)
@@ -162,7 +205,7 @@ class _Batch:
             records = list(_EscapingBatch(self._kept))
         self._tell_missing(records)
         if records:
-            yield _WholeBatch(records)
+            yield _WholeBatch(records, size)
 
     def _tell_missing(self, records: list[Any]) -> None:
         """A compacted batch keeps its range of offsets, but only some of its records."""
@@ -182,8 +225,9 @@ class _WholeBatch:
     """The records of a batch. Its offset is the last one, because the next fetch begins after
     it."""
 
-    def __init__(self, records: list[Any]) -> None:
+    def __init__(self, records: list[Any], content_bytes: int) -> None:
         self.records = records
+        self.content_bytes = content_bytes
         self.offset: int = records[-1].offset
 
 
@@ -207,6 +251,7 @@ class _Escaping(bytearray):
 
 
 def read_whole_batches() -> None:
-    """Switch this on for every consumer of the process that :func:`by_batch` marks; idempotent."""
+    """Switch this on for every consumer of the process that :class:`ByBatch` marks; idempotent."""
     fetcher.PartitionRecords = BatchedPartition
+    fetcher.FetchResult = BoundedFetch
     fetcher.MemoryRecords = RecordsAndBytes
