@@ -8,7 +8,7 @@ from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.state.account import Extra
 from streamproc.core.state.effects import Reminder
 from streamproc.core.state.events import ProfileChanged, SmsReceived
-from tests.support.line import Line, day, reminders
+from tests.support.line import Line, day, decisions, reminders
 
 RULES = """
 version: 1
@@ -92,3 +92,27 @@ def test_what_is_remembered_of_it_ends_with_the_pack() -> None:
     assert line.account.extra.ends_told == [("ends", "week#1")]
     line.reach(day(END))
     assert line.account.extra.ends_told == Extra().ends_told
+
+
+def test_a_move_never_makes_the_report_of_an_end_too_late() -> None:
+    """Ten in the morning has been in Shanghai for ten hours, and not yet in New York."""
+    rules = RULES.partition("rules:")[0] + (
+        "rules:\n"
+        "  - {id: ends, kind: before_expiry, days_before: 1, at: '10:00', category: c,"
+        " texts: {en: '{expires}'}}\n"
+        "  - {id: cycle, kind: before_cycle_end, days_before: 1, at: '10:00', category: c,"
+        " texts: {en: '{cycle_end}'}}\n"
+        "  - {id: sum, kind: usage_summary, every: day, at: '10:00', category: c,"
+        " texts: {en: sum}}\n"
+    )
+    line = Line(load_rulebook(rules, "r.yaml"))
+    line.activate(zone="America/New_York", anchor=10)
+    line.top_up(at=2.5, pack="week")
+    line.effects = []
+    line.send(ProfileChanged, 8.5, time_zone="Asia/Shanghai")
+    said = [one.text for one in reminders(line.effects) if one.rule != "sum"]
+    assert sorted(said) == ["2026-01-10 00:00", "2026-01-10 20:00"]
+    assert decisions(line.effects)[-1] == "missed"
+    line.reach(day(12))
+    assert [one.rule for one in reminders(line.effects)].count("ends") == 1
+    assert [one.rule for one in reminders(line.effects)].count("cycle") == 1

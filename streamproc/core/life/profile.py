@@ -4,7 +4,7 @@ A move to another zone neither repeats nor loses occurrences. Four cases:
 
 - An occurrence that was due in the old zone, and that a spread still delays, is sent at the move.
 - A time that is already past in the new zone, and was not yet reached in the old one, is late. The
-  misfire policy of its rule decides.
+  misfire policy of its rule decides; but what announces an end that lies ahead is due now.
 - An occurrence that happened in the old zone does not happen again (``Extra.moves``).
 - The day on which the billing cycle ends stays the same; the cycle ends at its midnight in the new
   zone.
@@ -12,11 +12,14 @@ A move to another zone neither repeats nor loses occurrences. Four cases:
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from streamproc.core.alerts import speakers
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.timed_rules import message_of_due
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.life.ends import note_reached
+from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import (
     MIDNIGHT,
@@ -27,6 +30,7 @@ from streamproc.core.schedule.calendar import (
 )
 from streamproc.core.schedule.choices import timed_rules_of
 from streamproc.core.schedule.occurrences import begun, coming, is_by_clocks, is_of_buckets
+from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import (
     PLAN_KINDS,
     Account,
@@ -89,10 +93,19 @@ def _move(moment: Moment, name: str) -> list[Effect]:
             is_superseded = (
                 rule.misfire == "latest" and not is_of_buckets(rule) and due != passed[-1]
             )
+            if _announces_end(due, account, now_ms):
+                due = replace(due, at_ms=now_ms, planned_ms=now_ms)
             _sort(message_of_due(subscriber, due, now_ms, is_superseded), messages, out)
     if messages:
         out += speakers.submit(moment, messages)
     return out
+
+
+def _announces_end(due: Due, account: Account, now_ms: int) -> bool:
+    """Whether a reminder is about an end that lies ahead, so that it is not too late."""
+    if due.bucket is not None:
+        return due.bucket.expires_ms > now_ms
+    return TIMED_KINDS[due.rule.kind].is_about_losses and account.cycle_end_ms > now_ms
 
 
 def _sort(found: Message | Effect, messages: list[Message], out: list[Effect]) -> None:

@@ -245,13 +245,22 @@ def move(contract: Contract, zone: str, now_ms: int, rules: Rulebook) -> None:
         passed = _until(contract, rule, now_ms - LONG_MS, now_ms)
         for timer in passed:
             late_ms = now_ms - timer.sent
-            if late_ms > rule.misfire_grace_ms or now_ms >= timer.planned + rule.ttl_ms:
+            if _ends_later(contract, timer, now_ms):
+                late.append(said_by(timer._replace(sent=now_ms)))
+            elif late_ms > rule.misfire_grace_ms or now_ms >= timer.planned + rule.ttl_ms:
                 contract.outcome.audit["missed"] += 1
             elif rule.misfire == "latest" and timer.bucket is None and timer is not passed[-1]:
                 contract.outcome.audit["superseded"] += 1
             else:
                 late.append(said_by(timer))
     contract.gate.offer(late, now_ms, rules)
+
+
+def _ends_later(contract: Contract, timer: Timer, now_ms: int) -> bool:
+    """Whether it says of an end that is still to come."""
+    if timer.bucket is not None:
+        return bool(timer.bucket["ends_ms"] > now_ms)
+    return timer.rule.kind == "before_cycle_end" and contract.end_ms > now_ms
 
 
 def _by_clocks(contract: Contract, rules: Rulebook) -> list[TimedRule]:
