@@ -32,8 +32,8 @@ class HealthCounts(Protocol):
     def connection_lost(self, gateway: str) -> None:
         """A gateway is without connection."""
 
-    def stalled(self, is_stalled: bool) -> None:
-        """Nothing is sent though messages are due, or that is over."""
+    def stalled(self, lanes: int, is_new: bool) -> None:
+        """In so many lanes nothing is sent though messages are due: one more, or one less."""
 
 
 class DispatchHealth:
@@ -51,15 +51,15 @@ class DispatchHealth:
         """The last reason of each gateway's failures."""
         self._letters: Counter[str] = Counter()
         self._letters_told_ms: int | None = None
-        self._sent_ms: int | None = None
-        """When a gateway last took a message, or refused one for good; or the first check."""
-        self._stalled_ms: int | None = None
+        self._sent_ms: dict[int, int] = {}
+        """By lane: when a gateway last took a message, or refused one for good, or none was due."""
+        self._stalled_ms: dict[int, int] = {}
 
-    def answered(self, gateway: str, outcome: Outcome, now_ms: int) -> None:
-        """A gateway answered, or the time for it is over."""
+    def answered(self, gateway: str, lane: int, outcome: Outcome, now_ms: int) -> None:
+        """A gateway answered about a message of a lane, or the time for it is over."""
         is_for_good = isinstance(outcome, Refused) and outcome.error is ErrorClass.PERMANENT
         if isinstance(outcome, Accepted) or is_for_good:
-            self._sent_ms = now_ms  # it takes messages, whatever it says of this one
+            self._sent_ms[lane] = now_ms  # it takes messages, whatever it says of this one
         elif isinstance(outcome, Refused):
             self._refusals[gateway] = f"{outcome.error}: {outcome.code}"
         else:
@@ -131,27 +131,40 @@ class DispatchHealth:
         self._letters.clear()
 
     def _check_stall(self, desk: Desk, now_ms: int) -> None:
-        if self._sent_ms is None:
-            self._sent_ms = now_ms
-        if self._stalled_ms is None and now_ms - self._sent_ms < self._stall_ms:
+        lanes = range(len(desk.lanes))
+        sent_ms = {lane: self._sent_ms.setdefault(lane, now_ms) for lane in lanes}
+        if not self._stalled_ms and now_ms - min(sent_ms.values()) < self._stall_ms:
             return  # it sends: not worth a look at every message
-        due, oldest_ms = _due(desk, now_ms)
-        silent_ms = now_ms - max(self._sent_ms, oldest_ms)
-        is_stalled = bool(due) and silent_ms >= self._stall_ms
-        if is_stalled and self._stalled_ms is None:
-            self._stalled_ms = now_ms - silent_ms
-            self._counts.stalled(True)
-            log.error(
-                "nothing is sent though messages are due",
-                seconds=_seconds(silent_ms),
-                due=due,
-                gateways="; ".join(self._state_of(line) for line in desk.router.lines.values()),
-            )
-        elif not is_stalled and self._stalled_ms is not None:
-            seconds = _seconds(now_ms - self._stalled_ms)
-            self._stalled_ms = None
-            self._counts.stalled(False)
-            log.info("messages are sent again", after_seconds=seconds, due=due)
+        due = _due(desk, now_ms)
+        for lane in lanes:
+            if lane not in due:
+                self._sent_ms[lane] = now_ms
+            count, oldest_ms = due.get(lane, (0, now_ms))
+            silent_ms = now_ms - max(sent_ms[lane], oldest_ms)
+            is_stalled = count > 0 and silent_ms >= self._stall_ms
+            if is_stalled and lane not in self._stalled_ms:
+                self._stalled_ms[lane] = now_ms - silent_ms
+                self._counts.stalled(len(self._stalled_ms), is_new=True)
+                log.error(
+                    "nothing is sent though messages are due",
+                    lane=desk.lanes[lane].name,
+                    seconds=_seconds(silent_ms),
+                    due=count,
+                    gateways="; ".join(
+                        self._state_of(line)
+                        for line in desk.router.lines.values()
+                        if lane in line.lanes
+                    ),
+                )
+            elif not is_stalled and lane in self._stalled_ms:
+                seconds = _seconds(now_ms - self._stalled_ms.pop(lane))
+                self._counts.stalled(len(self._stalled_ms), is_new=False)
+                log.info(
+                    "messages are sent again",
+                    lane=desk.lanes[lane].name,
+                    after_seconds=seconds,
+                    due=count,
+                )
 
     def _state_of(self, line: GatewayLine) -> str:
         """A gateway in words."""
@@ -167,17 +180,17 @@ class DispatchHealth:
         return f"{line.name}: {', '.join(words) or 'nothing known'}"
 
 
-def _due(desk: Desk, now_ms: int) -> tuple[int, int]:
-    """Messages that are due or with a gateway, and since when the oldest is; now if there are
-    none."""
-    count, oldest_ms = 0, now_ms
+def _due(desk: Desk, now_ms: int) -> dict[int, tuple[int, int]]:
+    """By lane: messages that are due or with a gateway, and since when the oldest is. Lanes without
+    one are left out."""
+    found: dict[int, tuple[int, int]] = {}
     for ledger in desk.ledgers.values():
         for message in ledger.messages.values():
             due_ms = max(to_ms(message.reminder.not_before), message.origin.timestamp_ms)
             if due_ms <= now_ms:
-                count += 1
-                oldest_ms = min(oldest_ms, due_ms)
-    return count, oldest_ms
+                count, oldest_ms = found.get(message.lane, (0, due_ms))
+                found[message.lane] = count + 1, min(oldest_ms, due_ms)
+    return found
 
 
 def _seconds(time_ms: int) -> float:

@@ -30,7 +30,7 @@ class Observer(Protocol):
     def commit_failed(self) -> None:
         """A transaction failed. It will be tried again."""
 
-    def answered(self, gateway: str, outcome: Outcome, seconds: float) -> None:
+    def answered(self, gateway: str, lane: int, outcome: Outcome, seconds: float) -> None:
         """A gateway answered, or its time is over."""
 
 
@@ -65,20 +65,20 @@ class DispatchObserver:
     def commit_failed(self) -> None:
         self._metrics.commits_failed.inc()
 
-    def answered(self, gateway: str, outcome: Outcome, seconds: float) -> None:
+    def answered(self, gateway: str, lane: int, outcome: Outcome, seconds: float) -> None:
         answer = "accepted" if isinstance(outcome, Accepted) else "unknown"
         if isinstance(outcome, Refused):
             answer = outcome.error.value
         self._metrics.submits.labels(gateway, answer).inc()
         self._metrics.submit_seconds.labels(gateway).observe(seconds)
-        self.health.answered(gateway, outcome, self._now_ms())
+        self.health.answered(gateway, lane, outcome, self._now_ms())
 
     def connection_lost(self, gateway: str) -> None:
         self._metrics.connections_lost.labels(gateway).inc()
 
-    def stalled(self, is_stalled: bool) -> None:
-        self._metrics.stalled.set(int(is_stalled))
-        if is_stalled:
+    def stalled(self, lanes: int, is_new: bool) -> None:
+        self._metrics.stalled.set(int(lanes > 0))
+        if is_new:
             self._metrics.stalls.inc()
 
     def overdue(self, gateway: str) -> None:

@@ -327,7 +327,8 @@ class Runner:
                 "a gateway failed with an exception", gateway=message.gateway, id=message.id
             )
             outcome = Unknown(f"gateway_bug_{type(error).__name__}")
-        self._observer.answered(message.gateway, outcome, time.perf_counter() - began)
+        took = time.perf_counter() - began
+        self._observer.answered(message.gateway, message.lane, outcome, took)
         self.desk.settle(message, outcome, self._now_ms())
         self._owner.answered()
         self._poke.set()

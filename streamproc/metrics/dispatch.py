@@ -128,7 +128,7 @@ class DispatchMetrics(Metrics):
         )
         self.stalled = self.gauge(
             "streamproc_dispatch_stalled_state",
-            "1 while nothing is sent though messages are due, else 0.",
+            "1 while nothing of a lane is sent though messages are due, else 0.",
         )
         self.commits_failed = self.counter(
             "streamproc_dispatch_transactions_failed_total",

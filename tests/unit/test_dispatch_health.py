@@ -16,6 +16,7 @@ from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.health import QUIET_MS
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Refused
 from streamproc.dispatch.observing import DispatchObserver
+from streamproc.dispatch.router import GatewayLine
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.metrics.dispatch import DispatchMetrics
 from tests.support.desk import Table, line, reminder
@@ -28,26 +29,27 @@ WRONG = Refused(ErrorClass.PERMANENT, "ESME_RINVDSTADR")
 class Watched:
     """A desk with its health, looked at once a second."""
 
-    def __init__(self, **fields: Any) -> None:
-        self.table = Table(line(**fields))
+    def __init__(self, *lines: GatewayLine, **fields: Any) -> None:
+        self.table = Table(*lines or (line(**fields),))
         self.registry = CollectorRegistry()
         observer = DispatchObserver(DispatchMetrics(self.registry), stall_seconds=STALL_MS / 1000)
         self.health = observer.health
         self.said: list[Any] = []
 
-    def seconds(self, count: int, outcome: Outcome | None = None) -> None:
-        """Let time pass; every message that goes gets this answer, or none."""
+    def seconds(self, count: int, outcome: Outcome | None = None, **of: Outcome) -> None:
+        """Let time pass; every message that goes gets this answer (of its gateway), or none."""
         with capture_logs() as logs:
             for _ in range(count):
                 for message in self.table.step(1_000):
-                    if outcome is not None:
-                        self.answer(message, outcome)
+                    answer = of.get(message.gateway, outcome)
+                    if answer is not None:
+                        self.answer(message, answer)
                 self.health.check(self.table.desk, self.table.now_ms)
         self.said += logs
 
     def answer(self, message: Any, outcome: Outcome) -> None:
         table = self.table
-        self.health.answered(message.gateway, outcome, table.now_ms)
+        self.health.answered(message.gateway, message.lane, outcome, table.now_ms)
         table.desk.settle(message, outcome, table.now_ms)
         batch = table.desk.ledgers[0].untaken
         self.health.committed(batch)
@@ -136,6 +138,44 @@ def test_what_is_sent_again_after_a_stall_is_told() -> None:
         "messages are sent again",
     ]
     assert watched.count("stalled_state") == 0
+
+
+def test_a_lane_that_stands_still_beside_one_that_flows_is_told() -> None:
+    """Throttling opens no breaker, and the other gateway sends all the time."""
+    urgent, bulk = line("urgent", lanes=frozenset({0})), line("bulk", lanes=frozenset({1}))
+    watched = Watched(urgent, bulk)
+    watched.table.put(reminder(1))
+    for number in range(2, 2 * STALL_MS // 1000):
+        watched.table.put(reminder(number, f"86138{number:08}", kind="usage_summary"))
+        watched.seconds(1, urgent=Refused(ErrorClass.THROTTLED, "http_429"), bulk=Accepted())
+
+    assert watched.events() == ["nothing is sent though messages are due"]
+    assert (watched.said[0]["lane"], watched.said[0]["due"]) == ("urgent", 1)
+    assert watched.said[0]["gateways"].startswith("urgent: ")
+    assert "http_429" in watched.said[0]["gateways"]
+    assert "bulk" not in watched.said[0]["gateways"]
+    assert watched.count("stalled_state") == 1
+    watched.seconds(STALL_MS // 1000, Accepted())
+    assert watched.events()[1:] == ["messages are sent again"]
+    assert watched.count("stalled_state") == 0
+
+
+def test_breakers_of_two_gateways_are_told_apart() -> None:
+    breakers = [Breaker(failures=2, open_ms=20_000, max_open_ms=20_000) for _ in range(2)]
+    first, second = (
+        line(name, breaker=one) for name, one in zip(("a", "b"), breakers, strict=True)
+    )
+    watched = Watched(first, second)
+    watched.table.put(*(reminder(n, f"86138000000{n:02}") for n in range(1, 4)))
+    watched.seconds(8, a=BUSY, b=Refused(ErrorClass.UNREACHABLE, "ClientConnectorError"))
+    watched.seconds(60, a=Refused(ErrorClass.TRANSIENT, "http_503"), b=Accepted())
+    watched.table.put(reminder(9))
+    watched.seconds(60, Accepted())
+
+    told = [(one["event"].rpartition(" ")[2], one["gateway"]) for one in watched.said]
+    assert told == [("open", "a"), ("open", "b"), ("closed", "b"), ("closed", "a")]
+    assert watched.said[0]["reason"] == "transient: ESME_RSYSERR"
+    assert watched.said[1]["reason"] == "unreachable: ClientConnectorError"
 
 
 def test_a_slow_gateway_and_an_idle_one_are_no_stall() -> None:

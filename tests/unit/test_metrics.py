@@ -245,7 +245,7 @@ def test_receipts_and_dead_letters_count_when_they_are_committed() -> None:
 def test_answers_are_counted_as_what_they_are() -> None:
     counted = Counted()
     for outcome in (Accepted(), Unknown("lost"), Refused(ErrorClass.THROTTLED, "x"), Accepted()):
-        counted.observer.answered("main", outcome, 0.02)
+        counted.observer.answered("main", 0, outcome, 0.02)
 
     assert counted.values("submits_total") == {
         ("main", "accepted"): 2,
