@@ -73,7 +73,21 @@ def write_private(path: Path, content: bytes) -> None:
     _replace(path, content, is_durable=True)
 
 
+def refuse_special(path: Path) -> None:
+    """Raise :class:`LinkError` if a new file must not take this place: it holds a link or a device.
+
+    A rename would put the file there, and ``/dev/null`` would be one.
+    """
+    with suppress(FileNotFoundError):
+        held = os.lstat(path).st_mode
+        if stat.S_ISLNK(held):
+            raise LinkError(f"{path} is a symbolic link; give the file itself")
+        if not stat.S_ISREG(held):
+            raise LinkError(f"{path} is not a regular file; give another name")
+
+
 def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
+    refuse_special(path)
     temporary = path.with_name(f".{path.name}.new")
     # What a crash left, or what somebody else put there, is not written to.
     temporary.unlink(missing_ok=True)

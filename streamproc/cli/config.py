@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamproc.cli.configuration.defaults import DEFAULT_FILE, VARIABLE, ConfigFile, file_in_use
+from streamproc.cli.printing import echo
 from streamproc.cli.values import FilePath
 from streamproc.printable import printable, printable_lines
 
@@ -56,7 +57,7 @@ def check(context: click.Context, file: Path | None) -> None:
     if found:
         context.exit(1)
     assert config_file.checked is not None
-    click.echo(f"{config_file.path}: good, {len(config_file.checked.values)} settings")
+    echo(f"{config_file.path}: good, {len(config_file.checked.values)} settings")
 
 
 @config.command(
@@ -132,7 +133,7 @@ def _as_json(file: ConfigFile, found: list[Effective]) -> dict[str, Any]:
 
 
 def _print(file: ConfigFile, found: list[Effective], is_one: bool) -> None:
-    click.echo(f"file: {file.path or 'none'}")
+    echo(f"file: {file.path or 'none'}")
     rows: dict[tuple[str, str, str], None] = {}
     for one in found:
         # The many options of a connection say something only if they are set.

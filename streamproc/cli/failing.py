@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -11,6 +12,9 @@ from click.core import ParameterSource
 from streamproc.cli.configuration.defaults import HELP_IS_ASKED, make_configurable
 from streamproc.errors import StreamprocError
 from streamproc.printable import printable, printable_lines
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a file that has no name here: the one to which the output goes."""
 
 
 class CommandGroup(click.Group):
@@ -50,6 +54,9 @@ class CommandGroup(click.Group):
         except OSError as error:
             # The error is about a file that the user gave. An error without a file name is a bug of
             # streamproc, or its place reports it.
+            if error.filename is None and error.errno in NO_ROOM:
+                line = f"the output cannot be written: {error.strerror}"
+                raise click.ClickException(line) from error
             if error.filename is None or error.strerror is None:
                 raise
             raise click.ClickException(printable(f"{error.filename}: {error.strerror}")) from error

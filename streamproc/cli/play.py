@@ -17,6 +17,7 @@ from streamproc.cli.file_options import (
     reading_of,
     tell_others,
 )
+from streamproc.cli.printing import echo
 from streamproc.cli.regions import STDIN, Subscribers, asked_for, each_once, refuse_second_reader
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.values import FilePath
@@ -203,7 +204,7 @@ def _tell_rejected(played: Played, rules: Rulebook) -> None:
     rejects = played.rejects()
     for line, reject in rejects[:SHOWN_BAD]:
         told = reject_words(reject, line.event, rules)
-        click.echo(f"{line.file}:{line.number}: rejected: {told}", err=True)
+        echo(f"{line.file}:{line.number}: rejected: {told}", err=True)
     if len(rejects) > SHOWN_BAD:
         click.echo(f"{len(rejects) - SHOWN_BAD:,} more rejected events", err=True)
 

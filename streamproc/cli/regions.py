@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import click
 
+from streamproc.cli.values import refuse_broken_text
+
 STDIN: Final = "-"
 _READ_BY: Final = "streamproc.stdin_is_read_by"
 
@@ -61,6 +63,9 @@ class Subscribers(click.ParamType):
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 self.fail(f"cannot read {value[1:]}: {reason}", param, ctx)
         else:
+            text = value
+        refuse_broken_text(self, text, param, ctx)
+        if text is value:
             return (value,)
         return tuple(line.strip() for line in text.splitlines() if line.strip())
 
@@ -75,7 +80,7 @@ class Subscribers(click.ParamType):
         try:
             return sys.stdin.read().removeprefix("\ufeff")
         except UnicodeDecodeError:
-            self.fail("standard input is not UTF-8 text", param, ctx)
+            self.fail("it has bytes that are not UTF-8", param, ctx)
 
 
 def each_once(

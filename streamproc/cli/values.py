@@ -39,6 +39,23 @@ class FilePath(click.Path):
         return str(folder / text) if text else text
 
 
+def refuse_broken_text(
+    kind: click.ParamType, text: str, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    """Refuse bytes that are not UTF-8, which Python passes on as halves of characters."""
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        kind.fail("it has bytes that are not UTF-8", param, ctx)
+
+
+class Text(click.types.StringParamType):
+    """Any text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        refuse_broken_text(self, found, param, ctx)
+        return found
+
+
 class Addresses(click.ParamType):
     """HOST:PORT of one or more brokers, separated by commas; the port may be left out."""
 

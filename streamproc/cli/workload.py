@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import events_option
 from streamproc.cli.values import Count, FilePath, Number
@@ -155,14 +156,16 @@ def workload(
         ) as producer:
             written = _to_kafka(producer, records, clocks, rate)
     seconds = time.monotonic() - began
-    click.echo(f"{written:,} records to {place} in {seconds:.1f} s ({written / seconds:,.0f}/s)")
+    echo(f"{written:,} records to {place} in {seconds:.1f} s ({written / seconds:,.0f}/s)")
 
 
 def _to_file(
     path: Path, records: Iterable[WorkloadRecord], clocks: Iterable[tuple[int, WorkloadRecord]]
 ) -> int:
     from streamproc.kafka.recording import LogRecord, RecordingWriter
+    from streamproc.private_files import refuse_special
 
+    refuse_special(path)
     # It has another name until it is complete, so that nobody uses half a month by mistake.
     partial = path.with_name(f".part-{path.name}")
     with RecordingWriter(partial) as writer:

@@ -59,7 +59,7 @@ def test_a_dash_is_standard_input_and_a_name_after_an_at_sign_a_file(tmp_path: P
         (("-",), "a\nb\n", "2 lines instead of one"),
         (("-", "--member", "-"), "a\n", "standard input is read for"),
         (("-", "-"), "a\n", "cannot both be standard input; use @FILE"),
-        (("-",), b"\xff\xfe", "standard input is not UTF-8 text"),
+        (("-",), b"\xff\xfe", "it has bytes that are not UTF-8"),
         (("@/no/such/file",), "", "cannot read /no/such/file: No such file"),
     ],
 )

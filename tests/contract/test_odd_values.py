@@ -7,6 +7,8 @@ libraries fail at once, so a value that is refused before that is refused by the
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -78,7 +80,7 @@ ODD = (
     *("", " ", "-1", "0", "9", "99999999999999999999", "1e400", "nan", "inf", "-inf"),
     *("nosuch", "a:b:c", "+8613800000001", "a\0b", "ü💥", "/", "/nosuch/dir/file", ".", "../.."),
     *("1.5h", "9999999d", "2026-02-30T00:00:00Z", "9999-12-31T23:59:59Z", "x" * 300, "%s{0}$x"),
-    *("0001-01-01T00:00:00+14:00", "-", "٣"),
+    *("0001-01-01T00:00:00+14:00", "-", "٣", "\udcff"),
 )
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -250,6 +252,29 @@ def test_what_is_missing_is_one_line(words: list[str]) -> None:
 
     assert result.exit_code == 2
     assert trouble_with(result) == ""
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "streamproc", "rules", "pack", "china"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", [["explain", "-"], ["verify", "--subscriber", "-"]])
+def test_standard_input_that_is_not_text_is_one_line(words: list[str]) -> None:
+    # So it is read where the locale is C: the bytes pass as halves of characters.
+    broken = b"\xff\xfe".decode("utf-8", "surrogateescape").encode("utf-8", "surrogatepass")
+    for given in (b"\xff\xfe", broken):
+        result = CliRunner().invoke(main, [*words, *BROKER], input=given)
+        assert result.exit_code == 2, result.output
+        assert "it has bytes that are not UTF-8" in result.output.splitlines()[-1]
 
 
 # Values that would do harm where a broker answers are refused before one is asked.

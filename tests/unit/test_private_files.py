@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from structlog.testing import capture_logs
 
+from streamproc.cli import main
 from streamproc.kafka.recording import LogRecord, RecordingWriter
 from streamproc.private_files import (
     LinkError,
@@ -107,6 +109,23 @@ def test_a_link_is_not_followed(mode: str, tmp_path: Path) -> None:
     replace_private(tmp_path / "state", b"new")
     assert secret.read_bytes() == b"kept"
     assert (tmp_path / "state").read_bytes() == b"new"
+
+
+def test_a_new_file_takes_the_place_of_a_file_alone(tmp_path: Path) -> None:
+    """A rename onto /dev/null would make a file of it."""
+    others, link, pipe = tmp_path / "others", tmp_path / "link", tmp_path / "pipe"
+    others.write_bytes(b"kept")
+    link.symlink_to(others)
+    os.mkfifo(pipe)
+    for place, problem in ((link, "is a symbolic link"), (pipe, "is not a regular file")):
+        with pytest.raises(LinkError, match=problem):
+            replace_private(place, b"new")
+        done = CliRunner().invoke(main, ["workload", "--events", "5", "--out", str(place)])
+        assert (done.exit_code, problem in done.output) == (1, True), done.output
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert others.read_bytes() == b"kept"
+    assert sorted(tmp_path.iterdir()) == [link, others, pipe]
 
 
 def test_what_others_may_read_already_is_told_once_and_left_as_it_is(tmp_path: Path) -> None:

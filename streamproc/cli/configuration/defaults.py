@@ -25,7 +25,7 @@ from streamproc.cli.configuration.settings import (
     settings_of,
 )
 from streamproc.cli.shared_options import PREFIX
-from streamproc.cli.values import FilePath
+from streamproc.cli.values import FilePath, Text
 
 DEFAULT_FILE = "streamproc.toml"
 VARIABLE = f"{PREFIX}CONFIG"
@@ -180,10 +180,15 @@ def _refuse(ctx: click.Context, _option: click.Parameter, path: Path | None) -> 
 
 
 def make_configurable(command: click.Command, path: Place) -> None:
-    """Name the variables of the options of a command and of the commands in it, and add
-    ``--config``."""
+    """Name the variables of the options of a command and of the commands in it, add ``--config``,
+    and refuse text that no output could show."""
     has_options = any(True for _ in settings_of(command, path))
     for inner_path, inner in commands_in(command, path):
+        for param in inner.params:
+            # An argument may be a file, whose name can have any bytes.
+            is_option = isinstance(param, click.Option)
+            if is_option and type(param.type) is click.types.StringParamType:
+                param.type = Text()
         for setting in settings_of(inner, inner_path):
             setting.option.envvar = list(setting.option_variables)
         # A group reads its own options before those of the commands in it: there, the name of a
