@@ -19,6 +19,7 @@ from streamproc.core.state.events import (
     AccountActivated,
     SmsReceived,
     SubscriberEvent,
+    ToppedUp,
     UsageRecorded,
 )
 from streamproc.engine.faust.producer import BATCH_BYTES
@@ -239,6 +240,31 @@ def test_both_computations_apply_forwarded_records_with_the_same_bytes() -> None
                 d.commit()
             found.append(d.everything())
     assert all(one == found[0] for one in found)
+
+
+@pytest.mark.parametrize("native", NATIVES)
+def test_reminders_of_forwarded_records_that_arrive_at_once_have_ids_of_their_own(
+    native: Native,
+) -> None:
+    """The clock of their right partition is ahead, so all of them arrive at the same instant."""
+    with forwarding(native, clock="event") as d:
+        activated(d)
+        for hour in range(3):
+            d.now_ms = START_MS + hour * 3_600_000
+            if hour:
+                top_up = ToppedUp(f"t{hour}", "crm", ALICE, d.now, granted_bytes=GB)
+                d.send_event(top_up, partition=WRONG)
+            event = UsageRecorded(f"u{hour}", "ocs", ALICE, d.now, total_bytes=6 * GB)
+            d.send_event(event, partition=WRONG)
+        tick = b'{"type":"clock.advanced","id":"c","source":"replay","time":"2026-01-06T00:00:00Z"}'
+        d.pipe(None, tick, partition=RIGHT, timestamp_ms=START_MS + DAY)
+        for _ in range(2):
+            d.process()
+            d.commit()
+
+        costs = [one for one in d.reminders() if one.kind == "overage_started"]
+        assert [to_ms(one.as_of) for one in costs] == [START_MS + DAY] * 3
+        assert len({one.id for one in costs}) == 3
 
 
 def test_every_kind_of_event_and_envelope_is_taken_over() -> None:

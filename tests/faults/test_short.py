@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from streamproc.worker.settings import WrongPartition
 from tests.faults.brokers import Single
 from tests.faults.kind import KINDS, Parameters
 from tests.faults.lab import Lab  # noqa: F401 - registers the kinds
@@ -120,21 +121,28 @@ def test_standbys_take_over_warm_and_lose_nothing(cluster: Single, tmp_path: Pat
         assert life.check() == []
 
 
+CRASH = ("crash_at_step", {"slot": 1, "at": "commit:5:7:2"})
+KILL = ("kill", {"slot": 0, "down_seconds": 0.5})
+
+
 @pytest.mark.timeout(240)
-def test_a_load_in_wrong_partitions_is_refused_exactly(cluster: Single, tmp_path: Path) -> None:
-    """A producer with librdkafka's default partitioner, and workers that are killed. The lab
-    itself, and tests/integration/test_wrong_partition.py, forward such records, too."""
-    variant = replace(VARIANT, partitioner="crc32", workers=2)
+@pytest.mark.parametrize(("policy", "faults"), [("refuse", (CRASH, KILL)), ("forward", (CRASH,))])
+def test_a_load_in_wrong_partitions_is_treated_exactly(
+    cluster: Single,
+    tmp_path: Path,
+    policy: WrongPartition,
+    faults: tuple[tuple[str, Parameters], ...],
+) -> None:
+    """A producer with librdkafka's default partitioner, and workers that are killed."""
+    variant = replace(VARIANT, partitioner="crc32", workers=2, wrong_partition=policy)
     with living(cluster, tmp_path, variant) as life:
-        for kind, given in (
-            ("crash_at_step", {"slot": 1, "at": "commit:5:7:2"}),
-            ("kill", {"slot": 0, "down_seconds": 0.5}),
-        ):
+        for kind, given in faults:
             KINDS[kind].act(life, dict(given))
             life.wait_for_flow()
             assert life.check() == []
-        assert life.observer.totals["rejects"] > 100
-        assert life.observer.totals["forwarded"] == 0
+        treated = life.observer.totals["rejects" if policy == "refuse" else "forwarded"]
+        assert treated > 100
+        assert bool(life.observer.totals["forwarded"]) == (policy == "forward")
 
 
 @pytest.mark.timeout(120)

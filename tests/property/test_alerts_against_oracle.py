@@ -16,7 +16,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import AlertPolicy, Policy
 from tests.property import alert_walks
 from tests.property.budget import budget
-from tests.property.rulebooks import TEXTS
+from tests.property.rulebooks import HOUR_MS, TEXTS
 from tests.property.world import World
 from tests.support.line import day
 
@@ -35,12 +35,17 @@ def live(
     start: datetime,
     later: Rulebook | None = None,
     times: int = 1,
+    together_ms: int = 1,
 ) -> World:
-    """A history, compared after each of its records; ``later`` rules hold for its second half."""
+    """A history, compared after each of its records; ``later`` rules hold for its second half.
+
+    Records of ``together_ms`` arrive in one millisecond, at the end of that time.
+    """
     world = World(rules, to_ms(start))
     walk = alert_walks.walk(seed, world.clock_ms, records, NAMES)
     longer = alert_walks.stretched(walk, world.clock_ms, times)
     for number, (stamp_ms, event) in enumerate(longer):
+        stamp_ms = -(-stamp_ms // together_ms) * together_ms
         if later is not None and number == records // 2:
             world.change_rules(later)
         if isinstance(event, dict):
@@ -74,6 +79,23 @@ def test_histories_under_alert_rules_that_change(
 ) -> None:
     """What caps count begins when they are in force, so those stay."""
     live(rules, seed, 80, STARTS[0], alert_walks.sent_as(rules, later))
+
+
+@budget(10)
+@given(
+    rules=alert_walks.alert_rulebooks(),
+    seed=st.integers(0, 2**32 - 1),
+    together_ms=st.sampled_from([HOUR_MS, DAY_MS, 10 * DAY_MS]),
+)
+def test_a_backlog_that_arrives_at_once(rules: Rulebook, seed: int, together_ms: int) -> None:
+    live(rules, seed, 60, STARTS[0], together_ms=together_ms)
+
+
+@pytest.mark.parametrize("seed", [0, 8, 75])
+def test_a_backlog_that_arrives_at_once_under_every_kind_of_rule(seed: int) -> None:
+    """Thresholds are reached again in one millisecond: by usage, and by packs that ended long ago
+    (75). Reasons end in one millisecond (8)."""
+    live(alert_walks.everything(), seed, 150, STARTS[0], together_ms=10 * DAY_MS)
 
 
 @pytest.mark.parametrize("seed", [1, 7, 11])

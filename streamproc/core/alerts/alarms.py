@@ -14,7 +14,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from streamproc.core.alerts.audience import of_account
-from streamproc.core.alerts.message import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, arming_of, rule_of
 from streamproc.core.alerts.records import of_level
 from streamproc.core.rules.account_rules import ResolvedRule, WatchRule
 from streamproc.core.rules.kinds import BUCKET_KINDS, WATCH_KINDS
@@ -207,7 +207,7 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
         name, bucket_id, threshold = alarm.rule, alarm.bucket, alarm.threshold
         member = member_of_cap(bucket_id) or UNSET
         out.append(of_level(moment, "resolved", name, bucket_id, threshold, member))
-        mark = Mark(now_ms, bucket_id, threshold, now_ms, name)
+        mark = Mark(now_ms, bucket_id, threshold, arming_of(moment), name)
         # The end is reported only if its reason was reported, and if it is not reached again.
         if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
             marks.setdefault(name, []).append(mark)

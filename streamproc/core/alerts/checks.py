@@ -56,7 +56,9 @@ def note_use(account: Account, time_ms: int, rules: Rulebook) -> None:
 
 def edges_of_created(account: Account, at_ms: int, rules: Rulebook) -> list[Reached]:
     """The thresholds that are reached already when the validity of their rule begins."""
-    edges = []
+    edges: list[Reached] = []
+    if at_ms <= account.clock_ms:
+        return edges  # done: the end of a pack at this instant became known later
     for rule in rules.created_rules:
         if rule.policy.valid_from_ms != at_ms:
             continue

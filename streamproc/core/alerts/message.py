@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Cause, Effect
 from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import Moment
+from streamproc.core.usage.dedupe import digest
+
+
+def arming_of(moment: Moment) -> int:
+    """The arming of a mark about the whole account.
+
+    The instant alone is not enough. Many events of a subscriber can arrive in one millisecond, for
+    example after an outage, and each can reach the same threshold again. So can the ends of several
+    packs that became known too late.
+    """
+    event_id, source, account = moment.cause.event_id, moment.cause.source, moment.account
+    if event_id is UNSET or source is UNSET:
+        # Each end leaves one bucket less, and only a grant adds one.
+        source, event_id = str(account.grants), str(len(account.buckets))
+    return moment.now_ms ^ int.from_bytes(digest(source, event_id)) >> 1
 
 
 class Speaker(NamedTuple):

@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from streamproc.core.alerts.alarms import Reached, bucket_of, is_reached
 from streamproc.core.alerts.audience import of_member
-from streamproc.core.alerts.message import Message, Speaker, rule_of
+from streamproc.core.alerts.message import Message, Speaker, arming_of, rule_of
 from streamproc.core.alerts.watch_rules import WATCH
 from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.rulebook import UsageRule
@@ -85,7 +85,7 @@ def messages_of_edges(
             tops[place] = edge
             continue
         below, tops[place] = (other, edge) if edge.order >= other.order else (edge, other)
-        lower.setdefault(place, []).append(_mark(below, moment.now_ms, member))
+        lower.setdefault(place, []).append(_mark(below, moment, member))
         out.append(_superseded(moment, below, member))
     return out, [
         _message(moment, edge, tuple(lower.get(place, ())), member) for place, edge in tops.items()
@@ -106,14 +106,14 @@ def _superseded(moment: Moment, edge: Reached, member: str) -> Effect:
     return record
 
 
-def _mark(edge: Reached, now_ms: int, member: str) -> Mark:
+def _mark(edge: Reached, moment: Moment, member: str) -> Mark:
     bucket = edge.bucket
     if bucket is None:
-        return Mark(now_ms, "", edge.threshold, now_ms, member)
-    return Mark(now_ms, bucket.id, edge.threshold, bucket.arming, member)
+        return Mark(moment.now_ms, "", edge.threshold, arming_of(moment), member)
+    return Mark(moment.now_ms, bucket.id, edge.threshold, bucket.arming, member)
 
 
 def _message(moment: Moment, edge: Reached, lower: tuple[Mark, ...], member: str) -> Message:
     rule = edge.rule
     speaker = USAGE if isinstance(rule, UsageRule) else WATCH
-    return Message(speaker, rule, _mark(edge, moment.now_ms, member), moment.cause, lower)
+    return Message(speaker, rule, _mark(edge, moment, member), moment.cause, lower)

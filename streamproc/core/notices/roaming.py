@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamproc.core.alerts.message import arming_of
 from streamproc.core.alerts.notices import message_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
@@ -36,5 +37,6 @@ def location_updated(moment: Moment, event: LocationUpdated) -> list[Effect]:
     if now_ms - time_ms > welcome.ttl_ms:
         out.append(moment.audited("missed", rule=welcome.id, lateness_ms=now_ms - time_ms))
         return out
-    out.extend(submit(moment, [message_of(moment, welcome, zone.id, (zone.id,), time_ms)]))
+    message = message_of(moment, welcome, zone.id, (zone.id,), arming_of(moment))
+    out.extend(submit(moment, [message]))
     return out

@@ -17,8 +17,8 @@ class Mark(Struct, array_like=True, frozen=True, gc=False):
     threshold: int = -1
     """Threshold in the unit of the rule; -1 if there is none."""
     arming: int = 0
-    """Distinguishes repetitions: the number of the grant that armed the threshold, or the due
-    instant."""
+    """Distinguishes repetitions: the number of the grant that armed the threshold, the due instant,
+    or a number of instant and event."""
     detail: str = ""
     """For speakers that need more than figures."""
 

@@ -253,6 +253,9 @@ class Gate:
         """Let a letter report the highest reason that is true now; returns whether there is one."""
         rule = rule_called(letter.rule, rules)
         reasons = [letter.reason, *letter.lower]
+        if rule is not None:
+            # Several can have ended in one millisecond. Then the letter's own comes first.
+            reasons.sort(key=lambda one: rank_of(rule, one), reverse=True)
         so = [
             one
             for one in reasons
@@ -261,9 +264,8 @@ class Gate:
         if letter.reason not in so:
             self._count("no_longer_true")
         if so:
-            most = max(so, key=lambda one: rank_of(rule, one))
-            letter.reason = most
-            letter.lower = [one for one in reasons if rank_of(rule, one) < rank_of(rule, most)]
+            letter.reason = so[0]
+            letter.lower = reasons[reasons.index(so[0]) + 1 :]
             if self._is_wanted(rule, at_ms):
                 return True
         self.letters.remove(letter)
