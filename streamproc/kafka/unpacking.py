@@ -24,6 +24,10 @@ DAMAGES: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 """Exceptions of reading damaged or truncated data, or data that unpacks to too much."""
 MAX_CONTENT_BYTES: Final = 64 << 30
 """A larger content is none of a day's usage."""
+MAX_CONTENT_RATIO: Final = 500
+"""Events that differ in nothing but their ids are packed to a hundredth."""
+ANY_RATIO_BYTES: Final = 64 << 20
+"""Up to this size a content may have any ratio to its file."""
 PACKED_BYTES: Final = 1 << 9
 """A block of zstd has 4 bytes at least and unpacks to 128 KiB at most. So these unpack to 16 MiB at
 most."""
@@ -43,7 +47,8 @@ def unpacked(raw: BinaryIO, max_bytes: int = MAX_CONTENT_BYTES) -> BinaryIO:
 
     Reading raises one of :data:`DAMAGES`.
     """
-    buffered = io.BufferedReader(cast(io.RawIOBase, raw), 1 << 18)
+    counted = _Counted(raw)
+    buffered = io.BufferedReader(counted, 1 << 18)
     magic = buffered.peek(4)[:4]
     if magic[:2] == GZIP_MAGIC:
         content: Any = gzip.GzipFile(fileobj=buffered)
@@ -51,7 +56,7 @@ def unpacked(raw: BinaryIO, max_bytes: int = MAX_CONTENT_BYTES) -> BinaryIO:
         content = io.BufferedReader(ZstdFrames(buffered), 1 << 18)
     else:
         return cast(BinaryIO, buffered)
-    return cast(BinaryIO, io.BufferedReader(_Bounded(content, max_bytes), 1 << 18))
+    return cast(BinaryIO, io.BufferedReader(_Bounded(content, max_bytes, counted), 1 << 18))
 
 
 def unpacked_frame(raw: BinaryIO, max_bytes: int) -> tuple[bytes, bytes]:
@@ -73,13 +78,33 @@ def unpacked_frame(raw: BinaryIO, max_bytes: int) -> tuple[bytes, bytes]:
     return b"".join(parts), decoder.unused_data
 
 
-class _Bounded(io.RawIOBase):
-    """A content that ends with an error after so many bytes."""
+class _Counted(io.RawIOBase):
+    """A file whose bytes are counted as they are read."""
 
-    def __init__(self, content: BinaryIO, max_bytes: int) -> None:
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self.bytes_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        into = memoryview(buffer).cast("B")
+        part = self._file.read(len(into))
+        into[: len(part)] = part
+        self.bytes_read += len(part)
+        return len(part)
+
+
+class _Bounded(io.RawIOBase):
+    """A content that ends with an error after so many bytes, or after many for its file."""
+
+    def __init__(self, content: BinaryIO, max_bytes: int, packed: _Counted) -> None:
         super().__init__()
         self._content = content
-        self._left = max_bytes
+        self._packed = packed
+        self._bytes_read = 0
         self._max = max_bytes
 
     def readable(self) -> bool:
@@ -87,9 +112,12 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         part = self._content.read(len(memoryview(buffer).cast("B")))
-        self._left -= len(part)
-        if self._left < 0:
+        self._bytes_read += len(part)
+        if self._bytes_read > self._max:
             raise TooMuchError(f"it unpacks to more than {self._max} bytes")
+        most = max(ANY_RATIO_BYTES, MAX_CONTENT_RATIO * self._packed.bytes_read)
+        if self._bytes_read > most:
+            raise TooMuchError(f"it unpacks to more than {MAX_CONTENT_RATIO} times its size")
         memoryview(buffer).cast("B")[: len(part)] = part
         return len(part)
 

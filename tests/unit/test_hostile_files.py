@@ -271,6 +271,20 @@ def test_the_whole_content_has_a_bound() -> None:
     assert len(content.read()) == 10_000
 
 
+@pytest.mark.parametrize("packer", ["gzip", "zstd"])
+def test_a_content_of_thousands_of_times_the_file_is_refused(
+    packer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of 2 MB would keep a watched folder busy for hours."""
+    lines = b"\n" * (2 * MIB)
+    bomb = gzip.compress(lines, 9) if packer == "gzip" else zstandard.compress(lines)
+    assert records("ndjson", bomb) == []  # small ones may have any ratio
+    monkeypatch.setattr("streamproc.kafka.unpacking.ANY_RATIO_BYTES", 1 << 19)
+    with pytest.raises(UnreadableFileError, match="f: it unpacks to more than 500 times its size"):
+        records("ndjson", bomb)
+    assert len(records("ndjson", gzip.compress(EVENT * 9_000))) == 9_000
+
+
 def test_an_array_of_millions_of_values_is_refused(
     mapping: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,7 +120,7 @@ def _bounded(record: Any, max_value_bytes: int) -> Any:
     size = len(record.value or b"")
     if size <= max_value_bytes:
         return record
-    # It would wait in memory for nothing: whoever applies it would only reject it.
+    # It would wait in memory for nothing: the core would only reject it.
     fault = f"{size} bytes, at most {max_value_bytes} are read"
     return UnreadBatch(record.offset, record.timestamp, fault)
 
