@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -96,15 +97,29 @@ def check_health(kafka: ComposeBroker) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def command_of(name: str, kafka: ComposeBroker) -> list[str]:
-    """The command line of a service, with the entry point of the image and paths of the host."""
-    service = SERVICES[name]
+def command_of(name: str) -> list[str]:
+    """The command line of a service, with the entry point of the image."""
     (entry,) = re.findall(r'^ENTRYPOINT \["(\w+)"\]$', (ROOT / "Dockerfile").read_text(), re.M)
-    volumes = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", one) for one in service.get("volumes", ())]
+    words = SERVICES[name]["command"]
+    assert not any(word.startswith("-") for word in words), "the settings file says all"
+    return [sys.executable, "-m", entry, *words]
+
+
+def environment_of(name: str, kafka: ComposeBroker, directory: Path) -> dict[str, str]:
+    """The variables of a service: its settings file, with paths and the broker of the host."""
+    service = SERVICES[name]
+    volumes = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", one) for one in service["volumes"]]
     mounted = {inside: ROOT / host for host, inside, *_ in (one.split(":") for one in volumes)}
-    words = [word.replace("kafka:9092", kafka.inside) for word in service["command"]]
-    assert words != service["command"]
-    return [sys.executable, "-m", entry, *(str(mounted.get(word, word)) for word in words)]
+    settings = mounted.pop(service["environment"]["STREAMPROC_CONFIG"])
+    text = settings.read_text(encoding="utf-8")
+    assert "kafka:9092" in text
+    text = text.replace("kafka:9092", kafka.inside)
+    for inside, outside in mounted.items():
+        assert inside in text
+        text = text.replace(inside, str(outside))
+    file = directory / f"{name}.toml"
+    file.write_text(text)
+    return {**os.environ, "STREAMPROC_CONFIG": str(file)}
 
 
 def run_services(kafka: ComposeBroker, tmp_path: Path) -> None:
@@ -116,7 +131,11 @@ def run_services(kafka: ComposeBroker, tmp_path: Path) -> None:
             assert conditions.keys() <= {"kafka", *started}, "the file names them in their order"
             with (tmp_path / name).open("wb") as log:
                 process = started[name] = subprocess.Popen(
-                    command_of(name, kafka), stdout=log, stderr=log, cwd=tmp_path
+                    command_of(name),
+                    stdout=log,
+                    stderr=log,
+                    cwd=tmp_path,
+                    env=environment_of(name, kafka, tmp_path),
                 )
             if name not in GREETINGS:
                 assert process.wait(LIMIT_SECONDS) == 0, (tmp_path / name).read_text()
