@@ -54,7 +54,7 @@ FIELDS: tuple[Field, ...] = (
     Field("tls-key", "The key of --kafka-tls-cert, if it is not in the same file.",
           "path", ("ssl.key.location",)),
     Field("tls-key-password", "File with the password of the key.",
-          "secret", ("ssl.key.password", "ssl.keystore.password")),
+          "secret", ("ssl.keystore.password", "ssl.key.password")),
     Field("tls-check-hostname", "Whether a broker's certificate must have the name that the "
           "broker is called by. Default: yes.",
           "switch", ("ssl.endpoint.identification.algorithm",)),

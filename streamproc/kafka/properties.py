@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import javaproperties
 
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.fields import FIELDS
+from streamproc.kafka.fields import BY_NAME, FIELDS
+from streamproc.kafka.jaas import JAAS, options_of_jaas
 from streamproc.kafka.secret import Secret, refuse_if_public, unreadable
 
+_WHOLLY_PROVIDED = re.compile(r"\$\{.*\}")
+_PROVIDED = re.compile(r"\$\{[^}:]+:[^}]*\}")
 _KEYS = {key: field for field in FIELDS for key in field.properties}
 _BOOTSTRAP = ("bootstrap.servers", "metadata.broker.list")
-_JAAS = "sasl.jaas.config"
 _TOKEN_URL = "sasl.oauthbearer.token.endpoint.url"
 
 _WITHOUT_EFFECT = re.compile(
@@ -23,26 +26,14 @@ _WITHOUT_EFFECT = re.compile(
     | ssl\.(key|trust)manager\.algorithm | ssl\.secure\.random\.implementation
     | sasl\.(login|client)\.(callback\.handler\.)?class
     | sasl\.login\.(refresh|retry|connect|read).*
-    | sasl\.oauthbearer\.(method|jwt\.retriever\.class) | sasl\.kerberos\.(kinit|ticket|min).*
+    | sasl\.oauthbearer\.(method|jwt\.retriever\.class)
+    | sasl\.kerberos\.(principal|(kinit|ticket|min).*)
     | security\.providers""",
     re.VERBOSE,
 )
 """Security keys that have no effect here: streamproc finds their values out or works in another
 way."""
 _OF_SECURITY = ("ssl.", "sasl.", "security.", "https.", "enable.ssl.", "enable.sasl.")
-_MODULES = {
-    "PlainLoginModule": {"username": "sasl-username", "password": "sasl-password"},
-    "ScramLoginModule": {"username": "sasl-username", "password": "sasl-password"},
-    "OAuthBearerLoginModule": {
-        "clientId": "oauth-client-id",
-        "clientSecret": "oauth-client-secret",
-        "scope": "oauth-scope",
-    },
-    "Krb5LoginModule": {"serviceName": "kerberos-service"},
-    "IAMLoginModule": {},
-}
-"""The settings that the options of a login module mean, by module."""
-_OPTION = re.compile(r"""([\w.]+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s;]+)""", re.DOTALL)
 
 
 def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
@@ -52,9 +43,8 @@ def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
     whole producer. Raises :class:`KafkaSettingsError` for a security key that is unknown here.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        found = javaproperties.loads(text)
-    except (UnicodeDecodeError, javaproperties.InvalidUEscapeError) as error:
+        found = javaproperties.loads(_decoded(path.read_bytes()))
+    except javaproperties.InvalidUEscapeError as error:
         raise KafkaSettingsError(f"{path} (--kafka-properties): {error}") from error
     except OSError as error:
         raise unreadable(path, error) from error
@@ -65,15 +55,24 @@ def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
     return bootstrap, values
 
 
+def _decoded(content: bytes) -> str:
+    """librdkafka reads UTF-8, Java Latin-1. Text in Latin-1 is almost never valid UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
 def _values(path: Path, found: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    has_providers = "config.providers" in found
     for key, text in found.items():
-        if re.fullmatch(r"\$\{.*\}", text):
+        if _WHOLLY_PROVIDED.fullmatch(text) or (has_providers and _PROVIDED.search(text)):
             raise KafkaSettingsError(
                 f"{path}: {key} names a config provider, which only Java knows; set "
                 f"its value by an option or the environment (--kafka-help)"
             )
-        if key == _JAAS:
+        if key == JAAS:
             values.update(_from_jaas(path, text))
         elif key == _TOKEN_URL and text.startswith("file:"):
             values["oauth-token-file"] = Path(re.sub("^file:(//)?", "", text))
@@ -85,6 +84,14 @@ def _values(path: Path, found: Mapping[str, str]) -> dict[str, Any]:
         elif key.startswith(_OF_SECURITY) and not _WITHOUT_EFFECT.fullmatch(key):
             _refuse(path, key, text)
     return {name: value for name, value in values.items() if value not in ("", None)}
+
+
+def _from_jaas(path: Path, text: str) -> dict[str, Any]:
+    try:
+        options = options_of_jaas(text)
+    except KafkaSettingsError as error:
+        raise KafkaSettingsError(f"{path}: {error}") from None
+    return {name: _value(BY_NAME[name].kind, value) for name, value in options.items()}
 
 
 def _value(kind: str, text: str) -> Any:
@@ -100,7 +107,13 @@ def _value(kind: str, text: str) -> Any:
 def _refuse(path: Path, key: str, text: str) -> None:
     if key == "enable.ssl.certificate.verification" and text.strip().lower() == "true":
         return
+    if key == "sasl.kerberos.keytab" and text.strip() == os.environ.get("KRB5_CLIENT_KTNAME"):
+        return
     hints = {
+        "sasl.kerberos.keytab": f"set KRB5_CLIENT_KTNAME={text.strip()} in the environment",
+        "ssl.ca.pem": "put it into a file, and name that with ssl.ca.location",
+        "ssl.certificate.pem": "put it into a file, and name that with ssl.certificate.location",
+        "ssl.key.pem": "put it into a file, and name that with ssl.key.location",
         "enable.ssl.certificate.verification": "name the authority with ssl.ca.location",
         "ssl.keystore.certificate.chain": "put it into a file, and name that with "
         "ssl.keystore.location",
@@ -110,27 +123,3 @@ def _refuse(path: Path, key: str, text: str) -> None:
     }
     hint = hints.get(key, "take it out, or see --kafka-help for what there is")
     raise KafkaSettingsError(f"{path}: {key} is not understood here; {hint}")
-
-
-def _from_jaas(path: Path, text: str) -> dict[str, Any]:
-    """The settings in ``org...ScramLoginModule required username="..." password="...";``."""
-    module, _, rest = text.strip().partition(" ")
-    options = _MODULES.get(module.rpartition(".")[2])
-    if options is None:
-        raise KafkaSettingsError(
-            f"{path}: the login module {module} of {_JAAS} is not understood here; there are "
-            f"{', '.join(_MODULES)}"
-        )
-    values: dict[str, Any] = {}
-    kinds = {field.name: field.kind for field in FIELDS}
-    for name, quoted in _OPTION.findall(rest):
-        if name in options:
-            field = options[name]
-            values[field] = _value(kinds[field], _unquoted(quoted))
-    return values
-
-
-def _unquoted(text: str) -> str:
-    if text[:1] in ('"', "'"):
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
-    return text

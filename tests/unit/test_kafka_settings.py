@@ -255,6 +255,10 @@ def test_a_file_of_other_clients_is_read_as_it_is(tmp_path: Path, ca: Path, text
         ("ssl.crl.location=x", "ssl.crl.location is not understood here"),
         ("sasl.password=${file:/x:y}", "sasl.password names a config provider"),
         ("sasl.jaas.config=com.example.Magic required;", "login module com.example.Magic of sasl"),
+        ("config.providers=f\nsasl.password=a${f:x:y}b", "sasl.password names a config provider"),
+        ("ssl.key.pem=-----BEGIN", "name that with ssl.key.location"),
+        ("ssl.ca.pem=-----BEGIN", "name that with ssl.ca.location"),
+        ("sasl.kerberos.keytab=/k", "set KRB5_CLIENT_KTNAME=/k"),
     ],
 )
 def test_what_a_file_asks_for_and_we_cannot_do_is_an_error(
@@ -265,6 +269,111 @@ def test_what_a_file_asks_for_and_we_cannot_do_is_an_error(
         read_properties(file)
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+USER = {"sasl-username": "u"}
+COMMON = "org.apache.kafka.common.security"
+PLAIN = f"{COMMON}.plain.PlainLoginModule required"
+OAUTHBEARER = f"{COMMON}.oauthbearer.OAuthBearerLoginModule required"
+KRB5 = "com.sun.security.auth.module.Krb5LoginModule required"
+USER_AND_PASSWORD = {"sasl-username": "u", "sasl-password": Secret("p w")}
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        (f"{PLAIN} username='u' password='p w';", USER_AND_PASSWORD),
+        (f'{PLAIN} username = u password = "p w"', USER_AND_PASSWORD),
+        (f'\\\n  {PLAIN} \\\n\t username=u \\\r\n password="p w" ;', USER_AND_PASSWORD),
+        (f'{PLAIN}\\tusername=u password="p w" serviceName=x user_admin="x";', USER_AND_PASSWORD),
+        (
+            f'{COMMON}.scram.ScramLoginModule REQUIRED username="u" password="p\\\\x20w";',
+            {"sasl-username": "u", "sasl-password": Secret("px20w")},
+        ),
+        (
+            f'{PLAIN} username="u" password="\\\\"=;\\\\\\\\\\\\n\\\\101\\u00e9";',
+            {"sasl-username": "u", "sasl-password": Secret('"=;\\\nA\u00e9')},
+        ),
+        (
+            f'{OAUTHBEARER} oauth.client.id="c" oauth.client.secret="s" '
+            f'oauth.token.endpoint.uri="https://idp/t" oauth.scope="k";',
+            {
+                "oauth-client-id": "c",
+                "oauth-client-secret": Secret("s"),
+                "oauth-token-url": "https://idp/t",
+                "oauth-scope": "k",
+            },
+        ),
+        (
+            f'{KRB5} useKeyTab=true storeKey=true keyTab="/k" principal="u@R" serviceName="b";',
+            {"kerberos-service": "b"},
+        ),
+        (
+            'software.amazon.msk.auth.iam.IAMLoginModule required awsProfileName="mine" '
+            "awsDebugCreds=true;",
+            {},
+        ),
+    ],
+)
+def test_a_jaas_line_is_read_as_java_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, values: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", "/k")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    file = secret_file(tmp_path / "client.properties", f"sasl.jaas.config={line}\n")
+    assert read_properties(file)[1] == values
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "the login module (none) of sasl.jaas.config is not understood here"),
+        ("password=hush", "the login module (none) of"),
+        ("hush required", "the login module hush of"),
+        (f'{PLAIN} username="u password="hush";', "option 1 of sasl.jaas.config cannot be read"),
+        (f'{PLAIN} username="u" password=hush word;', "option 3 of"),
+        (f"{PLAIN} username=u password=hush; {PLAIN} username=v;", "with one login module"),
+        (f"{PLAIN} user=u password=hush;", "option user of PlainLoginModule (sasl.jaas.config) is "
+         "not understood here; did you mean username?"),
+        (f"{COMMON}.scram.ScramLoginModule required username=u tokenauth=true;", "option tok"),
+        (f"{OAUTHBEARER} clientId=a clientSecret=hush extension_x=y;", "option extension_x"),
+        (f"{OAUTHBEARER} unsecuredLoginStringClaim_sub=hush;", "option unsecuredLoginStringClaim_"),
+        (f'{KRB5} keyTab="/k";', "set KRB5_CLIENT_KTNAME=/k"),
+        ("a.IAMLoginModule required awsProfileName=mine;", "set AWS_PROFILE=mine"),
+        ("a.IAMLoginModule required awsRoleArn=hush;", "option awsRoleArn"),
+        (f'{PLAIN} username=u password="${{file:/hush:p}}";', "password of sasl.jaas.config names"),
+    ],
+)  # fmt: skip
+def test_a_jaas_line_that_cannot_be_followed_is_told_without_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    for name in ("KRB5_CLIENT_KTNAME", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = secret_file(tmp_path / "client.properties", f"sasl.jaas.config={line}\n")
+    with pytest.raises(KafkaSettingsError) as caught:
+        read_properties(file)
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value) or line.startswith("hush")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        (b"\xef\xbb\xbfsasl.username=u", {"sasl-username": "u"}),  # an editor of Windows
+        (b"sasl.username=caf\xe9", {"sasl-username": "caf\u00e9"}),  # as Java reads it
+        ("sasl.username=caf\u00e9".encode(), {"sasl-username": "caf\u00e9"}),
+        (b"sasl.username : u\r\nsasl.password u\\\r\n  v", {**USER, "sasl-password": Secret("uv")}),
+        (b"sasl.password=a${x}b${env:Y}c", {"sasl-password": Secret("a${x}b${env:Y}c")}),
+        (b"ssl.keystore.password=a\nssl.key.password=b", {"tls-key-password": Secret("a")}),
+        (b"ssl.key.password=b\nssl.keystore.password=a", {"tls-key-password": Secret("a")}),
+        (b"ssl.keystore.type=PEM\nssl.key.password=b", {"tls-key-password": Secret("b")}),
+    ],
+)
+def test_forms_of_a_file_that_java_and_librdkafka_read(
+    tmp_path: Path, content: bytes, values: dict[str, Any]
+) -> None:
+    assert read_properties(secret_file(tmp_path / "client.properties", content))[1] == values
 
 
 def test_tokens_come_from_a_server_or_a_file_also_by_properties(tmp_path: Path) -> None:
