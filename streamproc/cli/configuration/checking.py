@@ -126,6 +126,12 @@ class Checked:
         hint = self._meant(table, key, what)
         if hint:
             return hint
+        if what == "table":
+            under = key.lower().replace("-", "_") + "_"
+            longer = [one for one in self._registry.keys_in(table) if one.startswith(under)]
+            if longer:
+                where = f"in [{'.'.join(table)}]" if table else "at the top of the file"
+                return f"there is no such table; its keys stand {where}, such as {longer[0]}"
         here = self._registry.keys_in(table) if what == "key" else self._registry.tables_in(table)
         names = ", ".join(here) or "none"
         return (
