@@ -204,6 +204,7 @@ pub fn tell(
     let (encoding, segments) = words.segments(&text);
     let (subscriber, bucket_id) = (plain(usage.subscriber)?, plain(bucket.id)?);
     let id = reminder_id(
+        &rules.id_key,
         subscriber,
         &rule.id,
         cycle_start_ms,
@@ -288,6 +289,7 @@ fn written(write: impl FnOnce(&mut Json)) -> Vec<u8> {
 
 /// The same id in every run; see `record_id` of `streamproc.core.state.effects`.
 fn reminder_id(
+    id_key: &str,
     subscriber: &str,
     rule: &str,
     cycle_start_ms: i64,
@@ -295,7 +297,10 @@ fn reminder_id(
     value: i64,
     arming: i64,
 ) -> String {
-    let reason = format!("{subscriber}\0{rule}\0{cycle_start_ms}\0{bucket_id}/{value}/{arming}");
+    let beginning = if id_key.is_empty() { "" } else { "\0" };
+    let reason = format!(
+        "{id_key}{beginning}{subscriber}\0{rule}\0{cycle_start_ms}\0{bucket_id}/{value}/{arming}"
+    );
     let digest = Blake2b::<U16>::digest(reason.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -306,10 +311,23 @@ mod tests {
 
     #[test]
     fn the_id_is_the_core_s() {
-        // python: record_id("8613800000001", "low", "1767600000000", "b/80/2")
+        // python: record_id("", "8613800000001", "low", "1767600000000", "b/80/2")
         assert_eq!(
-            reminder_id("8613800000001", "low", 1_767_600_000_000, "b", 80, 2),
+            reminder_id("", "8613800000001", "low", 1_767_600_000_000, "b", 80, 2),
             "ccdd62200b93cf764685f64febf55dd2"
+        );
+        // python: record_id("a secret key", "8613800000001", "low", "1767600000000", "b/80/2")
+        assert_eq!(
+            reminder_id(
+                "a secret key",
+                "8613800000001",
+                "low",
+                1_767_600_000_000,
+                "b",
+                80,
+                2
+            ),
+            "f469f23a80fd62c6c504e88a159e702b"
         );
     }
 

@@ -168,6 +168,7 @@ pub struct Rules {
     pub watch: Watch,
     pub tracked: HashMap<String, Tracked>,
     pub only_numbers: bool,
+    pub id_key: String,
 }
 
 /// As `TaughtText` in taught_words.py.

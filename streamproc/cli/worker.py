@@ -16,7 +16,12 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.process_options import http_options, log_options
 from streamproc.cli.rules import rules_option
-from streamproc.cli.shared_options import app_id_option, clock_option
+from streamproc.cli.shared_options import (
+    SecretFile,
+    SecretOption,
+    app_id_option,
+    clock_option,
+)
 from streamproc.cli.topic_options import (
     create_topics_option,
     inputs_option,
@@ -39,6 +44,17 @@ log = structlog.get_logger(__name__)
     type=FilePath(file_okay=False),
     help="Directory that keeps the last good rules. A start with a wrong rules file uses them. "
     "Default: such a start fails.",
+)
+@click.option(
+    "--id-key-file",
+    "id_key",
+    cls=SecretOption,
+    place=("worker", "id_key_file"),
+    type=SecretFile(exists=True, dir_okay=False),
+    help=(
+        "The key of the ids of reminders and orders, the same for all workers. Without it, who has "
+        "the rules file can test numbers against ids (docs/security.md)."
+    ),
 )
 @app_id_option("Prefix for the consumer group, the changelog topic and the transactional ids.")
 @inputs_option
@@ -130,6 +146,7 @@ def worker(
     from streamproc.kafka.topic_watch import watched
     from streamproc.worker.app import create_app
     from streamproc.worker.guarding import TopicGuard
+    from streamproc.worker.id_keys import id_key_of
     from streamproc.worker.native_bridge.loading import is_native
     from streamproc.worker.rules import KeptRules, RulesFile
     from streamproc.worker.topics import prepare_topics
@@ -144,7 +161,7 @@ def worker(
         **options,
     )
     kept = None if last_good_rules is None else KeptRules(last_good_rules)
-    rules_file = RulesFile(rules, kept)
+    rules_file = RulesFile(rules, kept, id_key_of(settings.id_key))
     native = "yes" if is_native(settings.native) else "no"
     tell_who_starts(
         "worker",

@@ -63,12 +63,15 @@ class KeptRules:
 class RulesFile:
     """A rulebook that follows its file."""
 
-    def __init__(self, path: Path | None, kept: KeptRules | None = None) -> None:
-        """Raises ``RulesError`` if the file is wrong: a worker does not start with wrong rules.
+    def __init__(self, path: Path | None, kept: KeptRules | None = None, id_key: str = "") -> None:
+        """``id_key``: that of each rulebook (``id_keys.py``).
+
+        Raises ``RulesError`` if the file is wrong: a worker does not start with wrong rules.
 
         With ``kept`` it starts with the last good ones instead, and says why.
         """
         self._kept = kept
+        self._id_key = id_key
         self.path = path
         self.refusal: str | None = None
         """Why the present file is not in force; None if it is."""
@@ -79,7 +82,7 @@ class RulesFile:
         self._seen: Content | OSError = NOTHING
         """The content at the last look."""
         if path is None:
-            self.rulebook = default_rulebook()
+            self.rulebook = default_rulebook().keyed(id_key)
             return
         self._judged = self._seen = self._look()
         try:
@@ -135,7 +138,7 @@ class RulesFile:
         if isinstance(content, OSError):
             raise RulesError(_unreadable(path, content)) from content
         try:
-            return load_rulebook(content.rules, str(path), content.texts)
+            return load_rulebook(content.rules, str(path), content.texts).keyed(self._id_key)
         except RulesError:
             raise
         except Exception as error:

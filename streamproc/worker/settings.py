@@ -9,6 +9,7 @@ from typing import Literal
 
 from streamproc.contracts.topics import WorkerTopics, changelog_of
 from streamproc.engine.settings import EngineSettings
+from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
 
@@ -37,6 +38,8 @@ class WorkerSettings:
     """Start with an empty state although outputs hold records."""
     clock: Clock = "wall"
     """Clock of timed reminders: the wall clock, or the timestamps of records (replay)."""
+    id_key: Secret | None = None
+    """The key of the ids of reminders and orders, the same for all workers; None: no key."""
     wrong_partition: WrongPartition = "refuse"
     """What to do with a record that is not in the partition of its key (docs/contracts.md)."""
     standbys: int = 0

@@ -31,8 +31,8 @@ def is_played(path: Path) -> bool:
 
 
 def is_checked(path: Path) -> bool:
-    """Whether tests/house/test_configuration_docs.py checks it."""
-    return path == EXAMPLES / "streamproc.toml"
+    """Whether tests/house/test_configuration_docs.py checks it, or test_compose.py runs it."""
+    return path in (EXAMPLES / "streamproc.toml", EXAMPLES / "compose" / "streamproc.toml")
 
 
 def is_on_a_page(path: Path) -> bool:

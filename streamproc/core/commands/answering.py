@@ -244,7 +244,7 @@ class _Conversation:
             told.audit("unsubscription_requested", one.service)
             told.out.append(
                 UnsubscriptionRequested(
-                    reminder_id(told.subscriber, "unsubscription", 0, occasion),
+                    reminder_id(told.rules.id_key, told.subscriber, "unsubscription", 0, occasion),
                     told.subscriber,
                     one.service,
                     from_ms(told.now_ms),

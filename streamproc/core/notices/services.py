@@ -109,7 +109,9 @@ class Telling:
         self.audit(outcome, service, amount_minor=amount_minor)
         self.out.append(
             ConfirmationDecided(
-                id=reminder_id(self.subscriber, "confirmation", 0, "\0".join(request)),
+                id=reminder_id(
+                    self.rules.id_key, self.subscriber, "confirmation", 0, "\0".join(request)
+                ),
                 about=about,
                 subscriber=self.subscriber,
                 service=service,
@@ -275,7 +277,7 @@ def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
     if refund_minor:
         told.out.append(
             RefundRequested(
-                id=reminder_id(told.subscriber, "refund", 0, occasion),
+                id=reminder_id(told.rules.id_key, told.subscriber, "refund", 0, occasion),
                 subscriber=told.subscriber,
                 service=service.id,
                 charged_minor=event.amount_minor,

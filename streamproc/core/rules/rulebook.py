@@ -8,6 +8,7 @@ again after a change.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
 from zlib import crc32
 
@@ -156,6 +157,7 @@ class Rulebook:
         storms: Storms = UNLIMITED,
         alert_rules: AlertRules = NO_ALERT_RULES,
         wording: Wording = NO_WORDING,
+        id_key: str = "",
     ) -> None:
         self.plans = {plan.id: plan for plan in plans}
         self.packs = {pack.id: pack for pack in packs}
@@ -176,6 +178,9 @@ class Rulebook:
         self.default_locale = default_locale
         self.currency = currency
         self.wording = wording
+        self.id_key = id_key
+        """What makes ids of records testable by nobody else. It is secret, and no part of the file;
+        empty: ids have no key."""
         self.alerts = alerts
         self.storms = storms
         self.services = {one.id: one for one in services}
@@ -272,6 +277,12 @@ class Rulebook:
         self._levels: dict[
             tuple[str, str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
         ] = {}
+
+    def keyed(self, id_key: str) -> Rulebook:
+        """The same rules, with a key for the ids of records."""
+        other = copy(self)
+        other.id_key = id_key
+        return other
 
     def speaking(self) -> Iterator[AnyRule | Notice]:
         """All rules and notices."""

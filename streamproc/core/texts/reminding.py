@@ -99,7 +99,8 @@ def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
         replace(
             reminder,
             id=reminder_id(
-                moment.subscriber, rule.id, about.cycle_start_ms, f"{about.occasion}>{one}"
+                *(rules.id_key, moment.subscriber, rule.id, about.cycle_start_ms),
+                f"{about.occasion}>{one}",
             ),
             recipient=one,
         )
@@ -127,7 +128,10 @@ def worded(
     granted_bytes, used_bytes, remaining_bytes = totals(summed)
     # Positional arguments are much faster. They are in the order of the type's fields.
     return Reminder(
-        reminder_id(moment.subscriber, rule.id, about.cycle_start_ms, about.occasion),
+        reminder_id(
+            *(moment.rules.id_key, moment.subscriber, rule.id, about.cycle_start_ms),
+            about.occasion,
+        ),
         rule.kind,
         rule.id,
         moment.subscriber,
@@ -174,9 +178,9 @@ def is_after_cycle(rule: AnyRule | Notice) -> bool:
     return isinstance(rule, TimedRule) and TIMED_KINDS[rule.kind].shape is Shape.AFTER_CYCLE
 
 
-def reminder_id(subscriber: str, rule: str, cycle_start_ms: int, occasion: str) -> str:
+def reminder_id(id_key: str, subscriber: str, rule: str, cycle_start_ms: int, occasion: str) -> str:
     """The id of a reminder, or of any other record that is sent once per reason."""
-    return record_id(subscriber, rule, str(cycle_start_ms), occasion)
+    return record_id(id_key, subscriber, rule, str(cycle_start_ms), occasion)
 
 
 def bucket_figures(bucket: Bucket) -> BucketFigures:

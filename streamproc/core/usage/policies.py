@@ -158,7 +158,9 @@ def _change(moment: Moment, key: str, state: str, reason: str, kbps: str) -> Pol
     # The activation is part of it: a subscriber who was forgotten and returns counts
     # from one again.
     return PolicyChanged(
-        id=record_id(subscriber, key, str(account.activated_ms), str(quota.policy_number)),
+        id=record_id(
+            *(rules.id_key, subscriber, key, str(account.activated_ms)), str(quota.policy_number)
+        ),
         subscriber=subscriber,
         number=quota.policy_number,
         counter=counter,

@@ -131,6 +131,8 @@ class Rules:
     tracked: dict[str, Tracked]
     only_numbers: bool
     """Subscribers are phone numbers; the core processes all others."""
+    id_key: str
+    """The key of ids; empty: there is none."""
 
 
 def known(rules: Rulebook) -> Rules:
@@ -156,6 +158,7 @@ def known(rules: Rulebook) -> Rules:
         _watch(rules, speeds),
         _tracked(rules, speeds),
         limits.subscribers == "numbers",
+        rules.id_key,
     )
 
 

@@ -74,7 +74,7 @@ PARTS: Final = frozenset(
     (
         *("plans", "packs", "usage_rules", "timed_rules", "limits", "default_locale", "currency"),
         *("alerts", "text_options", "services", "zones", "notices", "commands"),
-        *("correction_rules", "storms", "alert_rules", "wording"),
+        *("correction_rules", "storms", "alert_rules", "wording", "id_key"),
     )
 )
 """The parts of a rulebook."""

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "b517a4fe60d3bfe7ab91f47a8b550870"
+SOURCES: Final = "ddc4fa4a22a7bd8cde7424aaa7e62e4b"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
