@@ -40,8 +40,8 @@ def said_of(content: str | bytes, mode: int = 0o600) -> list[str]:
     ("content", "says"),
     [
         ("[workers]", "1: workers: there is no such table; did you mean worker?"),
-        ("[kafka.tls]\nca = 'x'", "1: kafka.tls: there is no such table; its keys stand in [kafka], "
-         "such as tls_ca"),
+        ("[kafka.tls]\nca = 'x'", "1: kafka.tls: there is no such table; its keys stand in "
+         "[kafka], such as tls_ca"),
         ("[log]\nlevel = 'x'", "1: log: there is no such table; its keys stand at the top of the "
          "file, such as log_format"),
         ("[dead_letters]", "1: dead_letters: there is no such table; did you mean dead-letters?"),

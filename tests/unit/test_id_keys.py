@@ -133,6 +133,7 @@ def test_the_default_name_of_a_replay_of_one_subscriber_is_a_slow_hash() -> None
     options: dict[str, Any] = dict.fromkeys(
         ("topic", "types", "topics", "from_time", "to_time", "shift", "advance_clock")
     )
+    options["topic"] = "copy"
     source: Any = SimpleNamespace(identity="live")
     began = time.process_time()
     names = {name_of(source, {**options, "subscribers": (one,)}) for one in ("346", "347")}
