@@ -52,7 +52,8 @@ def written(rules: Rulebook, log: list[Log]) -> dict[str, list[bytes]]:
         run.apply(log[start : start + 200])
         run.commit()
     return {
-        topic: [value or b"" for _, value, *_ in records] for topic, records in run.outbox.topics.items()
+        topic: [value or b"" for _, value, *_ in records]
+        for topic, records in run.outbox.topics.items()
     }
 
 
