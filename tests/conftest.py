@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
+
+from tests.support.threads import ThreadsLeft
 
 if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to import
     from pathlib import Path
@@ -143,12 +145,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(_NO_TIME)
 
 
+_THREADS = ThreadsLeft()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    _THREADS.begin()
+    try:
+        return (yield)
+    finally:
+        if item.get_closest_marker("broker") is None:  # its clients end when they must
+            _THREADS.end(item.nodeid)
+
+
 # After the fixtures of the test, which may log. A fixture for this would cost each test more.
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
     """Whatever a test configures for its lines, the next one finds the loggers as they were."""
     if structlog.is_configured():
         structlog.reset_defaults()
+    if running := _THREADS.running():
+        pytest.fail(f"threads that still run: {'; '.join(running)}", pytrace=False)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

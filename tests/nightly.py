@@ -17,7 +17,12 @@ from datetime import date
 
 GRACE_MINUTES = 35.0
 """What was begun in time may end: a deep test has half an hour."""
-DEEP_FOLDERS = ("tests/contract", "tests/property", "tests/driver")
+DEEP_TESTS = (
+    "tests/contract",
+    "tests/property",
+    "tests/driver",
+    "tests/integration/test_rights.py",
+)
 """The others have no deep form: their tests are the same in ``make test``."""
 
 
@@ -42,7 +47,7 @@ PARTS = (
         0.4,
         (
             *("pytest", "-q", "-n", "2", "--dist", "worksteal", "--timeout", "1800"),
-            *("--minutes", "{minutes}", "--turn", "{turn}", *DEEP_FOLDERS),
+            *("--minutes", "{minutes}", "--turn", "{turn}", *DEEP_TESTS),
         ),
         {"HYPOTHESIS_PROFILE": "deep"},
     ),

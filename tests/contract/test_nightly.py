@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nightly import DEEP_FOLDERS, PARTS, Part
+from tests.nightly import DEEP_TESTS, PARTS, Part
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -69,13 +69,23 @@ def written() -> set[tuple[str, str]]:
 
 def test_each_test_is_run_by_day_or_by_night() -> None:
     by_day, left_out = collected("tests", HYPOTHESIS_PROFILE="")
-    by_night, never = collected(*DEEP_FOLDERS, **DEEP.environment)
+    by_night, never = collected(*DEEP_TESTS, **DEEP.environment)
     assert left_out > 100, "the deep tests are left out by day"
     assert never == 0
     assert written() - by_day - by_night == set()
     deep = written() - by_day
     assert deep
-    assert all(file.startswith(DEEP_FOLDERS) for file, _ in deep)
+    assert all(file.startswith(DEEP_TESTS) for file, _ in deep)
+
+
+def test_whatever_has_a_deep_form_is_run_by_night() -> None:
+    deep = [
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        if path != Path(__file__) and re.search(r"\bIS_DEEP\b", path.read_text(encoding="utf-8"))
+    ]
+    assert len(deep) > 1
+    assert [file for file in deep if not file.startswith(DEEP_TESTS)] == []
 
 
 def test_no_other_variable_decides_what_is_run() -> None:

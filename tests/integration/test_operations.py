@@ -31,6 +31,7 @@ from streamproc.producing.events import build
 from tests.support.cluster import produce_to_partitions
 from tests.support.commands import read, run
 from tests.support.kafka_jars import kafka_tool
+from tests.support.signals import stop_in_order
 from tests.support.waiting import wait_until
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -233,7 +234,7 @@ def last_line(started: Started) -> str:
 
 def stop(started: Started) -> None:
     process, log = started
-    process.terminate()
+    stop_in_order(process)
     assert process.wait(30) == 0, log.read_text()
 
 

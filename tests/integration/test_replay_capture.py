@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import threading
 import time
@@ -19,6 +18,7 @@ from streamproc.kafka.recording import RecordingReader
 from streamproc.kafka.topics import topic_facts
 from streamproc.lab.workload import WorkloadSettings, generate
 from tests.support.commands import contents, read, run, start, wait_for
+from tests.support.signals import stop_in_order
 
 PARTITIONS = 3
 SETTINGS = WorkloadSettings(seed=8, events=20_000, subscribers=500)
@@ -97,7 +97,7 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
     finally:
         ended.set()
         writer.join()
-    process.send_signal(signal.SIGTERM)
+    stop_in_order(process)
     process.communicate(timeout=20)
     assert process.returncode == 0
     run(*command, "--to-end")

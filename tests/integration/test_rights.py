@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from tests.support.cast import ROLES, Cast
 from tests.support.commands import run, start
 from tests.support.desk import reminder
 from tests.support.secured_broker import SecuredAddresses
+from tests.support.signals import stop_in_order
 from tests.support.waiting import wait_until
 
 LIMIT_SECONDS = 60.0
@@ -312,7 +312,7 @@ def without(cast: Cast, role: UserRole, right: Right) -> str | None:
 
 
 def stop(process: subprocess.Popen[bytes]) -> str:
-    process.send_signal(signal.SIGTERM)
+    stop_in_order(process)
     said = process.communicate(timeout=LIMIT_SECONDS)[0].decode()
     assert process.returncode == 0, said
     return said

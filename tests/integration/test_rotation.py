@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from tests.integration.test_secured_kafka import LIMIT_SECONDS, count
 from tests.support.certificates import Authority, secret_file
 from tests.support.commands import run
 from tests.support.secured_broker import CLIENT_NAME, PASSWORD, USER, SecuredBroker
+from tests.support.signals import stop_in_order
 from tests.support.waiting import wait_until
 
 PARTITIONS, SUBSCRIBERS = 2, 12
@@ -83,7 +83,7 @@ class Running:
     def end(self) -> dict[str, tuple[int, str]]:
         """End all in order; what each returned and said."""
         for process in self._started.values():
-            process.send_signal(signal.SIGTERM)
+            stop_in_order(process)
         return {
             log.name: (process.wait(LIMIT_SECONDS), log.read_text())
             for log, process in self._started.items()

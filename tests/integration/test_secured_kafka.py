@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.support.secured_broker import (
     USER,
     SecuredAddresses,
 )
+from tests.support.signals import stop_in_order
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_the_whole_chain_gets_in_by_every_login(
         # The broker lets nobody stay for more than 3 s without a new login.
         wait_until(lambda: len(server.asked) > 3, LIMIT_SECONDS)
         for process in processes:
-            process.send_signal(signal.SIGTERM)
+            stop_in_order(process)
         for process in processes:
             said = process.communicate(timeout=60)[0].decode()
             assert process.returncode == 0, said

@@ -18,6 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.partitioner import DefaultPartitioner
 
 from streamproc.contracts.topics import WorkerTopics
+from tests.support.signals import stop_in_order
 
 Record = tuple[bytes | None, bytes | None, int]
 """Key, value, timestamp in ms."""
@@ -90,8 +91,7 @@ class WorkerProcess:
     def stop(self, timeout_seconds: float = 90) -> int:
         """Ask to end; returns the exit code."""
         assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        stop_in_order(self.process)
         return self.process.wait(timeout_seconds)
 
     def pause(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from streamproc.core.state.effects import Reminder
 from tests.support.cluster import create_topic
 from tests.support.committed import Committed, read_committed
 from tests.support.desk import reminder
+from tests.support.signals import stop_in_order
 from tests.support.waiting import until
 
 PARTITIONS = 2
@@ -118,7 +118,7 @@ class DispatchScene:
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """SIGTERM; fails if the process does not end with success."""
-        process.send_signal(signal.SIGTERM)
+        stop_in_order(process)
         assert process.wait(25) == 0, self.logs()
 
     def logs(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -100,13 +101,18 @@ def event(number: int) -> UsageRecorded:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., UsageProducer]]:
     kafkas: list[LateKafka] = []
+    producers: list[UsageProducer] = []
 
     def open_with(kafka: LateKafka, **options: Any) -> UsageProducer:
         kafkas.append(kafka)
         monkeypatch.setattr(client, "open_producer", lambda *_, **__: kafka)
-        return UsageProducer("nowhere", "t", **options)
+        producers.append(UsageProducer("nowhere", "t", **options))
+        return producers[-1]
 
     yield open_with
+    for producer in producers:  # else its watch would report a silent broker in other tests
+        with suppress(DeliveryFailedError):
+            producer.close(0.01)
     for kafka in kafkas:
         kafka.close()
 
