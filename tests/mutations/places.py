@@ -21,6 +21,7 @@ class Mutation(NamedTuple):
 
 CORE = "tests/unit/test_core*.py tests/unit/test_laws_by_example.py"
 ALERTS = "tests/unit/test_alert_*.py tests/unit/test_gate.py"
+TRUTH = "tests/property/test_truth.py"
 CLOCKS = "tests/unit/test_core_time.py tests/property/test_laws_time.py"
 
 MUTATIONS = (
@@ -187,5 +188,95 @@ MUTATIONS = (
         "if value is not None and len(value) > max_bytes:",
         "if value is not None and len(value) >= max_bytes:",
         "tests/contract/test_codec.py",
+    ),
+    Mutation(
+        "a text about several buckets has the figures of the first",
+        "self.granted, self.used, self.remaining = shown_bytes",
+        "self.granted, self.used, self.remaining = shown(named[:1])",
+        TRUTH,
+    ),
+    Mutation(
+        "the price of the first tier is told for ever",
+        "return next(one for one in reversed(tariff.tiers) if one.from_bytes <= used)",
+        "return next(iter(tariff.tiers))",
+        TRUTH,
+    ),
+    Mutation(
+        "the end of a pack is told as that of the cycle",
+        "return local_end(subject.expires_ms if subject else account.cycle_end_ms, account)",
+        "return local_end(account.cycle_end_ms, account)",
+        TRUTH,
+    ),
+    Mutation(
+        "a person who left a pool is told",
+        "users = [member] if member in quota.members else others or owners",
+        "users = [member] if member else others or owners",
+        TRUTH,
+    ),
+    Mutation(
+        "everybody's period is that of the last message to anybody",
+        "base = bases.get(_own(rule_id, to), bases.get(rule_id))",
+        "base = bases.get(rule_id)",
+        TRUTH,
+    ),
+    Mutation(
+        "a pack has the name of another",
+        "name = name_in(rules.source_names.get(bucket.source), bucket.source, locale, rules)",
+        "name = name_in(next(iter(rules.source_names.values())), bucket.source, locale, rules)",
+        TRUTH,
+    ),
+    Mutation(
+        "data for films are summed up with home data",
+        "    return [bucket for bucket in buckets if bucket.source not in elsewhere]",
+        "    return [bucket for bucket in buckets if bucket.source or elsewhere]",
+        TRUTH,
+    ),
+    Mutation(
+        "less than a megabyte is told as used up",
+        "part = exact.get(value)",
+        "part = exact.get(0 if kind is Kind.BYTES and value < 10**6 else value)",
+        TRUTH,
+    ),
+    Mutation(
+        "the last day is the day of the end",
+        "else local_end_minute // DAY_MINUTES - 1",
+        "else local_end_minute // DAY_MINUTES",
+        TRUTH,
+    ),
+    Mutation(
+        "every amount is in dollars",
+        "narrow = NARROW_SIGNS.get(currency, sign)",
+        'narrow = "$"',
+        TRUTH,
+    ),
+    Mutation(
+        "the spend of all tariffs is told for one",
+        "tariff = rule.tariff if isinstance(rule, WatchRule) else None",
+        "tariff = None",
+        TRUTH,
+    ),
+    Mutation(
+        "costs that have ended are not told",
+        '        if spend_minor(account, rule.tariff or "", rules) > 0:',
+        "        if False:",
+        TRUTH,
+    ),
+    Mutation(
+        "what rolls over is told as lost",
+        "buckets = lost_with_cycle(account, rule, rules)",
+        "buckets = ending_with_cycle(account, rule)",
+        TRUTH,
+    ),
+    Mutation(
+        "everybody reads the default language",
+        "text = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)",
+        "text = text_of(rule.id, rule.texts, REMINDER, rules.default_locale, rules)",
+        TRUTH,
+    ),
+    Mutation(
+        "a message that is no longer true gives way to none",
+        "waiting.lower = lower_marks(list(lower), mark.threshold)",
+        "waiting.lower = []",
+        TRUTH,
     ),
 )

@@ -11,7 +11,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.rules.placeholders import Kind
 from streamproc.core.rules.preferences import PREFERENCES, Preference
 from tests.support.truth.account import Snapshot
-from tests.support.truth.checks import COMPOSED, Reader
+from tests.support.truth.checks import COMPOSED, Reader, meant_for
 from tests.support.truth.figures import names_of
 from tests.support.truth.play import Player, Scene
 from tests.unit.test_truth_cases import Life, instant, rules_of, spoken
@@ -88,6 +88,8 @@ def test_a_true_message_is_found_true() -> None:
         ("150 MB", "unlimited", "remaining"),
         ("2026-02-01", "2026-02-02", "expires"),
         ("€0.05", "€0.50", "price"),
+        ("€0.05", "$0.05", "price"),
+        ("€0.05", "0.05", "price"),
         ("€0.05.", "€0.05!", "remaining as plural"),
         ("left", "gone", "text"),
     ],
@@ -134,6 +136,53 @@ def test_a_message_that_is_sent_twice_is_found() -> None:
     life, scene = scene_of_usage(RULES, 850 * MB)
     scene.messages *= 2
     assert found(life, scene) == {"id"}
+
+
+@pytest.mark.parametrize(
+    ("reader", "texts", "meant"),
+    [
+        ("pl", ["en", "pl"], ["pl"]),
+        ("pl-PL", ["en", "pl"], ["pl"]),
+        ("zh-HK", ["en", "zh-CN", "zh-TW"], ["zh-TW"]),
+        ("es-MX", ["en", "es", "es-US"], ["es", "es-US"]),
+        ("de", ["en", "zh-CN", "fr"], ["en", "fr"]),
+    ],
+)
+def test_a_text_is_meant_for_those_who_read_its_language(
+    reader: str, texts: list[str], meant: list[str]
+) -> None:
+    assert meant_for(reader, texts) == meant
+
+
+def test_a_message_in_another_language_than_the_readers_is_found() -> None:
+    life, scene = scene_of_usage(default_rulebook(), 450 * MB, locale="pl")
+    _, english = scene_of_usage(default_rulebook(), 450 * MB, locale="en")
+    assert found(life, scene) == set()
+    life, scene = scene_of_usage(default_rulebook(), 450 * MB, locale="pl")
+    scene.messages = english.messages
+    assert "language" in found(life, scene)
+
+
+CAPPED = rules_of(
+    plans=[
+        {
+            "id": "plan",
+            "allowances": [{"id": "data", "granted_bytes": 1000 * MB}],
+            "overage_price_minor": 5,
+            "cost_cap_minor": 1000,
+        }
+    ],
+    rules=[spoken("costs", "overage_started", "{price}, so far {spend}")],
+)
+
+
+@pytest.mark.parametrize(("used", "kinds"), [(1010 * MB, {"lost"}), (1200 * MB, set())])
+def test_a_price_under_a_cap_is_owed_unless_the_cap_is_reached_at_once(
+    used: int, kinds: set[str]
+) -> None:
+    life, scene = scene_of_usage(CAPPED, used)
+    scene.messages = []
+    assert found(life, scene) == kinds
 
 
 def test_a_price_beside_what_it_says_itself_is_found() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ from tests.support.truth.shown import (
     is_date,
     is_money,
     is_names,
+    locale_of,
     plain,
     plural_key,
 )
@@ -276,7 +277,10 @@ class Reader:
         """The SMS, and the words for other channels."""
         message = facts.message
         readers = (self.player.locale, self.player.locale_before)
-        if not any(one and can_read(one, message.locale) for one in readers) and any(readers):
+        texts = facts.rule.texts
+        if any(readers) and not any(
+            message.locale in meant_for(one, texts) for one in readers if one
+        ):
             yield Finding("language", message.kind, message.locale, self.player.locale)
         yield from self._of_words_in(facts.rule.texts[message.locale], message.text, facts, scene)
         others = channels_of(message, self.rules)
@@ -410,6 +414,16 @@ def _announced_ms(facts: Facts) -> float | None:
     if rule.kind == "before_charge":
         return max((one["next"] or 0 for one in state.services.values()), default=0)
     return None
+
+
+def meant_for(reader: str, texts: Iterable[str]) -> list[str]:
+    """The locales of a rule's texts that fit a reader best."""
+    if reader in texts:
+        return [reader]
+    own = locale_of(reader)
+    same = [one for one in texts if locale_of(one).language == own.language]
+    in_script = [one for one in same if locale_of(one).script == own.script]
+    return in_script or same or [one for one in texts if can_read(reader, one)]
 
 
 def can_read(reader: str, locale: str) -> bool:

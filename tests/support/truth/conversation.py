@@ -18,9 +18,10 @@ from tests.support.truth.account import PLAN_KINDS, UNLIMITED, Snapshot
 from tests.support.truth.figures import EVERYWHERE, Facts, Sums, Value, _local, last_day, named
 from tests.support.truth.shown import (
     ENDLESS,
+    has_sign,
+    is_amount,
     is_bytes,
     is_clock,
-    is_money,
     is_names,
     local_clock,
     locale_of,
@@ -271,8 +272,11 @@ def _says_items(facts: Facts, shown: str, items: list[tuple[int, str, int]]) -> 
         at = found.end()
         rest = shown[at : at + _next_item(shown[at:])]
         # An Arabic or Chinese list can have other separators; then the first amount counts.
-        amount = re.search(r"[\d.,]*\d", rest)
-        if amount is None or not is_money(amount[0], minor, facts.rules.currency):
+        amount = re.search(r"\d(?:[\d.,' ’]*\d)?", rest)
+        currency = facts.rules.currency
+        if amount is None or not is_amount(amount[0], minor, currency):
+            return False
+        if not has_sign(rest, currency):
             return False
     return bool(items) or not re.search(r"\d", shown)
 

@@ -58,6 +58,7 @@ class Habits:
 class _Life:
     def __init__(self, seed: int, habits: Habits) -> None:
         self.chance = random.Random(f"life {seed}")
+        self.seed = seed
         self.habits = habits
         self.serial = 0
         self.now_ms = START_MS + self.chance.randrange(3 * DAY)
@@ -122,7 +123,7 @@ class _Life:
             units = habits.most_units * chance.randrange(1, 9)
         zone = chance.choice(("home",) * 5 + habits.zones)
         fields: dict[str, Any] = {
-            "total_bytes": units * habits.unit_bytes,
+            "total_bytes": units * habits.unit_bytes - self.odd_bytes(units),
             "rating_group": chance.choice((10, 10, 10, 20)),
             "roaming_zone": zone,
         }
@@ -131,6 +132,13 @@ class _Life:
         found = self.event("usage.recorded", self.lateness_ms(), **fields)
         self.used = [*self.used[-15:], found[1]]
         return found
+
+    def odd_bytes(self, units: int) -> int:
+        """What some usage lacks of whole units, so that less than a unit is left of a bucket."""
+        chance = random.Random(f"odd {self.seed} {self.serial}")
+        if not units or chance.random() < 0.7:
+            return 0
+        return chance.choice((1, chance.randrange(self.habits.unit_bytes)))
 
     def burst(self) -> Iterator[Entry]:
         """Many small events: several buckets and members reach thresholds while all messages

@@ -152,6 +152,10 @@ def _in_bytes(value: Any) -> Any:
     return found
 
 
+CURRENCIES = ("EUR", "EUR", "USD", "CNY", "JPY", "KWD")
+"""With two decimals, none and three."""
+
+
 def _small_rules(seed: int) -> dict[str, Any]:
     chance = random.Random(f"rules {seed}")
     usage = [_usage(chance, f"usage-{n}") for n in range(chance.randrange(2, 8))]
@@ -167,7 +171,7 @@ def _small_rules(seed: int) -> dict[str, Any]:
         others.append({"id": "sorry", "kind": "usage_corrected", "when": when, **_spoken(chance)})
     return {
         "version": 1,
-        "currency": "EUR",
+        "currency": random.Random(f"currency {seed}").choice(CURRENCIES),
         "default_locale": "en",
         "topup_names": {"en": "Top-up", "zh-CN": "充值", "zh-TW": "儲值"},
         "limits": {"hold_max_events": 3, "history_cycles": 3},

@@ -31,6 +31,17 @@ _UNIT_WORDS = {
 _UNITS = {word: size for size, words in _UNIT_WORDS.items() for word in words}
 _BYTES = re.compile(r"(<|أقل من|)\s*(-?)(?:(\d+)(?:[.,٫](\d{1,2}))?\s*)?(\D+)")
 """Less than, minus, whole units and hundredths, unit."""
+_SIGNS = {
+    "AUD": ("$", "A$", "AU$", "AUD"),
+    "CAD": ("$", "CA$", "CAD"),
+    "CNY": ("¥", "CN¥", "CNY"),
+    "EUR": ("€", "EUR"),
+    "INR": ("₹", "Rs", "INR"),
+    "JPY": ("¥", "JP¥", "￥", "円", "JPY"),
+    "KWD": ("KWD", "دك"),
+    "USD": ("$", "US$", "USD"),
+}
+"""What stands beside an amount, without full stops."""
 _MARKS = "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\u202a\u202b\u202c"
 _PLAIN = str.maketrans("\u00a0\u202f\u2009", "   ", _MARKS)
 _EPOCH = datetime(1970, 1, 1)
@@ -80,6 +91,19 @@ def is_bytes(text: str, value: float | None) -> bool:
 
 
 def is_money(text: str, minor: int | None, currency: str) -> bool:
+    """Whether a text shows an amount in minor units, with a sign of its currency alone."""
+    if not is_amount(text, minor, currency):
+        return False
+    sign = re.sub(r"[\d\s.,'’-]", "", plain(text))
+    return minor is None or sign in _SIGNS[currency]
+
+
+def has_sign(text: str, currency: str) -> bool:
+    """Whether a text has a sign of this currency anywhere."""
+    return any(one in plain(text) for one in _SIGNS[currency])
+
+
+def is_amount(text: str, minor: int | None, currency: str) -> bool:
     """Whether a text shows an amount in minor units; the currency is not checked."""
     shown = plain(text)
     if minor is None:
