@@ -99,6 +99,33 @@ def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
     temporary.replace(path)
 
 
+def replace_private_in(folder: int, name: str, content: bytes) -> None:
+    """:func:`replace_private` in a directory that is open, which others may rename meanwhile."""
+    temporary = f".{name}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, FILE_MODE, dir_fd=folder), "wb") as file:
+        file.write(content)
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def open_private_directory(path: Path) -> int:
+    """The descriptor of a directory, which is made if it is missing; a link is not followed.
+
+    Raises ``OSError``.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(path, DIRECTORY_MODE)
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            problem = "is a link or a file; it must be a directory"
+            raise OSError(error.errno, problem, str(path)) from None
+        raise
+
+
 def make_private_directory(path: Path) -> None:
     """Make a directory, and those above it that are missing, with mode 0700.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
@@ -38,8 +39,8 @@ class Producer:
     def position(self, _kind: type) -> None:
         return None
 
-    def commit(self, _progress: object) -> None:
-        pass
+    def commit(self, progress: object) -> None:
+        msgspec.json.encode(progress)
 
     def settle(self) -> None:
         pass
@@ -151,10 +152,10 @@ def test_a_file_that_cannot_be_read_is_set_aside(
 ) -> None:
     opened = os.open
 
-    def refused(path: Path, *more: int) -> int:
+    def refused(path: Path, *more: int, **options: int) -> int:
         if path == bad:
             raise PermissionError(13, "Permission denied")
-        return opened(path, *more)
+        return opened(path, *more, **options)
 
     bad = scene.put("bad")
     monkeypatch.setattr("streamproc.producing.readers.held.os.open", refused)
@@ -177,10 +178,10 @@ def test_a_file_that_cannot_be_moved_is_left_alone(
 ) -> None:
     scene.put("bad", b"\x1f\x8b")
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(Path, "rename", refused)
+    monkeypatch.setattr(os, "rename", refused)
     assert scene.verdicts() == {"bad": "failed"}
     assert scene.verdicts() == {}
 
@@ -236,15 +237,78 @@ def test_a_fault_of_a_reader_stops_nothing(scene: Scene) -> None:
     assert "its reader has a fault (LookupError)" in scene.reasons()["a.broken"]
 
 
-def test_a_subfolder_that_is_a_link_is_refused(scene: Scene) -> None:
+def test_a_subfolder_that_becomes_a_link_stops_nothing_and_is_not_followed(scene: Scene) -> None:
     outside = scene.folder.parent / "outside"
     outside.mkdir()
     (scene.folder / "failed").rmdir()
     (scene.folder / "failed").symlink_to(outside)
     scene.put("bad", b"\x1f\x8b")
-    with pytest.raises(UnreadableFileError, match="must be a directory"):
-        scene.verdicts()
+    scene.put("good")
+    assert scene.verdicts() == {"bad": "failed", "good": "done"}
+    assert scene.verdicts() == {}
+    assert (scene.folder / "bad").exists()
     assert list(outside.iterdir()) == []
+    with pytest.raises(OSError, match="must be a directory"):
+        scene.again()
+
+
+def test_a_link_that_is_made_between_look_and_move_is_not_followed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = scene.folder.parent / "outside"
+    outside.mkdir()
+    scene.put("bad", b"\x1f\x8b")
+    rename = os.rename
+
+    def late(*given: Any, **options: Any) -> None:
+        if not (scene.folder / "failed").is_symlink():
+            rename(scene.folder / "failed", scene.folder / ".before")
+            (scene.folder / "failed").symlink_to(outside)
+        rename(*given, **options)
+
+    monkeypatch.setattr(os, "rename", late)
+    assert scene.verdicts() == {"bad": "failed"}
+    assert list(outside.iterdir()) == []
+    assert [one.name for one in (scene.folder / ".before").iterdir()] == ["bad"]
+
+
+def test_subfolders_that_somebody_removed_are_made_again(scene: Scene) -> None:
+    for name in ("done", "failed"):
+        (scene.folder / name).rmdir()
+    scene.put("bad", b"\x1f\x8b")
+    scene.put("good")
+    assert scene.verdicts() == {"bad": "failed", "good": "done"}
+    assert (scene.folder / "done" / "good").exists()
+    assert "damaged" in scene.reasons()["bad"]
+
+
+def test_a_full_disk_makes_no_sent_file_a_failed_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    scene.put("a", EVENT.format("a").encode() + b"no event\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("streamproc.producing.readers.dropfolder.open_private", full)
+        patch.setattr("streamproc.producing.readers.outgoing.replace_private_in", full)
+        assert scene.verdicts() == {"a": "done"}
+    scene.put("again", EVENT.format("a").encode() + b"no event\n")
+    assert scene.verdicts() == {"again": "duplicate"}
+    assert len(scene.producer.sent) == 1
+
+
+def test_a_name_that_is_not_utf_8_is_sent_and_remembered(scene: Scene) -> None:
+    scene.put(os.fsdecode(b"caf\xe9.ndjson"))
+    assert scene.verdicts() == {"caf\\udce9.ndjson": "done"}
+    assert scene.again()._known == scene.watch._known
+
+
+def test_names_that_are_cut_to_the_same_one_replace_nothing(scene: Scene) -> None:
+    for ending in "abc":
+        scene.put("x" * 230 + ending)
+    scene.verdicts()
+    assert len(list((scene.folder / "done").iterdir())) == 3
 
 
 def test_the_state_is_outside_the_folder_and_an_old_one_is_moved_there(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from streamproc.private_files import (
     LinkError,
     make_private_directory,
     open_private,
+    open_private_directory,
     replace_private,
+    replace_private_in,
     write_private,
 )
 from streamproc.producing.readers.sessions import Sessions
@@ -74,6 +76,11 @@ def _whole_files(base: Path) -> None:
     write_private(base / "checkpoint", b"1")
     replace_private(base / "done", b"1")
     make_private_directory(base / "x" / "y" / "z")
+    folder = open_private_directory(base / "open")
+    replace_private_in(folder, "done", b"1")
+    replace_private_in(folder, "done", b"2")
+    os.close(folder)
+    assert (base / "open" / "done").read_bytes() == b"2"
 
 
 @pytest.mark.parametrize("make", [_spool, _recording, _sessions, _whole_files])

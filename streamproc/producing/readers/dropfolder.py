@@ -167,8 +167,13 @@ class DropFolder:
         try:
             self._outgoing.write("failed", path, ".reason", f"{problem}\n".encode())
         except OSError as error:
-            log.error("a reason cannot be written", problem=error.strerror or str(error))
+            self._cannot_write("the reason of a failure", path, error)
         return outcome
+
+    def _cannot_write(self, what: str, path: Path, error: OSError) -> None:
+        """Log it. A full disk makes no file a failed one whose events were sent."""
+        problem = error.strerror or str(error)
+        log.error(f"{what} cannot be written", file=printable(path.name), problem=problem)
 
     def pending(self) -> bool:
         """Whether there are files that were not sent yet, ready or not."""
@@ -178,7 +183,7 @@ class DropFolder:
         """Send a file, from the position of an earlier run; None if stopped in the middle."""
         path, digest, progress = file.path, file.identity, self._progress
         if progress is None or progress.digest != digest:
-            progress = FileProgress(path.name, digest)
+            progress = FileProgress(printable(path.name), digest)  # not all names are UTF-8
         elif progress.events and not progress.done:
             log.info("continuing within a file", file=printable(path.name), events=progress.events)
         # Read it to its end before anything is sent, so that nothing is sent from a truncated file.
@@ -246,7 +251,7 @@ class DropFolder:
         progress = self._progress
         if progress is not None and not progress.done:
             # First the file that was begun: its events must not come after those of a newer file.
-            found.sort(key=lambda one: one[1] != progress.file)
+            found.sort(key=lambda one: printable(one[1]) != progress.file)
         return [path for _, _, path in found]
 
     def _whole(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -274,7 +279,10 @@ class DropFolder:
         lines = [msgspec.json.encode({"line": one.line, "reason": one.reason}) for one in bad]
         if more:
             lines.append(msgspec.json.encode({"more": more}))
-        self._outgoing.write("done", path, ".rejects.ndjson", b"\n".join(lines) + b"\n")
+        try:
+            self._outgoing.write("done", path, ".rejects.ndjson", b"\n".join(lines) + b"\n")
+        except OSError as error:
+            self._cannot_write("the bad records of a file", path, error)
 
     def _remembered(self) -> set[str]:
         if not self._memory.exists():
@@ -290,12 +298,16 @@ class DropFolder:
     def _remember(self, digest: str, outcome: FileOutcome) -> None:
         if digest in self._known:
             return
-        line = DoneFile(digest, outcome.path.name, outcome.events, outcome.bad, self._clock_ms())
-        with open_private(self._memory, "ab") as file:
-            file.write(b"\n" + msgspec.json.encode(line))
-            file.flush()
-            os.fsync(file.fileno())
         self._known.add(digest)
+        name = printable(outcome.path.name)
+        line = DoneFile(digest, name, outcome.events, outcome.bad, self._clock_ms())
+        try:
+            with open_private(self._memory, "ab") as file:
+                file.write(b"\n" + msgspec.json.encode(line))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            self._cannot_write("the memory of files that were sent", outcome.path, error)
 
     def _moved(
         self, outcome: FileOutcome, folder: Verdict, inode: int | None = None
