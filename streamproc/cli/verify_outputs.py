@@ -18,7 +18,7 @@ from streamproc.kafka.settings import KafkaSettings
 
 @click.command("verify-outputs", short_help="Compare a worker's output topics with the oracle.")
 @click.argument("topic", type=TopicName())
-@kafka_options()
+@kafka_options(role="reader")
 @rules_option("The worker's rules file. Default: the packaged rules.")
 @topic_options(WorkerTopics)
 @click.option("--wait", type=Duration(), default="60s", help="How long to wait for the worker.")

@@ -16,9 +16,11 @@ from streamproc.core.subscribers import (
     SHORTEST,
     SubscriberKind,
     damage,
+    is_gpsi,
     is_key,
     is_machine_address,
     is_separated,
+    is_sip,
     is_tel,
 )
 from streamproc.errors import StreamprocError
@@ -88,6 +90,10 @@ def subscriber_key(text: str, numbering: Numbering = Numbering()) -> str:  # noq
 @lru_cache(maxsize=_KEPT_NUMBERS)
 def _key(text: str, numbering: Numbering) -> str:
     found = text.strip()
+    if is_sip(found):  # the number stands before the host, and before parameters of its own
+        found = found.partition(":")[2].partition("@")[0].partition(";")[0]
+    elif is_gpsi(found):
+        found = f"+{found.partition('-')[2]}"
     if (damaged := damage(found)) is not None:
         raise NumberError(damaged)
     if is_tel(found) or found.startswith("+"):

@@ -21,13 +21,17 @@ LONGEST: Final = 15
 
 _KEY: Final = re.compile(rf"[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
 _TEL: Final = re.compile(r"tel:", re.IGNORECASE)
-_EXPONENT: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+[0-9]+\Z|[0-9]+\.[0-9]+[eE][0-9]+\Z")
+_SIP: Final = re.compile(r"sips?:(?:\+[0-9]|[^@]*@.*;user=phone(?:;|\Z))", re.IGNORECASE)
+_GPSI: Final = re.compile(r"msisdn-[0-9]", re.IGNORECASE)
+_EXPONENT: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]+\Z|[0-9]+[.,][0-9]+[eE][0-9]+\Z")
 _FRACTION: Final = re.compile(rf"[0-9]{{{SHORTEST},}}[.,]0+\Z")
 _DIALLED: Final = re.compile(rf"00[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
 _SEPARATED: Final = re.compile(
-    r"\+?\(?[0-9]{1,5}[ ().\-/\u00a0][0-9 ().\-/\u00a0]*(?<![0-9])[0-9]{2,}\Z"
+    r"\+?\(?[0-9]{1,5}[ ().,'\-/\u00a0][0-9 ().,'\-/\u00a0]*(?<![0-9])[0-9]{2,}\Z"
 )
 """Country or area code first. ``8613800000001-2`` is an id that was made of a number."""
+_FILLED: Final = re.compile(r"[1-9](?:[0-9]{2}){5,7}[fF]\Z")
+"""Digits in BCD are pairs. An odd number of them has a filler at its end."""
 _HARDWARE: Final = re.compile(r"(?:[0-9a-fA-F]{2}[-:]){5}[0-9a-fA-F]{2}\Z")
 _INTERNET: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}\Z")
 
@@ -42,9 +46,21 @@ def is_tel(text: str) -> bool:
     return _TEL.match(text) is not None
 
 
+def is_sip(text: str) -> bool:
+    """Whether a text is a SIP URI of a phone number (RFC 3261, 19.1.6)."""
+    return _SIP.match(text) is not None
+
+
+def is_gpsi(text: str) -> bool:
+    """Whether a text is a phone number as 5G writes it: ``msisdn-...`` (TS 29.571)."""
+    return _GPSI.match(text) is not None
+
+
 def damage(text: str) -> str | None:
-    """How a spreadsheet program damaged a number; None if it did not. The digits cannot be
+    """How a program damaged a number; None if it did not. A spreadsheet program's digits cannot be
     restored."""
+    if _FILLED.match(text):
+        return "ends with the filler F of a BCD number; remove it"
     if _EXPONENT.match(text):
         return "is a number in exponent form; export the column as text"
     if _FRACTION.match(text):
@@ -61,7 +77,9 @@ def is_separated(text: str) -> bool:
     """Whether a text is a phone number's digits with a plus or separators between them."""
     if text.isdecimal() or is_machine_address(text) or not _SEPARATED.match(text):
         return False
-    return SHORTEST < sum(one.isdigit() for one in text) <= LONGEST
+    digits = "".join(one for one in text if one.isdigit())
+    # A dialling prefix, such as 011, does not count.
+    return len(digits) > SHORTEST and len(digits.lstrip("0")) <= LONGEST
 
 
 def foreign_form(subscriber: str, kind: SubscriberKind = "any") -> str | None:
@@ -74,6 +92,10 @@ def foreign_form(subscriber: str, kind: SubscriberKind = "any") -> str | None:
         return None
     if is_tel(subscriber):
         return "is a tel: URI"
+    if is_sip(subscriber):
+        return "is a SIP URI of a phone number"
+    if is_gpsi(subscriber):
+        return "is a phone number with the prefix msisdn-"
     if (damaged := damage(subscriber)) is not None:
         return damaged
     if _DIALLED.match(subscriber):

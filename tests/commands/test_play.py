@@ -274,7 +274,7 @@ def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) ->
     assert result.stderr.splitlines() == [
         "events.ndjson:2: is not a JSON object",
         "events.ndjson:3: total_bytes: Expected `int` >= 0",
-        "events.ndjson:6: there is no such event type",
+        "events.ndjson:6: there is no event type usage.guessed; did you mean usage.refunded?",
         "events.ndjson:4: rejected: unknown_pack: no such pack in the rules ('days'; did you "
         "mean day?)",
     ]
@@ -282,7 +282,7 @@ def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) ->
     assert "1 event REJECTED" in result.stdout
     assert "Bad lines: 3; the rest was played." in result.stdout
     shown = result.stdout[result.stdout.index("Not events") :]
-    for told in ("2): is not a JSON object", "6): there is no such event type"):
+    for told in ("2): is not a JSON object", "6): there is no event type usage.guessed"):
         assert f"REJECTED (line {told}" in shown
     assert "Not events" not in play([activated()]).stdout
 

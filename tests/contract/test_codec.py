@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
 import json
+import lzma
+import pickle
 import re
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -128,8 +133,81 @@ def test_the_key_must_be_the_subscriber(key: bytes | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        (b"\0\0\0\0\7" + KEY, "begins with the frame of a schema registry"),
+        (b"\3\0" + bytes(range(16)) + KEY, "begins with the frame of a schema registry"),
+        (b'"' + KEY + b'"', "is in quotes"),
+        (KEY + b"\0\0", "has zero bytes at its end"),
+        (int(KEY).to_bytes(8, "big"), "is a binary number"),
+        (KEY.decode().encode("utf-16"), "is UTF-16; write UTF-8"),
+        (b"\xef\xbb\xbf" + KEY, "begins with a byte order mark"),
+        (KEY.decode().encode("cp037"), "is not text in ASCII"),
+        (b"+" + KEY, "is not the event's subscriber"),
+    ],
+)
+def test_a_key_in_another_form_is_told_as_such(key: bytes, says: str) -> None:
+    found = failure(plain(), key)
+    assert found.reason == "key_mismatch"
+    assert found.detail.startswith(f"the key {says}")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (zlib.compress(plain()), "is compressed with zlib"),
+        (bz2.compress(plain()), "is compressed with bzip2"),
+        (lzma.compress(plain()), "is compressed with xz"),
+        (b"\x04\x22\x4d\x18" + plain(), "is compressed with lz4"),
+        (base64.b64encode(plain().replace(b" ", b"")), "is in base64"),
+        (plain().decode().encode("cp037"), "is EBCDIC"),
+        (msgspec.msgpack.encode(json.loads(plain())), "is MessagePack"),
+        (b"\xa6\x64type", "is CBOR"),
+        (b"\x92\xff", "is binary data"),
+        (pickle.dumps({"type": "usage.recorded"}), "is a pickled Python object"),
+        (b"\3\5" + bytes(range(16)) + plain(), "begins with the frame of a schema registry"),
+        (b"\1" + bytes(range(16)) + plain(), "begins with the frame of a schema registry"),
+        (plain() + b"\n" + plain(), "has several JSON objects"),
+        (plain() + b"\0\0", "has zero bytes behind the JSON"),
+        (plain().replace(b'"', b"'"), "has single quotes"),
+        (plain(source="X").replace(b"X", b"caf\xe9"), "is not UTF-8 text"),
+        (b"type: usage.recorded", "is not valid JSON"),
+    ],
+)
+def test_a_value_in_another_form_is_told_as_such(value: bytes, says: str) -> None:
+    found = failure(value)
+    assert found.reason == "malformed_json"
+    assert found.detail.startswith(f"the value {says}")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (b'{"schema": {}, "payload": ' + plain() + b"}", "envelope of Kafka Connect"),
+        (b'{"before": null, "after": {}, "op": "c"}', "change record of Debezium"),
+        (b'{"payload": 1}', "missing required field `type`"),
+    ],
+)
+def test_an_envelope_of_another_program_is_told_as_such(value: bytes, says: str) -> None:
+    found = failure(value)
+    assert found.reason == "contract_violation"
+    assert says in found.detail
+
+
+@pytest.mark.parametrize(
     ("value", "detail"),
     [
+        (
+            plain(type="usage.recored"),
+            "there is no event type usage.recored; did you mean usage.recorded?",
+        ),
+        (
+            plain(type="streamproc.usage.recorded.v1"),
+            "there is no event type streamproc.usage.recorded.v1; did you mean usage.recorded?",
+        ),
+        (plain(type="nothing"), "there is no event type nothing"),
+        (plain(type="a@example.com"), "there is no such event type"),
+        (plain()[:-1] + b', "type": "account.closed"}', "the event has two types"),
         (plain(total_bytes=-1), "Expected `int` >= 0 - at `$.total_bytes`"),
         (plain(surprise=1), "Object contains unknown field `surprise`"),
         (plain(**{SUBSCRIBER: 1}), "Object contains unknown field"),

@@ -209,7 +209,10 @@ def test_a_key_is_its_own_key_and_never_of_a_foreign_form(text: str, region: str
 
 @budget(400)
 @given(
-    st.text("0123456789+-. ()/,eEtel:ab", max_size=20),
+    st.one_of(
+        st.text("0123456789+-. ()/,'eEtel:ab", max_size=20),
+        st.from_regex(r"(sips?:|msisdn-)?\+?[0-9]{0,16}[fF]?(@h)?(;user=phone)?", fullmatch=True),
+    ),
     st.sampled_from(["any", "numbers", "ids"]),
 )
 def test_core_and_oracle_know_the_same_numbers_in_another_form(

@@ -33,6 +33,8 @@ CHINA = Numbering("CN")
             "(+86) 13800000001"[1:-12] + "13800000001",
         ),
         *(" 8613800000001 ", "86.138.0000.0001", "８６１３８０００００００１"),
+        *("8,613,800,000,001", "8'613'800'000'001", "msisdn-8613800000001"),
+        *("sip:+8613800000001@ims.example.com", "sips:8613800000001@h;transport=tcp;user=phone"),
     ],
 )
 @pytest.mark.parametrize("numbering", [Numbering(), CHINA, Numbering("DE"), Numbering("US")])
@@ -65,7 +67,10 @@ def test_a_national_number_is_of_the_region(text: str, region: str, key: str) ->
     [
         ("8.6138E+12", "in exponent form"),
         ("8.6138e12", "in exponent form"),
+        ("8,6138E+12", "in exponent form"),
         ("8613800000001.0", "with a fraction"),
+        ("8613800000001F", "the filler F of a BCD number"),
+        ("011-86-138-0000-0001", "not a phone number with country code"),
         ("13800000001", "name the region"),
         ("013800000001", "name the region"),
         ("tel:13800000001;phone-context=example.com", "not a phone number with country code"),
@@ -87,7 +92,8 @@ def test_what_is_no_number_that_can_be_told_is_refused(text: str, says: str) -> 
     [
         *("sub-001", "acct:77-4410", "460001234567890", "1001", "C-9", "a1B2"),
         *("00-11-22-33-44-55", "89860012345678901234", "861380", "8E12", "user@example.org"),
-        *("8613800000001-2", "8613800000001.7"),
+        *("8613800000001-2", "8613800000001.7", "86138000000012F", "sip:alice@example.com"),
+        *("sip:8613800000001@example.com", "msisdn-", "imsi-460001234567890"),
         *("10.0.0.1", "192.168.10.15"),
     ],
 )

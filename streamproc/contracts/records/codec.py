@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar
+from difflib import get_close_matches
+from typing import Final, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamproc.contracts.records.cloudevents import (
+    PREFIX,
+    SUFFIX,
     BadEnvelopeError,
     Headers,
     UnknownTypeError,
     unwrap,
 )
-from streamproc.contracts.records.encodings import not_json
+from streamproc.contracts.records.encodings import envelope_of, not_json, not_subscriber
 from streamproc.contracts.zones import is_zone
 from streamproc.core.privacy import conceal
 from streamproc.core.schedule.calendar import zone as known_zone_file
@@ -40,6 +43,9 @@ nesting that is too deep."""
 _UNKNOWN_FIELD: Final = "Object contains unknown field "
 _FIELD_NAME: Final = re.compile("[A-Za-z_]{1,40}")
 """A field name may be repeated in a reject if it cannot be a number or an address."""
+_TYPE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z._-]{0,63}(?:v[0-9]{1,2})?")
+_WITHOUT_TYPE: Final = "Object missing required field `type`"
+_TYPES: Final = [str(one.__struct_config__.tag) for one in get_args(InputEvent)]
 
 _decode: Callable[[bytes], InputEvent] = msgspec.json.Decoder(InputEvent).decode
 _decode_effect: Callable[[bytes], Effect] = msgspec.json.Decoder(Effect).decode
@@ -104,7 +110,9 @@ def _violation(message: str, value: bytes) -> DecodeFailure:
     if value.startswith(b'"'):
         message = "The value is a JSON string: the event in it was encoded twice"
     if message.startswith("Invalid value '"):
-        return DecodeFailure("unknown_type", "there is no such event type")
+        return DecodeFailure("unknown_type", _unknown_type(message))
+    if message == _WITHOUT_TYPE:
+        message = envelope_of(_names(value)) or message
     if message.startswith("Invalid enum value "):
         place = message.rpartition(" - at ")[2]
         message = f"Not one of the values of {place}"
@@ -115,12 +123,34 @@ def _violation(message: str, value: bytes) -> DecodeFailure:
     return DecodeFailure("contract_violation", message)
 
 
+def _unknown_type(message: str) -> str:
+    """A sentence that names the type, if that cannot be a number or an address."""
+    name = message.removeprefix("Invalid value '").partition("' - at ")[0]
+    if not _TYPE_NAME.fullmatch(name):
+        return "there is no such event type"
+    if name in _TYPES:
+        return "the event has two types"
+    plain = name.removeprefix(PREFIX).removesuffix(SUFFIX)
+    alike = [plain] if plain in _TYPES else get_close_matches(plain, _TYPES, 1)
+    return f"there is no event type {name}" + (f"; did you mean {alike[0]}?" if alike else "")
+
+
+def _names(value: bytes) -> tuple[str, ...]:
+    """The names of the fields of an object."""
+    try:
+        return tuple(msgspec.json.decode(value, type=dict[str, msgspec.Raw]))
+    except UNREADABLE:
+        return ()
+
+
 def _key_mismatch(event: SubscriberEvent, key: bytes | None) -> DecodeFailure:
     if key is None:
         event_id = conceal(event.id, event.subscriber)
         return DecodeFailure("key_mismatch", "the record has no key", event_id)
     event_id = conceal(conceal(event.id, key.decode(errors="replace")), event.subscriber)
-    return DecodeFailure("key_mismatch", "the key is not the event's subscriber", event_id)
+    says = not_subscriber(key)
+    detail = f"the key {says}" if says else "the key is not the event's subscriber"
+    return DecodeFailure("key_mismatch", detail, event_id)
 
 
 def decode_effect(value: bytes) -> Effect:

@@ -380,13 +380,27 @@ def spells_a_number(subscriber: str, kind: str) -> bool:
     lower = subscriber.lower()
     if kind == "numbers" or lower[:4] == "tel:":
         return True
-    return _is_spreadsheets(lower) or _is_grouped(subscriber)
+    return _is_address(lower) or _is_spreadsheets(lower) or _is_grouped(subscriber)
+
+
+def _is_address(text: str) -> bool:
+    """A number in a SIP URI, with the prefix of 5G, or of digits in pairs with a filler."""
+    if text[:7] == "msisdn-":
+        return text[7:8] in _DIGITS and text[7:8] != ""
+    if text[-1] == "f" and _all_digits(text[:-1]):
+        return text[0] != "0" and len(text) in (12, 14, 16)
+    scheme, _, rest = text.partition(":")
+    if scheme not in ("sip", "sips"):
+        return False
+    if rest[:1] == "+" and rest[1:2] in _DIGITS and rest[1:2] != "":
+        return True
+    return "@" in rest and "user=phone" in rest.partition("@")[2].split(";")[1:]
 
 
 def _is_spreadsheets(text: str) -> bool:
     """A number such as 8.6E+12 or 8600000.0."""
     mantissa, exponent_sign, exponent = text.partition("e")
-    whole, point, part = mantissa.partition(".")
+    whole, point, part = mantissa.replace(",", ".").partition(".")
     if exponent_sign and _all_digits(whole) and (not point or _all_digits(part)):
         signed = exponent[:1] == "+" and _all_digits(exponent[1:])
         return signed or (point == "." and _all_digits(exponent))
@@ -395,7 +409,8 @@ def _is_spreadsheets(text: str) -> bool:
 
 
 def _is_grouped(text: str) -> bool:
-    """Eight to fifteen digits with signs between them, except addresses of machines."""
+    """Eight digits or more with signs between them, except addresses of machines. No more than
+    fifteen of them follow a dialling prefix."""
     pairs = text.replace(":", "-").split("-")
     if len(pairs) == 6 and all(len(one) == 2 for one in pairs):
         return False
@@ -403,7 +418,9 @@ def _is_grouped(text: str) -> bool:
     if len(parts) == 4 and all(1 <= len(one) <= 3 and _all_digits(one) for one in parts):
         return False
     digits = [one for one in text if one in _DIGITS]
-    if not set(text) - _DIGITS <= set(" ().-/\u00a0") or not 8 <= len(digits) <= 15:
+    if not set(text) - _DIGITS <= set(" ().,'-/\u00a0") or len(digits) < 8:
+        return False
+    if len("".join(digits).lstrip("0")) > 15:
         return False
     groups = "".join(one if one in _DIGITS else " " for one in text.removeprefix("("))
     first, *_, last = groups.split(" ")
