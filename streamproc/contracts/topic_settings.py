@@ -18,6 +18,8 @@ Clock = Literal["wall", "event"]
 
 DAY_MS = 86_400_000
 FOREVER = "-1"
+ANY_TIME = str(2**63 - 1)
+"""The largest distance between a record's time and the broker's."""
 LONGEST_LAG_DAYS = 31
 
 
@@ -132,6 +134,15 @@ _NAMED: tuple[Demand, ...] = (
         "warn",
         str(COMPACTION_MS),
     ),
+    Demand(
+        ("changelog", "journal"),
+        "delete.retention.ms",
+        "less than 1 day",
+        _below(DAY_MS),
+        "the ends of states for a reader that is behind: it keeps what has ended",
+        "warn",
+        str(DAY_MS),
+    ),
     _kept(
         EVENTS,
         75,
@@ -164,6 +175,29 @@ _NAMED: tuple[Demand, ...] = (
         "records that nobody has read yet, as soon as there are many",
         "warn",
         FOREVER,
+    ),
+    Demand(
+        ("audit", "rejects", "receipts", "dead_letters", "reports"),
+        "retention.bytes",
+        "any but -1",
+        lambda value: value != FOREVER,
+        "the oldest records before their time, as soon as there are many",
+        "warn",
+        FOREVER,
+    ),
+    *(
+        Demand(
+            ("forwarded",),
+            f"message.timestamp.{side}.max.ms",
+            f"any but {ANY_TIME}",
+            lambda value: value != ANY_TIME,
+            "whole commits: the broker refuses a forwarded record of another time, and its "
+            "partition stops",
+            "warn",
+            ANY_TIME,
+            clock="event",
+        )
+        for side in ("before", "after")
     ),
     Demand(
         READ,
@@ -254,7 +288,7 @@ def configs_of(role: str, clock: Clock, retention_ms: Mapping[str, int]) -> dict
         configs |= (
             {"message.timestamp.type": "LogAppendTime"}
             if clock == "wall"
-            else {"message.timestamp.after.max.ms": str(2**63 - 1)}
+            else {"message.timestamp.after.max.ms": ANY_TIME}
         )
     configs["retention.ms"] = str(retention_ms.get(role, usual_ms))
     return configs

@@ -19,7 +19,7 @@ from streamproc.kafka.rights import Lack, MissingRightError, Needs, check_rights
 from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 800_000
-NEW_TOPIC_LIMIT_SECONDS = 10.0
+NEW_TOPIC_LIMIT_SECONDS = 30.0
 NOTHING: Needs = MappingProxyType({})
 
 #: Topics for replays carry any time: a future one is refused by default from an hour on, and an old

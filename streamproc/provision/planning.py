@@ -141,8 +141,22 @@ class Plan:
 
     def problem(self) -> str:
         """Why the topics cannot be used as they are; empty if they can be."""
-        return self._uneven() or " ".join(
-            str(fault) for fault in self.faults() if fault.demand.then == "refuse"
+        return (
+            self._uneven()
+            or self._unwritable()
+            or " ".join(str(fault) for fault in self.faults() if fault.demand.then == "refuse")
+        )
+
+    def _unwritable(self) -> str:
+        """To which topics the broker lets nobody write, because too few replicas exist."""
+        return " ".join(
+            f"{one.wanted.name} has min.insync.replicas={least}, but {one.found.replicas} "
+            f"replica{'s' * (one.found.replicas != 1)}: the broker refuses every write with "
+            f"acks=all. Set it: kafka-configs --alter --entity-type topics --entity-name "
+            f"{one.wanted.name} --add-config min.insync.replicas={one.found.replicas}"
+            for one in self.entries
+            if one.found is not None
+            and (least := int(one.found.configs.get("min.insync.replicas", 1))) > one.found.replicas
         )
 
     def _uneven(self) -> str:

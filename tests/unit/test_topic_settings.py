@@ -14,6 +14,8 @@ from streamproc.contracts.topic_settings import (
     faults,
 )
 from streamproc.contracts.topics import ROLES, TOPICS
+from streamproc.kafka.topics import FoundTopic, NewTopic
+from streamproc.provision.planning import Entry, Plan, Wanted
 
 SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 
@@ -87,6 +89,39 @@ def test_the_senders_clocks_are_told_under_the_wall_clock_alone() -> None:
     assert judged("inputs", "wall", **{kept: "CreateTime"}) == {"message.timestamp.type": "warn"}
     assert judged("inputs", "event", **{kept: "CreateTime"}) == {}
     assert judged("inputs", "wall", **{kept: "LogAppendTime"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "clock", "configs"),
+    [
+        ("changelog", "wall", {"delete.retention.ms": "0"}),
+        ("journal", "wall", {"delete.retention.ms": "3600000"}),
+        ("audit", "wall", {"retention.bytes": "1000000"}),
+        ("rejects", "wall", {"retention.bytes": "0"}),
+        ("dead_letters", "wall", {"retention.bytes": "1"}),
+        ("forwarded", "event", {"message.timestamp.before.max.ms": "86400000"}),
+        ("forwarded", "event", {"message.timestamp.after.max.ms": "3600000"}),
+    ],
+)
+def test_settings_that_lose_something_at_a_bad_time_are_told(
+    role: str, clock: Clock, configs: dict[str, str]
+) -> None:
+    (fault,) = faults(role, "t", configs, clock)
+    assert fault.demand.then == "warn"
+    mended = {fault.demand.setting: fault.demand.mend}
+    assert faults(role, "t", mended, clock) == []
+
+
+@pytest.mark.parametrize(("least", "replicas"), [(2, 1), (3, 2), (1, 1), (2, 3)])
+def test_a_topic_that_nobody_can_write_to_is_refused(least: int, replicas: int) -> None:
+    """The broker demands more replicas in sync than there are."""
+    found = FoundTopic(4, replicas, {"min.insync.replicas": str(least)})
+    entry = Entry(Wanted("reminders", "t"), NewTopic(4, replicas, {}), found)
+    problem = Plan((entry,), "wall").problem()
+    assert bool(problem) == (least > replicas)
+    if problem:
+        assert problem.startswith(f"t has min.insync.replicas={least}, but {replicas} replica")
+        assert f"--add-config min.insync.replicas={replicas}" in problem
 
 
 def test_retention_of_a_compacted_topic_does_not_matter() -> None:
