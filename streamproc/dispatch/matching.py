@@ -61,7 +61,9 @@ class Outstanding:
         self._converted: dict[tuple[str, str], list[AwaitedPart]] = {}
 
     def add(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
-        """``message_id`` as in the gateway's answer."""
+        """``message_id`` as in the gateway's answer; an empty one names nothing."""
+        if not message_id.strip():
+            return
         self._exact[gateway, plain(message_id)] = part
         for other in converted(message_id):
             self._converted.setdefault((gateway, other), []).append(part)

@@ -225,6 +225,18 @@ async def test_a_refusal_of_an_unknown_pdu_is_told(center: Center) -> None:
     assert told["message_center"].startswith("127.0.0.1:")
 
 
+async def test_an_answer_without_an_id_is_told(center: Center) -> None:
+    center.answers[SUBMIT_SM] = lambda number: pdu(SUBMIT_SM | RESPONSE, number)
+    gateway = await center.open()
+    await center.bound()
+    with capture_logs() as logs:
+        assert await gateway.send(message()) == Accepted({1: ""})
+        assert await gateway.send(message(2)) == Accepted({1: ""})
+    (told,) = logs
+    assert told["event"] == "a message was accepted without an id, so its receipt is unknown"
+    assert told["gateway"] == "main"
+
+
 async def test_a_nack_that_says_ok_is_a_refusal(center: Center) -> None:
     center.answers[SUBMIT_SM] = lambda number: pdu(NACK, number)
     gateway = await center.open()

@@ -516,6 +516,21 @@ def test_ids_match_in_hexadecimal_and_decimal(answered: str, reported: str) -> N
     assert table.statuses()[-1] == (1, "delivered")
 
 
+@pytest.mark.parametrize("reported", ["0", "00", "7"])
+def test_a_part_without_an_id_has_no_report(reported: str) -> None:
+    """An id of zeros is one, and that of an error with some message centers."""
+    table = Table(line(reports=True))
+    table.put(reminder(1))
+    table.answer(table.step()[0], Accepted({1: ""}))
+    table.desk.report(_report(reported), None, table.now_ms)
+    table.commit()
+    assert table.statuses() == [(1, "accepted")]
+    table.restart()
+    table.desk.report(_report(reported), None, table.now_ms)
+    table.commit()
+    assert table.statuses() == [(1, "accepted")]
+
+
 def test_a_converted_id_counts_only_for_the_same_number() -> None:
     table = Table(line(reports=True))
     table.put(reminder(1, "8613800000001"), reminder(2, "8613800000002"))

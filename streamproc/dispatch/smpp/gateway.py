@@ -141,6 +141,8 @@ class SmppGateway:
             if status != pdu.OK:
                 return Refused(class_of(status), name_of(status), taken)
             taken[part.number] = pdu.message_id(body)
+            if not taken[part.number].strip():
+                self._tell.warn("a message was accepted without an id, so its receipt is unknown")
         return Accepted(taken)
 
     async def close(self) -> None:
