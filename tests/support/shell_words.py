@@ -22,8 +22,12 @@ class Found(NamedTuple):
     is_whole: bool
 
 
-def commands_of(page: str) -> Iterator[Found]:
-    """All commands of a page, without pipes and redirections."""
+def commands_of(page: str, *names: str) -> Iterator[Found]:
+    """All commands of a page, without pipes and redirections.
+
+    Within a line, one of ``names`` with an option is a command of ``streamproc``.
+    """
+    short = re.compile(rf"({'|'.join(names)}) .*--[a-z]" if names else r"(?!)", re.S)
     rest = page
     for language, block in _FENCE.findall(page):
         lines = block.replace("\\\n", " ").splitlines()
@@ -41,6 +45,8 @@ def commands_of(page: str) -> Iterator[Found]:
     for code in _INLINE.findall(_INDENTED.sub("", rest)):
         if _PROGRAM.match(code + " "):
             yield from (Found(words, False) for words in _commands(code))
+        elif short.match(code):
+            yield from (Found(("streamproc", *words), False) for words in _commands(code))
 
 
 def _commands(line: str) -> Iterator[tuple[str, ...]]:
