@@ -164,6 +164,8 @@ class _Result:
     reports: list[PartitionReport] = field(default_factory=list)
     doubled: set[bytes] = field(default_factory=set)
     """Subscribers with two accounts."""
+    unknown: int = 0
+    """Subscribers who were named and have no account."""
     losing: int = 0
     """Topics that lose records by their settings, and partitions that have lost some."""
 
@@ -187,6 +189,7 @@ async def _verify(task: _Task) -> _Result:
     except (KafkaError, OSError, TimeoutError) as error:
         raise VerifyError(f"{type(error).__name__}: {error}") from error
     _tell_misplaced(result.reports, result.doubled, task.show)
+    _tell_unknown(task, result)
     return result
 
 
@@ -316,6 +319,17 @@ def _tell_misplaced(reports: list[PartitionReport], doubled: set[bytes], show: i
         echo(f"  and {len(found) - show:,} more")
 
 
+def _tell_unknown(task: _Task, result: _Result) -> None:
+    """Nothing was compared of a subscriber whose number was mistyped."""
+    if any(one.obstacle for one in result.reports):
+        return  # their accounts may be in a partition that was not compared
+    unknown = sorted(task.subscribers.difference(*(one.found for one in result.reports)))
+    result.unknown = len(unknown)
+    read = "in the partitions that were read" if task.only else "in the partition of this key"
+    for key in unknown[: task.show]:
+        echo(f"  {mask(key.decode(errors='replace'))}: not verified: no account {read}")
+
+
 def _conclude(result: _Result) -> int:
     reports, doubled = result.reports, len(result.doubled)
     equal = sum(report.equal for report in reports)
@@ -336,4 +350,4 @@ def _conclude(result: _Result) -> int:
         echo(f"{result.losing:,} critical: records were lost or will be (see above)")
     if different or misplaced:
         return DIFFERENT
-    return NOT_VERIFIED if open_ones or obstacles or result.losing else 0
+    return NOT_VERIFIED if open_ones or obstacles or result.losing or result.unknown else 0

@@ -147,6 +147,13 @@ async def test_samples_checkpoints_and_changed_rules(scene: Scene, tmp_path: Pat
     assert equal(one) == 1
     assert records_read(one) < records_read(everybody)
     assert f"{scene.names.reminders}: not looked at; this is a sample" in one
+    code, none = verify(scene, "--subscriber", "8613899999999")
+    assert (code, equal(none)) == (3, 0), none
+    assert "861********99: not verified: no account in the partition of this key" in none
+    other = str((partition_of(key, PARTITIONS) + 1) % PARTITIONS)
+    code, none = verify(scene, "--subscriber", key.decode(), "--partition", other)
+    assert (code, equal(none)) == (3, 0), none
+    assert "not verified: no account in the partitions that were read" in none
     assert "not looked at" not in some
     assert "not looked at" not in everybody
 

@@ -82,6 +82,8 @@ class PartitionReport:
     """Subscribers whose states differ for a legitimate reason, by reason."""
     misplaced: dict[bytes, int] = field(default_factory=dict)
     """Accounts that are in this partition but belong in another one, with its number."""
+    found: set[bytes] = field(default_factory=set)
+    """Those subscribers of a sample by name who have an account, in either calculation."""
     elsewhere: int = 0
     """Input records that are not in the partition of their key: rejected, or forwarded."""
     missing: dict[str, Missing] = field(default_factory=dict)
@@ -341,6 +343,8 @@ class _Work:
         report = self.report
         for key in sorted(kept.stored.keys() | rebuilt.stored.keys()):
             data, other = kept.stored.get(key), rebuilt.stored.get(key)
+            if self._sample.subscribers:
+                report.found.add(key)
             if key in report.misplaced:
                 continue
             if data == other:
