@@ -172,7 +172,7 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
 
 def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     from streamproc.contracts.rights import EXACTLY_ONCE
-    from streamproc.kafka.exactly_once import ExactlyOnceProducer
+    from streamproc.kafka.exactly_once import ExactlyOnceProducer, check_run
     from streamproc.kafka.topics import topic_facts
     from streamproc.tools.replay.pace import Control
     from streamproc.tools.replay.replayer import Replay, ReplayPlan
@@ -194,10 +194,12 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     broker, topic = options["broker"], options["topic"]
     if broker is None or topic is None:
         raise click.UsageError("give --broker HOST:PORT and --to TOPIC (or --dry-run)")
+    name = options["name"] or name_of(source, options)
     facts = topic_facts(
         broker,
         topic,
         operations=EXACTLY_ONCE,
+        before_creating=lambda: check_run(broker, f"replay-{name}"),
         create_partitions=options["partitions"] if options["create_topics"] else None,
         replication_factor=options["replication_factor"],
     )
@@ -207,7 +209,6 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
             "LogAppendTime): the recorded times are kept within the events only",
             err=True,
         )
-    name = options["name"] or name_of(source, options)
     control = Control()
     with ExactlyOnceProducer(
         broker,

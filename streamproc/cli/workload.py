@@ -143,6 +143,7 @@ def workload(
         facts = topic_facts(
             broker,
             topic,
+            operations=("Write",),
             create_partitions=partitions if create_topics else None,
             replication_factor=replication_factor,
         )

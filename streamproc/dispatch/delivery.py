@@ -55,6 +55,8 @@ class Deliveries:
     def load(self, ledger: Ledger) -> None:
         """A partition was opened, with messages that wait for reports."""
         self._ledgers[ledger.partition] = ledger
+        for gateway, ids in ledger.take_reported():
+            self._doubts.handled(gateway, ids)
         for message_id, entry in ledger.open.items():
             self._await(ledger.partition, message_id, entry)
             if len(entry.done) > 1 and entry.reported.get(max(entry.done)) == "delivered":
@@ -118,7 +120,7 @@ class Deliveries:
             return True
         entry.reported[part.number] = report.state
         self._outstanding.remove(report.gateway, entry.done[part.number], part)
-        self._doubts.handled(report)
+        self._doubts.handled(report.gateway, [report.message_id])
         if part.number != max(entry.done):
             self._every_part.add(report.gateway)
         states = set(entry.reported.values())
@@ -173,7 +175,12 @@ class Deliveries:
         )
         ledger.receipt(receipt)
         self._remove(ledger.partition, message_id, entry)
-        ledger.write(message_id, JournalEntry("settled", entry.forget_ms))
+        # The reports of its other parts may come, and any report once more, also after a restart.
+        self._doubts.handled(entry.gateway, entry.done.values())
+        ledger.write(
+            message_id,
+            JournalEntry("settled", entry.forget_ms, entry.gateway, done=entry.done),
+        )
 
     def _claim(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> bool:
         """A report of a message whose id never came: of the only one to that number in doubt."""

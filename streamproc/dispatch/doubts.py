@@ -9,18 +9,16 @@ senders with the same account could mislead this; then give the dispatcher an ac
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from streamproc.dispatch.journal import JournalEntry
-from streamproc.dispatch.ledger import Ledger
+from streamproc.dispatch.ledger import HANDLED_LIMIT, Ledger
 from streamproc.dispatch.model import DeliveryReport
 from streamproc.dispatch.number_hashes import NumberHashes, agree, by_key
 
 CLOCK_SKEW_MS: Final = 1_000
 """A report may have been received by another dispatcher, by its clock."""
-HANDLED_LIMIT: Final = 50_000
-"""Remembered ids of settled parts, because a message center may report them again."""
-
 ORPHANS_LIMIT: Final = 10_000
 """Numbers to which a copy without an answer went beside one with an answer."""
 
@@ -65,10 +63,11 @@ class Doubts:
             if not self._by_hash[gateway, one]:
                 del self._by_hash[gateway, one]
 
-    def handled(self, report: DeliveryReport) -> None:
-        """A part with a known id was reported. The same report may come once more."""
-        self._handled[report.gateway, report.message_id] = None
-        if len(self._handled) > HANDLED_LIMIT:
+    def handled(self, gateway: str, ids: Iterable[str]) -> None:
+        """Parts with known ids need no report, or no other one. One may come all the same."""
+        for one in ids:
+            self._handled[gateway, one] = None
+        while len(self._handled) > HANDLED_LIMIT:
             self._handled.popitem(last=False)
 
     def orphaned(self, entry: JournalEntry) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.dispatch.journal import JournalEntry, encode
@@ -12,6 +14,9 @@ from streamproc.dispatch.watermark import Watermark
 
 FORGET_STEP_MS = 900_000
 """Ids are forgotten in groups of a quarter of an hour: a timer for each would need memory."""
+
+HANDLED_LIMIT: Final = 50_000
+"""Remembered ids of settled parts, because a message center may report them again."""
 
 Cursor = tuple[int, str]
 """Lane and topic: each lane reads the reminders at its own pace."""
@@ -55,11 +60,21 @@ class Ledger:
         self._forget: dict[int, list[str]] = {}
         self._batch = JournalTransaction()
         self._committed: dict[Cursor, int] = {}
+        self._reported: deque[tuple[str, list[str]]] = deque(maxlen=HANDLED_LIMIT)
         for message_id, entry in entries:
             self._keep(message_id, entry)
+            if entry.state == "settled" and entry.done:
+                self._reported.append((entry.gateway, list(entry.done.values())))
 
     def __len__(self) -> int:
         return len(self.open) + len(self._settled)
+
+    def take_reported(self) -> list[tuple[str, list[str]]]:
+        """The gateways and ids of settled messages that reports may still name. They are not kept
+        here."""
+        taken = list(self._reported)
+        self._reported.clear()
+        return taken
 
     def begin(self, cursor: Cursor, position: int) -> None:
         """A cursor starts at ``position``."""
@@ -74,10 +89,13 @@ class Ledger:
         return message_id in self._settled or is_out
 
     def write(self, message_id: str, entry: JournalEntry) -> None:
-        """Remember an entry, and write it with the next batch. For a settled id nothing more is
-        kept."""
+        """Remember an entry, and write it with the next batch. Of a settled message nothing more is
+        kept than the ids that reports may still name."""
         if entry.state == "settled":
+            ended = entry
             entry = JournalEntry("settled", entry.forget_ms)
+            if ended.facts is None:
+                entry.gateway, entry.done = ended.gateway, ended.done
         self._keep(message_id, entry)
         # Encoded now, because the entry may change later.
         self._batch.entries[message_id] = encode(entry)

@@ -29,6 +29,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
+from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.producer import BulkProducer
@@ -45,6 +46,23 @@ COORDINATOR_LIMIT_SECONDS = 30.0
 NOT_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 T = TypeVar("T")
+
+
+def check_run(bootstrap: Broker, name: str) -> None:
+    """Raise :class:`TopicError` if a run of that name could not write in transactions, or not
+    remember its position. It ends an earlier run of the name, as the run itself does."""
+    run = f"streamproc-{name}"
+    try:
+        producer = kafka_producer(
+            bootstrap, transactional_id=run, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS
+        )
+        try:
+            _take_over(producer, bootstrap, run)
+        finally:
+            producer.close()
+    except KafkaError as error:
+        raise TopicError(said(error, bootstrap, place="transactions do not work")) from error
+    _offsets_of(bootstrap, run, [])
 
 
 class ExactlyOnceProducer:
@@ -75,15 +93,10 @@ class ExactlyOnceProducer:
         )
         self.append = self.bulk.append
         try:
-            stay_fenced(self.bulk.kafka)
-            self.bulk.kafka.init_transactions()
-        except KafkaError as error:
+            _take_over(self.bulk.kafka, bootstrap, self.name)
+        except TopicError:
             self.bulk.close()
-            if isinstance(error, TransactionalIdAuthorizationFailedError):
-                raise MissingRightError(
-                    bootstrap, [Lack("Write", "transactional id", self.name)]
-                ) from error
-            raise TopicError(said(error, bootstrap, place="transactions do not work")) from error
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -98,24 +111,7 @@ class ExactlyOnceProducer:
 
     def position(self, kind: type[T]) -> T | None:
         """The position of the last commit under this name; None if there is none."""
-        admin = open_admin(self._bootstrap)
-        deadline = time.monotonic() + COORDINATOR_LIMIT_SECONDS
-        try:
-            while True:
-                try:
-                    found = admin.list_group_offsets({self.name: [self._place]})[self.name]
-                    break
-                except NOT_YET:
-                    # A broker without any group must first create its coordinator.
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.2)
-        except KafkaError as error:
-            place = f"the position of {self.name}"
-            raise TopicError(said(error, self._bootstrap, place=place)) from error
-        finally:
-            admin.close()
-        entry = found.get(self._place)
+        entry = _offsets_of(self._bootstrap, self.name, [self._place]).get(self._place)
         if entry is None or entry.offset < 0 or not entry.metadata:
             return None
         # The offset field counts the commits; the position itself is in the metadata.
@@ -200,3 +196,35 @@ class ExactlyOnceProducer:
                 said(error, self._bootstrap, "Write", "the transaction failed")
             ) from error
         self._open = False
+
+
+def _take_over(producer: Any, bootstrap: Broker, name: str) -> None:
+    """End any earlier run of that name. Raises :class:`TopicError`."""
+    try:
+        stay_fenced(producer)
+        producer.init_transactions()
+    except TransactionalIdAuthorizationFailedError as error:
+        raise MissingRightError(bootstrap, [Lack("Write", "transactional id", name)]) from error
+    except KafkaError as error:
+        raise TopicError(said(error, bootstrap, place="transactions do not work")) from error
+
+
+def _offsets_of(bootstrap: Broker, group: str, places: list[TopicPartition]) -> dict[Any, Any]:
+    """The offsets that a group has committed. Raises :class:`TopicError`."""
+    admin = open_admin(bootstrap)
+    deadline = time.monotonic() + COORDINATOR_LIMIT_SECONDS
+    try:
+        while True:
+            try:
+                found: dict[Any, Any] = admin.list_group_offsets({group: places})[group]
+                return found
+            except NOT_YET:
+                # A broker without any group must first create its coordinator.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+    except KafkaError as error:
+        place = f"the position of {group}"
+        raise TopicError(said(error, bootstrap, place=place)) from error
+    finally:
+        admin.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -82,11 +82,13 @@ def topic_facts(
     create_partitions: int | None = None,
     replication_factor: int = 1,
     configs: Mapping[str, str] = ANY_TIME,
+    before_creating: Callable[[], None] | None = None,
     **settings: Any,
 ) -> TopicFacts:
     """The facts of ``topic``. It is created first if it is missing and ``create_partitions`` is a
     number.
 
+    ``before_creating`` raises what would end the work later: then no topic is made for nothing.
     Raises :class:`TopicError` if the broker does not answer, the topic does not exist, or one of
     the ``operations`` on it is not allowed.
     """
@@ -94,8 +96,16 @@ def topic_facts(
     try:
         count = partition_count(admin, topic, bootstrap, operations)
         if not count and create_partitions is not None:
-            _create(admin, topic, create_partitions, replication_factor, configs)
-            count = _await_topic(admin, topic, bootstrap, operations)
+            if before_creating is not None:
+                before_creating()
+            made = _create(admin, topic, create_partitions, replication_factor, configs)
+            try:
+                count = _await_topic(admin, topic, bootstrap, operations)
+            except MissingRightError as error:
+                # Brokers tell the rights on a topic when there is one.
+                if made and not _removed(admin, topic):
+                    error.args = (f"{error}. The topic {topic} was made and stays empty",)
+                raise
         if not count:
             raise TopicError(
                 f"there is no topic {topic} at {bootstrap}; correct the name, or create it with "
@@ -234,7 +244,8 @@ def _create(
     replication: int,
     configs: Mapping[str, str],
     only_try: bool = False,
-) -> None:
+) -> bool:
+    """Make a topic; False if another process has made it."""
     wanted = {
         topic: {
             "num_partitions": partitions,
@@ -245,7 +256,17 @@ def _create(
     try:
         admin.create_topics(wanted, validate_only=only_try)
     except TopicAlreadyExistsError:
-        return  # another process has created it
+        return False
+    return True
+
+
+def _removed(admin: Any, topic: str) -> bool:
+    """Take an empty topic away again, if this client's user may."""
+    try:
+        admin.delete_topics([topic])
+    except KafkaError:
+        return False
+    return True
 
 
 def _await_topic(admin: Any, topic: str, broker: Broker, operations: Collection[str]) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import LAST_PART_MS
+from streamproc.dispatch.journal import JournalEntry, decode_entry
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -328,3 +329,50 @@ def test_the_gateways_file_may_say_which_parts_are_reported(
     table.step(10 * LAST_PART_MS)
 
     assert table.statuses() == [(1, "accepted"), *told]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_report_that_comes_once_more_settles_no_other_message_also_after_a_restart(
+    restarts: bool,
+) -> None:
+    table = table_with()
+    table.put(reminder(1), reminder(2))
+    table.answer(table.step()[0], Accepted({1: "77"}))
+    heard(table, "77", position=(0, 4))
+    table.answer(table.step(10_000)[0], SILENCE)
+    if restarts:
+        table.restart()
+        table.restart()
+    heard(table, "77", position=(0, 5))  # the message center sends it once more
+    assert table.statuses() == [(1, "accepted"), (1, "delivered"), (2, "uncertain")]
+    heard(table, "79", position=(0, 6))
+    assert table.statuses()[3:] == [(2, "accepted"), (2, "delivered")]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_report_of_another_part_of_a_failed_message_settles_no_other_message(
+    restarts: bool,
+) -> None:
+    table = table_with()
+    table.put(reminder(1, segments=2), reminder(2))
+    table.answer(table.step()[0], Accepted({1: "71", 2: "72"}))
+    heard(table, "71", "failed", position=(0, 4))
+    table.answer(table.step(10_000)[0], SILENCE)
+    if restarts:
+        table.restart()
+    heard(table, "72", position=(0, 5))
+    assert table.statuses() == [(1, "accepted"), (1, "failed"), (2, "uncertain")]
+
+
+def test_of_a_message_that_reports_settled_the_journal_keeps_its_ids_alone() -> None:
+    table = table_with()
+    table.put(reminder(1))
+    table.answer(table.step()[0], Accepted({1: "77"}))
+    heard(table, "77")
+    entry = decode_entry(table.journal[f"{1:032x}"])
+    assert entry == JournalEntry("settled", entry.forget_ms, "main", done={1: "77"})
+    table.restart()
+    table.restart()
+    table.put(reminder(1))
+    table.run()
+    assert numbers(table.sent) == [1]
