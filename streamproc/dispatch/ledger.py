@@ -89,8 +89,8 @@ class Ledger:
         return message_id in self._settled or is_out
 
     def write(self, message_id: str, entry: JournalEntry) -> None:
-        """Remember an entry, and write it with the next batch. Of a settled message nothing more is
-        kept than the ids that reports may still name."""
+        """Remember an entry, and write it with the next batch. A settled message keeps no more than
+        the ids that reports may still name."""
         if entry.state == "settled":
             ended = entry
             entry = JournalEntry("settled", entry.forget_ms)
