@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from streamproc.cli.printing import echo
 from streamproc.cli.shared_options import app_id_option, value_in
 from streamproc.cli.topic_options import both_taken, both_topic_options
 from streamproc.cli.values import Count, Name, TopicName
@@ -97,10 +98,10 @@ def acls(**options: Any) -> None:
         if options["remove"]:
             raise click.UsageError("--remove is for --format kafka-acls; delete the KafkaUser")
         kubernetes = ("strimzi_cluster", "strimzi_authentication", "strimzi_version")
-        click.echo(strimzi(rights, grant, *(options[name] for name in kubernetes)), nl=False)
+        echo(strimzi(rights, grant, *(options[name] for name in kubernetes)), nl=False)
         return
     for line in kafka_acls(rights, grant, options["tool"], remove=options["remove"]):
-        click.echo(line)
+        echo(line)
 
 
 def _rights(role: UserRole, options: dict[str, Any]) -> tuple[Right, ...]:

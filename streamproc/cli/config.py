@@ -11,7 +11,7 @@ import click
 from streamproc.cli.configuration.defaults import DEFAULT_FILE, VARIABLE, ConfigFile, file_in_use
 from streamproc.cli.printing import echo
 from streamproc.cli.values import FilePath
-from streamproc.printable import printable, printable_lines
+from streamproc.printable import printable
 
 if TYPE_CHECKING:
     from streamproc.cli.configuration.effective import Effective
@@ -53,7 +53,7 @@ def check(context: click.Context, file: Path | None) -> None:
         )
     found = problems(config_file)
     for line in found or notes(config_file):
-        click.echo(printable_lines(line), err=True)
+        echo(line, err=True)
     if found:
         context.exit(1)
     assert config_file.checked is not None
@@ -93,7 +93,7 @@ def show(context: click.Context, command: tuple[str, ...], as_json: bool) -> Non
         every = [one for each in file.registry.commands for one in effective(file, each)]
         found = [one for one in every if one.origin != "default"]
     if as_json:
-        click.echo(json.dumps(_as_json(file, found), ensure_ascii=False, indent=2))
+        echo(json.dumps(_as_json(file, found), ensure_ascii=False, indent=2))
     else:
         _print(file, found, is_one=bool(path))
 
@@ -143,4 +143,4 @@ def _print(file: ConfigFile, found: list[Effective], is_one: bool) -> None:
             rows[key, printable(value), printable(one.where)] = None
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for name, value, where in rows:
-        click.echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {where}".rstrip())
+        echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {where}".rstrip())

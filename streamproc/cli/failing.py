@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -30,6 +32,11 @@ class CommandGroup(click.Group):
         super().add_command(cmd, name)
         make_configurable(cmd, (name or cmd.name or "",))
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options of the group itself."""
+        with _printable_errors():
+            return super().make_context(*args, **extra)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Notice before all else whether help is asked for."""
         words = args[: args.index("--")] if "--" in args else args
@@ -38,6 +45,10 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        with _printable_errors():
+            return self._invoked(ctx)
+
+    def _invoked(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.MissingParameter as error:
@@ -50,7 +61,7 @@ class CommandGroup(click.Group):
         except click.ClickException:
             raise
         except StreamprocError as error:
-            raise click.ClickException(printable_lines(str(error))) from error
+            raise click.ClickException(str(error)) from error
         except OSError as error:
             # The error is about a file that the user gave. An error without a file name is a bug of
             # streamproc, or its place reports it.
@@ -60,6 +71,16 @@ class CommandGroup(click.Group):
             if error.filename is None or error.strerror is None:
                 raise
             raise click.ClickException(printable(f"{error.filename}: {error.strerror}")) from error
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """Messages quote what others wrote, such as names of files."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = printable_lines(error.message)
+        raise
 
 
 def _name_variable(error: click.BadParameter) -> None:

@@ -21,6 +21,7 @@ from streamproc.cli.values import Addresses, FilePath
 from streamproc.contracts.rights import UserRole
 from streamproc.kafka.fields import FIELDS, Field, settings_from
 from streamproc.kafka.properties import read_properties
+from streamproc.printable import printable
 
 if TYPE_CHECKING:
     from streamproc.kafka.settings import KafkaSettings
@@ -102,7 +103,7 @@ def _watch(brokers: set[KafkaSettings]) -> None:
 def _show(heard: Heard) -> None:
     """One line; on a terminal it takes the place of a line of progress."""
     begin = "\r\x1b[K" if sys.stderr.isatty() else ""
-    click.echo(f"{begin}{heard}", err=True)
+    click.echo(f"{begin}{printable(str(heard))}", err=True)
 
 
 class BrokerOption(SharedOption):

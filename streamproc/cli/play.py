@@ -17,7 +17,7 @@ from streamproc.cli.file_options import (
     reading_of,
     tell_others,
 )
-from streamproc.cli.printing import echo
+from streamproc.cli.printing import console, echo
 from streamproc.cli.regions import STDIN, Subscribers, asked_for, each_once, refuse_second_reader
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.values import FilePath
@@ -206,7 +206,7 @@ def _tell_rejected(played: Played, rules: Rulebook) -> None:
         told = reject_words(reject, line.event, rules)
         echo(f"{line.file}:{line.number}: rejected: {told}", err=True)
     if len(rejects) > SHOWN_BAD:
-        click.echo(f"{len(rejects) - SHOWN_BAD:,} more rejected events", err=True)
+        echo(f"{len(rejects) - SHOWN_BAD:,} more rejected events", err=True)
 
 
 def _played(rules: Rulebook, lines: list[EventLine], until_ms: int | None) -> Played:
@@ -236,7 +236,7 @@ def _print_json(
     from streamproc.tools.play.document import documents
 
     for one in documents(played, bad, rules, set(subscribers)):
-        click.echo(msgspec.json.encode(one).decode())
+        echo(msgspec.json.encode(one).decode())
 
 
 def _print(
@@ -246,26 +246,24 @@ def _print(
     subscribers: list[str],
     options: dict[str, Any],
 ) -> None:
-    from rich.console import Console
-
     from streamproc.tools.play.showing import Look, PlayView
     from streamproc.tools.wrapping import lines_of
 
-    console = Console()
-    is_terminal = console.is_terminal and not console.is_dumb_terminal
-    width = min(max(console.width, LEAST_WIDTH), MOST_WIDTH) if is_terminal else PLAIN_WIDTH
+    terminal = console()
+    is_terminal = terminal.is_terminal and not terminal.is_dumb_terminal
+    width = min(max(terminal.width, LEAST_WIDTH), MOST_WIDTH) if is_terminal else PLAIN_WIDTH
     shown = PlayView(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
     is_timeline = options["view"] == "timeline"
     lines = shown.timeline(subscribers) if is_timeline else shown.phones(subscribers)
     for line in chain(lines, shown.no_events(read.bad) if is_timeline else ()):
         # A pipe or a file gets plain lines, without colours.
         if is_terminal:
-            console.print(line, soft_wrap=True, highlight=False)
+            terminal.print(line, soft_wrap=True, highlight=False)
         else:
-            click.echo(line.plain)
+            echo(line.plain)
     for sentence in shown.summary(len(read.bad), read.left_out):
         for told in lines_of(sentence, width):
-            click.echo(told)
+            echo(told)
 
 
 def _draw(played: Played, subscribers: list[str], path: Path) -> None:

@@ -12,6 +12,7 @@ from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.moved import moved_option
+from streamproc.cli.printing import echo
 from streamproc.cli.regions import Subscribers, each_once
 from streamproc.cli.replay_options import (
     name_of,
@@ -204,7 +205,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         replication_factor=options["replication_factor"],
     )
     if facts.log_append_time:
-        click.echo(
+        echo(
             f"{topic} gives records the time of their arrival (message.timestamp.type is "
             "LogAppendTime): the recorded times are kept within the events only",
             err=True,
@@ -221,9 +222,9 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         running = Replay(source, producer, plan, control)
         before = running.position.sent
         if running.position.done:
-            click.echo(f"replay {name} is complete already; --again repeats it", err=True)
+            echo(f"replay {name} is complete already; --again repeats it", err=True)
         elif running.resumed:
-            click.echo(f"replay {name} continues after {before:,} records", err=True)
+            echo(f"replay {name} continues after {before:,} records", err=True)
         began = time.monotonic()
         with (
             steered(control, keys=not options["quiet"]) as running.on_pause,
@@ -232,12 +233,12 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
             done = running.run(lambda: shift_of(options["shift"], source, plan.speed))
     seconds = max(time.monotonic() - began, 1e-3)
     sent = running.position.sent - before
-    click.echo(
+    echo(
         f"{sent:,} records to {topic} in {seconds:.1f} s ({sent / seconds:,.0f}/s), "
         f"{running.position.sent:,} in all"
     )
     if not done:
-        click.echo(f"replay {name} stopped; the same command continues from here", err=True)
+        echo(f"replay {name} stopped; the same command continues from here", err=True)
         return INTERRUPTED
     return 0
 
@@ -256,14 +257,14 @@ def _dry_run(source: Source, plan: Any, options: dict[str, Any]) -> int:
         at = record.timestamp_ms
         first, last = min(at, first or at), max(at, last or at)
     for kind, count in sorted(kinds.items()):
-        click.echo(f"{count:>12,}  {kind}")
+        echo(f"{count:>12,}  {kind}")
     if first is None or last is None:
-        click.echo("nothing would be written")
+        echo("nothing would be written")
         return 0
     shift = shift_of(options["shift"], source, plan.speed)
-    click.echo(f"from {iso(first + shift)} to {iso(last + shift)}")
+    echo(f"from {iso(first + shift)} to {iso(last + shift)}")
     if plan.speed is not None:
-        click.echo(f"takes {(last - first) / 1000 / plan.speed:,.0f} s")
+        echo(f"takes {(last - first) / 1000 / plan.speed:,.0f} s")
     return 0
 
 

@@ -13,7 +13,7 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.file_options import file_options
 from streamproc.cli.kafka_options import kafka_options
-from streamproc.cli.printing import echo
+from streamproc.cli.printing import console, echo
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.values import Count, FilePath
@@ -141,15 +141,13 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
 
 
 def _print(report: SimulationReport, told: list[str], options: dict[str, Any]) -> None:
-    from rich.console import Console
-
     from streamproc.tools.simulation.table import print_report
 
     for note in told:
         echo(note)
     # Lines are not cut if the output goes to a file.
-    console = Console(width=None if click.get_text_stream("stdout").isatty() else 140)
-    print_report(report, console, show=options["show"], numbers=options["show_numbers"])
+    terminal = console(width=None if click.get_text_stream("stdout").isatty() else 140)
+    print_report(report, terminal, show=options["show"], numbers=options["show_numbers"])
 
 
 def _simulate(

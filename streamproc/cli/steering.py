@@ -13,8 +13,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import click
-
+from streamproc.cli.printing import console, echo
 from streamproc.hard_end import HardEnd
 from streamproc.supervision import start_thread
 
@@ -135,7 +134,6 @@ def _bar(
     ended: threading.Event, title: str, done: Callable[[], float], total: float | None,
     count: Callable[[], int], paused: Callable[[], bool],
 ) -> None:  # fmt: skip
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -145,7 +143,7 @@ def _bar(
         TextColumn("{task.fields[rate]:>9,.0f}/s  ETA"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task(title, total=total, records=count(), rate=0.0)
         meter = _Meter(count)
         while True:
@@ -170,7 +168,7 @@ def _lines(
         if total and meter.done_rate(done()):
             eta = f", ETA {(total - done()) / meter.done_rate(done()):.0f} s"
         state = "paused at " if paused() else ""
-        click.echo(f"{title}: {state}{share}{count():,} records, {rate:,.0f}/s{eta}", err=True)
+        echo(f"{title}: {state}{share}{count():,} records, {rate:,.0f}/s{eta}", err=True)
 
 
 class _Meter:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamproc.cli.printing import echo
 from streamproc.cli.rules import RulesPath, WrongRules, read_rules
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def preview(
     if not shown:
         raise click.ClickException("no such text")
     for text in shown:
-        click.echo(_head(text))
+        echo(_head(text))
         rendered = text.rendered if every else [text.longest]
         for one in rendered:
-            click.echo(f"  {_size(one)}  {one.text}")
+            echo(f"  {_size(one)}  {one.text}")
 
 
 @texts.command()
@@ -64,11 +65,11 @@ def lint(file: Path | None, strict: bool) -> None:
         problems += warnings
     else:
         for warning in warnings:
-            click.echo(f"warning: {warning}", err=True)
+            echo(f"warning: {warning}", err=True)
     if problems:
         raise WrongRules("\n".join(problems))
     locales = sorted({one.locale for one in checked})
-    click.echo(f"OK: {len(checked)} texts in {', '.join(locales)}")
+    echo(f"OK: {len(checked)} texts in {', '.join(locales)}")
 
 
 def _checked(file: Path | None, locales: tuple[str, ...]) -> list[Checked]:

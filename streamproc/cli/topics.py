@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from streamproc.cli.kafka_options import kafka_options
+from streamproc.cli.printing import echo
 from streamproc.cli.shared_options import app_id_option, clock_option
 from streamproc.cli.topic_options import both_taken, both_topic_options, making_options
 from streamproc.contracts.topics import ROLES
@@ -131,12 +132,12 @@ def _show(found: Plan, made: set[str]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADING))]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
     for fault in found.faults():
-        click.echo(f"{'refused' if fault.demand.then == 'refuse' else 'warning'}: {fault}")
+        echo(f"{'refused' if fault.demand.then == 'refuse' else 'warning'}: {fault}")
     doubts = found.doubts()
     if doubts:
-        click.echo(f"warning: losing a broker may lose records: {'; '.join(doubts)}")
+        echo(f"warning: losing a broker may lose records: {'; '.join(doubts)}")
 
 
 def _row(one: Entry, made: set[str]) -> tuple[str, ...]:

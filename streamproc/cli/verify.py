@@ -21,6 +21,7 @@ from streamproc.cli.values import Count, FilePath, Number
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -270,7 +271,7 @@ class _Progress:
         self._records += records
         if self._is_quiet or time.monotonic() - self._told_at < self._every_seconds:
             return
-        said = f"{self._name}: {self._records:,} records"
+        said = f"{printable(self._name)}: {self._records:,} records"
         click.echo(f"\r{said}" if self._is_terminal else said, nl=not self._is_terminal, err=True)
         self._told_at, self._has_told = time.monotonic(), True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import logging
 import re
@@ -12,13 +14,18 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from rich.table import Table
+from rich.text import Text
 
 from streamproc.cli import main
 from streamproc.cli.failing import CommandGroup
 from streamproc.cli.logs import configure
-from streamproc.cli.printing import echo
+from streamproc.cli.printing import console, echo
+from streamproc.dispatch.gateways.console import ConsoleGateway
+from streamproc.dispatch.model import Origin, message_of
 from streamproc.errors import StreamprocError
 from streamproc.printable import printable, printable_lines
+from tests.support.desk import START_MS, reminder
 
 ODD = "a\x1b[2J\x9b31m\r\x07\x7f\u202e\u2066\u200f\ufeff\u2028\U000e0041z"
 ROOT = Path(__file__).parents[2]
@@ -82,11 +89,57 @@ def restored() -> Any:
     root.handlers[:], root.level = kept[0], kept[1]
 
 
-def test_commands_that_show_what_others_wrote_print_through_the_one_door() -> None:
-    for name in ("explain", "dead_letters", "receipts", "send", "file_options", "verify"):
-        text = (ROOT / f"streamproc/cli/{name}.py").read_text(encoding="utf-8")
-        lines = [one for one in text.splitlines() if "click.echo" in one]
-        assert not [one for one in lines if not re.search(r"\\r|\"\"", one)], name
+STEERING = {
+    "printing.py": "the door itself",
+    "completion.py": "a script for a shell",
+    "failing.py": "nothing is printed there",
+    "kafka_options.py": "a line that takes the place of the one before it",
+    "verify.py": "the same",
+    "rules.py": "problems, one a line",
+    "reading.py": "problems, one a line",
+}
+
+
+def test_all_commands_print_through_the_one_door() -> None:
+    for path in sorted((ROOT / "streamproc" / "cli").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        direct = re.findall(r"click\.s?echo\(|(?<!\.)\bprint\(|rich\.console import", text)
+        assert not direct or path.name in STEERING or path.name == "demo.py", path
+
+
+def test_a_styled_console_sends_nothing_of_others_to_the_terminal() -> None:
+    out = io.StringIO()
+    terminal = console(file=out, force_terminal=True, width=80, color_system="standard")
+    terminal.print(Text(ODD, style="red"))
+    table = Table("name")
+    table.add_row(ODD)
+    terminal.print(table)
+    told = out.getvalue()
+    assert "\x1b[31m" in told, "styles stay"
+    assert "\u202e" not in told
+    assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", told)
+
+
+@pytest.mark.parametrize("error", [click.ClickException, click.UsageError, click.BadParameter])
+def test_errors_of_click_are_escaped(error: type[click.ClickException]) -> None:
+    @click.group(cls=CommandGroup)
+    def group() -> None: ...
+
+    @group.command()
+    def fails() -> None:
+        raise error(f"no {ODD}")
+
+    for arguments in (["fails"], [f"--{ODD}"], ["fails", f"--{ODD}"], [ODD]):
+        told = CliRunner().invoke(group, arguments, color=True).output
+        assert "\x1b" not in told
+        assert "\u202e" not in told
+
+
+def test_the_console_gateway_shows_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(
+        ConsoleGateway().send(message_of(reminder(1, text=ODD), Origin("t", 0, 0, START_MS), 0, 1))
+    )
+    assert printable_lines(ODD) in capsys.readouterr().out
 
 
 def test_a_missing_file_with_an_odd_name_is_told_in_one_line() -> None:

@@ -9,6 +9,7 @@ from streamproc.core.privacy import mask
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayKind, Site
 from streamproc.dispatch.model import Accepted, Outcome, Outgoing
+from streamproc.printable import printable_lines
 
 
 class ConsoleGateway:
@@ -25,7 +26,7 @@ class ConsoleGateway:
 
     async def send(self, message: Outgoing) -> Outcome:
         line = f"{mask(message.subscriber)}  {message.reminder.text}"
-        print(line, file=self._stream or sys.stdout, flush=True)
+        print(printable_lines(line), file=self._stream or sys.stdout, flush=True)
         return Accepted()
 
     async def close(self) -> None:
