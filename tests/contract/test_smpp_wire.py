@@ -1,7 +1,8 @@
 """Bytes of SMPP 3.4 that other implementations wrote, frozen: for whatever writes and reads ours.
 
-``WIKIPEDIA`` is the example of the article "Short Message Peer-to-Peer". The others are what the
-npm package ``smpp`` 0.5.1 writes for the fields beside them.
+``WIKIPEDIA`` is the example of the article "Short Message Peer-to-Peer". The npm package ``smpp``
+0.5.1 and the Java library jSMPP (``org.jsmpp:jsmpp`` 3.0.2) write all messages here byte for byte
+the same, for the fields beside them. ``SESSION`` and ``DATA`` are what jSMPP writes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import struct
 import pytest
 
 from streamproc.contracts.numbers import Address
+from streamproc.dispatch.smpp import pdu
+from streamproc.dispatch.smpp.inbound import read, text_of
 from streamproc.dispatch.smpp.messages import (
     MessageError,
     ShortMessage,
@@ -105,6 +108,55 @@ DELIVERS = {
         ),
     ),
 }
+
+
+SESSION = {
+    "bind_transceiver": (
+        pdu.encode(pdu.BIND_TRANSCEIVER, 1, pdu.bind_body("streamproc", "secret12", "sms")),
+        "0000002c00000009000000000000000173747265616d70726f6300736563726574313200736d730034000000",
+    ),
+    "enquire_link": (pdu.encode(pdu.ENQUIRE_LINK, 12), "0000001000000015000000000000000c"),
+    "its answer": (
+        pdu.encode(pdu.ENQUIRE_LINK | pdu.RESPONSE, 12),
+        "0000001080000015000000000000000c",
+    ),
+    "unbind": (pdu.encode(pdu.UNBIND, 13), "0000001000000006000000000000000d"),
+    "its answer, too": (
+        pdu.encode(pdu.UNBIND | pdu.RESPONSE, 13),
+        "0000001080000006000000000000000d",
+    ),
+    "generic_nack": (
+        pdu.encode(pdu.GENERIC_NACK, 14, status=pdu.INVALID_COMMAND),
+        "0000001080000000000000030000000e",
+    ),
+    "the answer to a deliver_sm": (
+        pdu.encode(pdu.DELIVER_SM | pdu.RESPONSE, 15, b"\0", pdu.TRY_AGAIN),
+        "0000001180000005000000640000000f00",
+    ),
+    "the answer to a data_sm": (
+        pdu.encode(pdu.DATA_SM | pdu.RESPONSE, 16, b"\0"),
+        "0000001180000103000000000000001000",
+    ),
+}
+DATA = (
+    "0000004200000103000000000000000b00010133343630303030303030310000013130303836000000080424"
+    "000490008ba2020c00020203020e000102020f000101"
+)
+
+
+@pytest.mark.parametrize("case", SESSION)
+def test_a_pdu_of_the_session_is_written_as_others_write_it(case: str) -> None:
+    ours, theirs = SESSION[case]
+    assert ours.hex() == theirs
+    length, _, _, _ = pdu.header(ours[: pdu.HEADER_BYTES])
+    assert length == len(ours)
+
+
+def test_a_data_sm_and_the_answer_to_a_submit_of_others_are_read() -> None:
+    found = read(bytes.fromhex(DATA))
+    assert (found.source, found.destination) == (Address(1, 1, "34600000001"), OURS)
+    assert text_of(found, "gsm").text == "退订"
+    assert pdu.message_id(bytes.fromhex("306131422d373700")) == "0a1B-77"
 
 
 @pytest.mark.parametrize("case", SUBMITS)
