@@ -145,9 +145,17 @@ def make_private_directory(path: Path) -> None:
 
 def _tell_if_shared(path: Path, held: os.stat_result) -> None:
     """Say once in the log that others may read something that is there already."""
-    if not held.st_mode & _OTHERS or path in _told:
+    is_of_another = held.st_uid != os.geteuid()
+    if not (held.st_mode & _OTHERS or is_of_another) or path in _told:
         return
     _told.add(path)
+    if is_of_another:
+        log.warning(
+            "what can hold numbers belongs to another user of this machine, who can read it",
+            path=str(path),
+            owner=held.st_uid,
+        )
+        return
     mode = DIRECTORY_MODE if stat.S_ISDIR(held.st_mode) else FILE_MODE
     log.warning(
         f"others on this machine may read what can hold numbers; chmod {mode:o} it",

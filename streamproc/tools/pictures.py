@@ -1,8 +1,16 @@
-"""Whether pictures can be drawn: matplotlib is an extra, ``streamproc[pictures]``."""
+"""Pictures: whether they can be drawn, and their files. matplotlib is an extra,
+``streamproc[pictures]``."""
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
 from streamproc.errors import StreamprocError
+from streamproc.private_files import replace_private
+
+DOTS_PER_INCH = 120
 
 
 class NoMatplotlibError(StreamprocError):
@@ -20,3 +28,10 @@ def check() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise NoMatplotlibError from None
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a picture, which can show numbers, for its owner alone. Raises ``OSError``."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format=path.suffix.lstrip(".") or "png", dpi=DOTS_PER_INCH)
+    replace_private(path, drawn.getvalue())

@@ -25,17 +25,20 @@ from streamproc.private_files import (
 )
 from streamproc.producing.readers.sessions import Sessions
 from streamproc.producing.spool import Spool
+from streamproc.tools.pictures import save
 
 SOURCES = Path(__file__).parents[2] / "streamproc"
 OTHERWISE = {
     "private_files.py": "the module itself",
     "cli/kafka_options.py": "help of click",
     "lab/demo/parts.py": "the demo invents its subscribers",
+    "lab/demo/run.py": "it copies a rules file",
     "worker/report.py": "three sums, for measurements",
     "worker/native_bridge/interface/generate.py": "source code",
 }
 WRITES = re.compile(
-    r"""\.(?:write_text|write_bytes|mkdir|makedirs|touch|mkstemp)\("""
+    r"""\.(?:write_text|write_bytes|mkdir|makedirs|touch|mkstemp|copyfile|copy2)\("""
+    r"""|\.savefig\([^,)]*path"""
     r"""|\b(?:open|fdopen)\((?:[^()"]*, *)?"[rbt]*[wax+][a-z+]*\""""
 )
 
@@ -72,6 +75,14 @@ def _sessions(base: Path) -> None:
     sessions.close()
 
 
+def _picture(base: Path) -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    for name in ("a.png", "b.svg"):
+        save(figure, base / name)
+        save(figure, base / name)
+    assert (base / "b.svg").read_bytes().startswith(b"<?xml")
+
+
 def _whole_files(base: Path) -> None:
     write_private(base / "checkpoint", b"1")
     replace_private(base / "done", b"1")
@@ -83,7 +94,7 @@ def _whole_files(base: Path) -> None:
     assert (base / "open" / "done").read_bytes() == b"2"
 
 
-@pytest.mark.parametrize("make", [_spool, _recording, _sessions, _whole_files])
+@pytest.mark.parametrize("make", [_spool, _recording, _sessions, _picture, _whole_files])
 def test_what_is_made_is_private(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path)
     made = list(tmp_path.rglob("*"))
@@ -148,6 +159,17 @@ def test_what_others_may_read_already_is_told_once_and_left_as_it_is(tmp_path: P
         (str(folder), "755"),
     ]
     assert [mode_of(file), mode_of(folder)] == [0o640, 0o755]
+
+
+def test_a_file_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He who put it there reads what is written, whatever its mode."""
+    file = tmp_path / "file"
+    file.touch(0o600)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with capture_logs() as told:
+        for _ in range(2):
+            open_private(file, "ab").close()
+    assert [(one["path"], one["owner"]) for one in told] == [(str(file), os.getuid())]
 
 
 def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:

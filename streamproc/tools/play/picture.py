@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.texts.quantities import readable_bytes
+from streamproc.tools.pictures import save
 from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
 from streamproc.tools.play.words import DROPPED, HELD, TOLD_BY_ANOTHER
 
@@ -107,7 +108,7 @@ def draw(played: Played, subscribers: Sequence[str], path: Path) -> None:
         # If the font lacks the script of an id, the id is drawn as boxes; the rest of the
         # picture is right.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(path, dpi=120)
+        save(figure, path)
 
 
 def _life(subscriber: str, moments: list[PlayedInstant]) -> Life:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from streamproc.tools.pictures import save
 from streamproc.tools.simulation.pairing import EFFECTS
 from streamproc.tools.simulation.report import SimulationReport
 from streamproc.tools.simulation.table import WORDS
@@ -44,7 +45,7 @@ def draw(report: SimulationReport, path: Path) -> None:
         f"{report.affected:,} of {report.subscribers:,} subscribers are told otherwise",
         fontsize=11,
     )
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def _days(axes: Any, report: SimulationReport) -> None:
