@@ -100,7 +100,8 @@ def is_money(text: str, minor: int | None, currency: str) -> bool:
 
 def has_sign(text: str, currency: str) -> bool:
     """Whether a text has a sign of this currency anywhere."""
-    return any(one in plain(text) for one in _SIGNS[currency])
+    shown = plain(text).replace(".", "")
+    return any(one in shown for one in _SIGNS[currency])
 
 
 def is_amount(text: str, minor: int | None, currency: str) -> bool:
