@@ -62,7 +62,7 @@ def _usage_options(command: Any) -> Any:
 )
 @click.argument("files", nargs=-1, type=FilePath(allow_dash=True))
 @kafka_options(role="billing")
-@events_option("Target topic. It must exist (a worker creates it).")
+@events_option("Target topic. It must exist (`streamproc topics create`).")
 @click.option(
     "--compression", type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]), default="zstd"
 )

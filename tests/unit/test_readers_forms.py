@@ -24,7 +24,7 @@ from streamproc.producing.readers import (
     open_reader,
 )
 from streamproc.producing.readers.files import InputFile
-from streamproc.producing.readers.mapping import parse_mapping
+from streamproc.producing.readers.mapping import Amount, parse_mapping
 from streamproc.producing.readers.records import Doubts, UnreadableFileError
 from tests.support.envelopes import enveloped
 
@@ -114,6 +114,7 @@ def test_a_row_that_cannot_be_a_row_is_one_bad_record(tmp_path: Path) -> None:
         (("fields:", "feilds:"), "map.yaml:4: feilds: unknown field; did you mean fields?"),
         (("unit: KiB", "unit: pints"), "map.yaml:8: fields.uplink_bytes.unit: must be one of B,"),
         (("zone: Asia/Shanghai", "zone: Asia/Nowhere"), "fields.time.zone: no such IANA zone"),
+        (("%H%M%S", "%H%M%S %Z"), "fields.time.format: %Z reads no zone"),
         (("  uplink_bytes: {column: up, unit: KiB}\n", ""), "either total_bytes or both"),
         (("source: gsn-7", "source: [x"), "map.yaml:"),
     ],
@@ -368,6 +369,50 @@ def test_such_local_times_can_be_refused(tmp_path: Path) -> None:
         (3, "time: exists twice in Europe/Berlin: clocks were set back"),
         (4, "time: does not exist in Europe/Berlin: clocks were set forward"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "expected"),
+    [
+        ("1.234", "B", None),
+        ("12.000", "octets", None),
+        ("1234.0", "B", 1234),
+        ("0.500", "B", 0),
+        ("1.234", "kB", 1234),
+    ],
+)
+def test_a_point_that_can_group_thousands_is_refused_where_a_byte_has_no_parts(
+    text: str, unit: Any, expected: int | None
+) -> None:
+    amount = Amount(column="b", unit=unit)
+    if expected is None:
+        with pytest.raises(ValueError, match="thousands, or parts of a byte"):
+            amount.of({"b": text})
+    else:
+        assert amount.of({"b": text}) == expected
+
+
+@pytest.mark.parametrize("words", ["1.5", "-1", "x"])
+def test_gigawords_that_are_no_count_are_refused(words: str) -> None:
+    with pytest.raises(ValueError, match="is not a number"):
+        Amount(column="b", gigawords="g").of({"b": "5000000000", "g": words})
+
+
+@pytest.mark.parametrize(
+    ("zone", "local"),
+    [("Europe/Berlin", "0001-01-01T00:00:00"), ("America/New_York", "9999-12-31T23:59:59")],
+)
+def test_a_time_that_stands_for_none_is_refused_and_the_rest_is_read(
+    tmp_path: Path, zone: str, local: str
+) -> None:
+    """.NET and SQL write the first or the last instant that they know."""
+    path = tmp_path / "map.yaml"
+    path.write_text(BERLIN.replace("Europe/Berlin", zone))
+
+    good, bad = read("csv", rows_at(ORDINARY, local, ORDINARY), path)
+
+    assert len(good) == 2
+    assert [(one.line, one.reason) for one in bad] == [(3, "time: is beyond the calendar")]
 
 
 def test_ndjson_takes_numbers_in_every_form_and_names_the_field(tmp_path: Path) -> None:

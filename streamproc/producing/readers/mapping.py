@@ -6,6 +6,7 @@ was before (a CSV row, a JSON object, a TMF635 usage). So one kind of mapping is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Columns
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,10 @@ MOST_BYTES = 2**63 - 1
 Note = Literal["twice", "missing"]
 """Why a local time is doubtful: it exists twice, or not at all."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+"""``1.234`` is 1,234 in half of the world."""
+_ZONE_NAME = re.compile(r"(?<!%)(?:%%)*%Z")
+"""``strptime`` reads such a name and forgets it."""
 _BYTES = Volume._fields
 _NUMBERS = frozenset(one.name for one in USAGE_FIELDS if one.sort == "number")
 
@@ -122,9 +127,14 @@ class Amount(_Strict, frozen=True):
         unit = columns.get(self.unit_column, "") if self.unit_column is not None else self.unit
         if unit not in UNIT_BYTES:
             raise ValueError(f"unknown unit, known are {', '.join(UNIT_BYTES)}")
+        if text is not None and UNIT_BYTES[unit] == 1 and _GROUPED.fullmatch(text.strip()):
+            raise ValueError("has a point before three digits: thousands, or parts of a byte?")
         try:
             counted = round(_decimal(text or "0") * UNIT_BYTES[unit])
-            counted += int(_decimal(words or "0")) * GIGAWORD_BYTES
+            passed = _decimal(words or "0")
+            if passed != int(passed) or passed < 0:
+                raise ValueError("no count")
+            counted += int(passed) * GIGAWORD_BYTES
         except (InvalidOperation, OverflowError, ValueError):
             raise ValueError("is not a number") from None
         if abs(counted) > MOST_BYTES:
@@ -158,12 +168,16 @@ class Time(_Strict, frozen=True):
             return None, None
         when = self._parsed(text.strip())
         note: Note | None = None
-        if when.tzinfo is None:
-            if self.zone is None:
-                raise ValueError("has no zone; give `zone` in the mapping")
-            when, note = self._placed(when.replace(tzinfo=ZoneInfo(self.zone)))
-        delay = self._delay(columns)
-        return (when.astimezone(UTC) - delay if delay else when), note
+        try:
+            if when.tzinfo is None:
+                if self.zone is None:
+                    raise ValueError("has no zone; give `zone` in the mapping")
+                when, note = self._placed(when.replace(tzinfo=ZoneInfo(self.zone)))
+            delay = self._delay(columns)
+            at = when.astimezone(UTC) - delay
+        except OverflowError:  # .NET writes 0001-01-01 for no time
+            raise ValueError("is beyond the calendar") from None
+        return (at if delay else when), note
 
     def _parsed(self, text: str) -> datetime:
         try:
@@ -448,6 +462,12 @@ def _problems(mapping: Mapping) -> Iterator[tuple[FieldPath, str]]:
             check_region(mapping.region)
         except UnknownRegionError as error:
             yield ("region",), str(error)
+    if _ZONE_NAME.search(fields.time.format):
+        yield (
+            ("fields", "time", "format"),
+            "%Z reads no zone, so the time would be one of another zone; write the letters, such "
+            "as UTC, and give `zone`",
+        )
     if fields.time.zone is not None and not is_zone(fields.time.zone):
         yield ("fields", "time", "zone"), "no such IANA zone"
     if mapping.delimiter in '"\r\n':
