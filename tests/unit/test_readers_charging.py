@@ -325,6 +325,32 @@ def test_what_a_header_says_is_missing_is_told() -> None:
     assert read(other) == [BadRecord(1, "is not encoded in BER")]
 
 
+def test_two_records_behind_one_header_are_told() -> None:
+    record = encoded("pGWRecord", pgw())
+    bad, *good = read(framed(record + record, record))
+    assert (bad.line, bad.reason) == (1, "has further bytes behind it that its header counts to it")
+    assert len(good) == 2
+    assert len(read(framed(record + bytes(3)))) == 2, "padding is none"
+
+
+def test_a_list_that_comes_twice_is_told() -> None:
+    """The second one would replace the first, and its bytes would be lost."""
+    record = encoded("pGWRecord", pgw())
+    assert record[:3] == bytes.fromhex("bf4f81")
+    volumes = record[record.index(b"\xac") :]
+    volumes = volumes[: 2 + volumes[1]]
+    content = record[4:] + volumes
+    (bad,) = read(bytes.fromhex("bf4f82") + len(content).to_bytes(2) + content)
+    assert bad.reason == "has a field twice"
+
+
+def test_octets_between_records_are_told_and_not_taken_for_records() -> None:
+    record = encoded("pGWRecord", pgw())
+    *good, bad = read(record + b"\x12\x34\x56" + record)
+    assert len(good) == 2
+    assert (bad.line, bad.reason[:22]) == (2, "is no record in BER, o")
+
+
 def test_padding_between_records_is_passed_over() -> None:
     one = encoded("pGWRecord", pgw())
 

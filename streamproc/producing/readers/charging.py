@@ -234,12 +234,18 @@ def _records(held: bytes) -> Iterator[bytes | _Fault]:
         if held[at] in _PADDING:
             at += 1
             continue
-        length = _length(held, at)
+        length = _length(held, at) if _is_begin(held[at]) else None
         if length is None or at + length > len(held):
             yield _Fault("is no record in BER, or cut off; the rest of the file is not read")
             return
         yield held[at : at + length]
         at += length
+
+
+def _is_begin(first: int) -> bool:
+    """Whether a record can begin with this octet: the tag of each kind of records is constructed
+    and context-specific."""
+    return first & 0xE0 == 0xA0
 
 
 def _length(held: bytes, at: int) -> int | None:
@@ -260,7 +266,7 @@ def _length(held: bytes, at: int) -> int | None:
 
 def _is_indefinite(first: bytes) -> bool:
     """Whether only an end mark shows the length of a record."""
-    return b"\x80" in first[1:] and first[0] & 0xE0 == 0xA0
+    return b"\x80" in first[1:] and _is_begin(first[0])
 
 
 def _has_header(held: bytes) -> bool:
@@ -285,7 +291,15 @@ def _framed(held: bytes) -> Iterator[bytes | _Fault]:
         if header[3] >> 5 != _BER:
             yield _Fault("is not encoded in BER")
         else:
-            yield held[begin:at]
+            yield _alone(held[begin:at])
+
+
+def _alone(framed: bytes) -> bytes | _Fault:
+    """The record behind a header; the decoder would pass over what follows it."""
+    length = _length(framed, 0) if framed else None
+    if length is not None and framed[length:].strip(_PADDING):
+        return _Fault("has further bytes behind it that its header counts to it")
+    return framed
 
 
 def _about_the_file(held: bytes, read: int) -> Iterator[tuple[int, str]]:
@@ -349,8 +363,12 @@ def _of_function(held: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _named(fields: Any) -> dict[str, Any]:
-    """Fields by name, without the unknown ones."""
-    return {name: value for name, value in fields if name is not None}
+    """Fields by name, without the unknown ones. Raises ChargingFaultError."""
+    known = [(name, value) for name, value in fields if name is not None]
+    named = dict(known)
+    if len(named) < len(known):
+        raise ChargingFaultError("has a field twice")
+    return named
 
 
 def _columns(fields: dict[str, Any]) -> Columns:
