@@ -21,6 +21,7 @@ from streamproc.contracts.topics import (
     Topic,
     WorkerTopics,
     changelog_of,
+    option_of,
 )
 from streamproc.errors import StreamprocError
 from streamproc.kafka.rights import Needs
@@ -59,17 +60,39 @@ class Wanted:
 
 
 def of_worker(topics: WorkerTopics, app_id: str) -> list[Wanted]:
-    """What a worker needs."""
-    return [
-        *(Wanted("inputs", name) for name in topics.inputs),
-        *(Wanted(role, name) for role, name in topics.by_field().items()),
-        Wanted("changelog", changelog_of(app_id)),
-    ]
+    """What a worker needs. Raises :class:`TopicsError`."""
+    return _distinct(
+        [
+            *(Wanted("inputs", name) for name in topics.inputs),
+            *(Wanted(role, name) for role, name in topics.by_field().items()),
+            Wanted("changelog", changelog_of(app_id)),
+        ]
+    )
 
 
 def of_dispatcher(topics: DispatchTopics) -> list[Wanted]:
-    """What a dispatcher needs."""
-    return [Wanted(role, name) for role, name in topics.by_field().items()]
+    """What a dispatcher needs. Raises :class:`TopicsError`."""
+    return _distinct([Wanted(role, name) for role, name in topics.by_field().items()])
+
+
+def _distinct(wanted: list[Wanted]) -> list[Wanted]:
+    """The same topics, if each has one purpose. A program that reads what it writes itself, or
+    writes messages where nobody looks for them, would do so without a word."""
+    first: dict[str, str] = {}
+    for one in wanted:
+        role = first.setdefault(one.name, one.role)
+        if role != one.role:
+            words = " and ".join(_named(name, one.name) for name in (role, one.role))
+            raise TopicsError(
+                f"one topic cannot be {words}: records of both would be mixed. Correct the option"
+            )
+    return wanted
+
+
+def _named(role: str, topic: str) -> str:
+    """A topic with the option that gives its name."""
+    option = {"inputs": "--input", "changelog": "--app-id (its changelog)"}.get(role)
+    return f"{option or option_of(role)} {topic}"
 
 
 @dataclass(frozen=True)

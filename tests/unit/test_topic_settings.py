@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from typing import Any
 
+import pytest
+from click.testing import CliRunner
+
+from streamproc.cli import main
 from streamproc.contracts.topic_settings import (
     DAY_MS,
     DEMANDS,
@@ -13,9 +18,16 @@ from streamproc.contracts.topic_settings import (
     doubts,
     faults,
 )
-from streamproc.contracts.topics import ROLES, TOPICS
+from streamproc.contracts.topics import ROLES, TOPICS, DispatchTopics, WorkerTopics
 from streamproc.kafka.topics import FoundTopic, NewTopic
-from streamproc.provision.planning import Entry, Plan, Wanted
+from streamproc.provision.planning import (
+    Entry,
+    Plan,
+    TopicsError,
+    Wanted,
+    of_dispatcher,
+    of_worker,
+)
 
 SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 
@@ -122,6 +134,38 @@ def test_a_topic_that_nobody_can_write_to_is_refused(least: int, replicas: int) 
     if problem:
         assert problem.startswith(f"t has min.insync.replicas={least}, but {replicas} replica")
         assert f"--add-config min.insync.replicas={replicas}" in problem
+
+
+@pytest.mark.parametrize(
+    ("topics", "says"),
+    [
+        ({"inputs": ("streamproc.reminders",)}, "--input streamproc.reminders and --reminders"),
+        ({"reminders": "streamproc.audit"}, "--reminders streamproc.audit and --audit"),
+        ({"forwarded": "streamproc.events"}, "--input streamproc.events and --forwarded"),
+        ({"rejects": "streamproc-accounts-changelog"}, "--app-id (its changelog) streamproc-acc"),
+    ],
+)
+def test_one_topic_for_two_purposes_of_a_worker_is_refused(
+    topics: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(TopicsError, match=f"one topic cannot be .*{re.escape(says)}"):
+        of_worker(WorkerTopics(**topics), "streamproc")
+    # The command says so before it asks the broker.
+    name, value = next(iter(topics.items()))
+    option = [
+        "--input" if name == "inputs" else f"--{name}",
+        value if name != "inputs" else value[0],
+    ]
+    result = CliRunner().invoke(main, ["worker", "--broker", "127.0.0.1:1", *option])
+    assert result.exit_code == 1
+    assert says in result.stderr
+
+
+def test_one_topic_for_two_purposes_of_a_dispatcher_is_refused() -> None:
+    with pytest.raises(TopicsError, match="--reminders x and --resends x"):
+        of_dispatcher(DispatchTopics(reminders="x", resends="x"))
+    assert of_dispatcher(DispatchTopics())
+    assert of_worker(WorkerTopics(inputs=("a", "a")), "streamproc")
 
 
 def test_retention_of_a_compacted_topic_does_not_matter() -> None:
