@@ -225,6 +225,14 @@ async def test_receipts_come_in_every_form(part: Part, record_finding: Record) -
                 for body in RECEIPTS.values():
                     assert await here.smsc.deliver(body, command, esm=esm) == 0
                     count += 1
+        odd: list[tuple[bytes, dict[str, Any]]] = [
+            (b"\5\0\3\7\2\1" + RECEIPTS["usual"], {"esm": 0x44}),
+            (RECEIPTS["usual"].decode().encode("utf-16-be"), {"esm": 4, "coding": 8}),
+            (RECEIPTS["usual"] + b"\0", {"esm": 0x24}),
+        ]
+        for body, facts in odd:
+            assert await here.smsc.deliver(body, **facts) == 0
+            count += 1
         assert [(one.message_id, one.state) for one in here.reports] == [("1", "delivered")] * count
         assert here.sms == []
         here.smsc.obey("alert", **{"from": "8613800000001", "to": "10086"})
@@ -232,7 +240,10 @@ async def test_receipts_come_in_every_form(part: Part, record_finding: Record) -
 
     assert here.smsc.all("nack") == []
     record_finding(
-        part, "receipts by deliver_sm and data_sm, marked or not, with and without stat:", "read"
+        part,
+        "receipts by deliver_sm and data_sm, marked or not, with and without stat:, in UTF-16, "
+        "behind a header",
+        "read",
     )
 
 

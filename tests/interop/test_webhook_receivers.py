@@ -38,15 +38,20 @@ FINDING = "one and several secrets, an old one, a wrong one", "verified, or refu
 REFUSED = Refused(ErrorClass.PERMANENT, "http_401")
 
 
-async def posted(url: str, secret: str) -> Outcome:
-    """What a receiver answers to a reminder that is signed with this secret of a gateways file."""
+async def posted(url: str, secret: str, skew_seconds: int = 0) -> Outcome:
+    """What a receiver answers to a reminder that is signed with this secret of a gateways file.
+
+    The dispatcher's clock is ahead by ``skew_seconds``.
+    """
 
     async def report(_: DeliveryReport) -> None:
         raise AssertionError("a webhook reports nothing")
 
     entry = WebhookEntry(name="h", url=url, secret_env="SECRET")
     gateway = KIND.gateway(entry, Site(Path(), lambda: 0.5, {"SECRET": secret}))
-    await gateway.start(Events(lambda _: None, report, lambda: int(time.time() * 1000)))
+    await gateway.start(
+        Events(lambda _: None, report, lambda: int((time.time() + skew_seconds) * 1000))
+    )
     try:
         one = reminder(7, text="还剩 20% – “2 GB”")
         return await gateway.send(message_of(one, Origin("reminders", 0, 0, START_MS), 0, 7))
@@ -94,6 +99,32 @@ async def javascript_receiver(packages: Path, secret: str) -> AsyncIterator[str]
         process.stdin.close()
         async with asyncio.timeout(30):
             assert await process.wait() == 0
+
+
+CLOCK_FINDING = "a clock that is 4 minutes away, and 6", "verified, and refused with 401"
+SKEWS = pytest.mark.parametrize(
+    ("skew_seconds", "outcome"),
+    [(240, Accepted()), (-240, Accepted()), (360, REFUSED), (-360, REFUSED)],
+)
+
+
+@SKEWS
+async def test_the_python_library_refuses_a_message_of_another_time(
+    skew_seconds: int, outcome: Outcome, record_finding: Record
+) -> None:
+    async with python_receiver(OLD) as url:
+        assert await posted(url, OLD, skew_seconds) == outcome
+    record_finding(PYTHON_WEBHOOKS, *CLOCK_FINDING)
+
+
+@SKEWS
+async def test_the_javascript_library_refuses_a_message_of_another_time(
+    skew_seconds: int, outcome: Outcome, record_finding: Record
+) -> None:
+    packages = await asyncio.to_thread(node_modules)
+    async with javascript_receiver(packages, OLD) as url:
+        assert await posted(url, OLD, skew_seconds) == outcome
+    record_finding(NODE_WEBHOOKS, *CLOCK_FINDING)
 
 
 SECRETS = pytest.mark.parametrize(
