@@ -267,6 +267,57 @@ def test_reminders_of_forwarded_records_that_arrive_at_once_have_ids_of_their_ow
         assert len({one.id for one in costs}) == 3
 
 
+@pytest.mark.parametrize("native", NATIVES)
+@pytest.mark.parametrize("is_direct_first", [True, False])
+def test_an_event_that_comes_both_ways_or_twice_counts_once(
+    native: Native, is_direct_first: bool
+) -> None:
+    with forwarding(native) as d:
+        activated(d)
+        event = UsageRecorded("u", "ocs", ALICE, d.now, total_bytes=4 * GB)
+        for number in (RIGHT, WRONG, WRONG) if is_direct_first else (WRONG, WRONG, RIGHT):
+            d.send_event(event, partition=number)
+            d.process()
+            d.commit()
+        d.process()
+        d.commit()
+
+        account = d.account(ALICE)
+        assert account is not None
+        assert account.charged_bytes == 4 * GB
+        assert d.decisions().count("duplicate") == 2
+        assert [one.kind for one in d.reminders()] == ["activation_welcome", "usage_percent"]
+
+
+@pytest.mark.parametrize("native", NATIVES)
+@pytest.mark.parametrize("place", [RIGHT, WRONG])
+def test_forwarded_usage_waits_for_an_activation_that_comes_either_way(
+    native: Native, place: int
+) -> None:
+    with forwarding(native) as d:
+        for number in range(3):
+            used(d, f"u{number}", 2 * GB)
+        d.process()
+        d.commit()
+        assert d.decisions().count("held") == 3
+        with d.crash_at("commit", "5"):
+            event = AccountActivated("a", "crm", ALICE, from_ms(START_MS), "basic-5gb", "UTC", 1)
+            d.send_event(event, partition=place)
+            d.process()
+            d.commit()
+        d.start()
+        for _ in range(2):
+            d.process()
+            d.commit()
+
+        account = d.account(ALICE)
+        assert account is not None
+        assert account.charged_bytes == 6 * GB
+        assert account.held == []
+        ids = [one.id for one in d.reminders()]
+        assert len(ids) == len(set(ids)) >= 2
+
+
 def test_every_kind_of_event_and_envelope_is_taken_over() -> None:
     with forwarding(inputs=("events", "commands")) as d:
         activated(d, partition=WRONG)
