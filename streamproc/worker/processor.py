@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.contracts.topics import WorkerTopics
-from streamproc.core.instants import LAST_MS, from_ms
+from streamproc.core.instants import DAY_MS, LAST_MS, from_ms
 from streamproc.core.privacy import conceal, mask
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state import account as account_row
@@ -47,6 +47,8 @@ FORWARDED = "forwarded"
 OTHER_OUTCOMES = frozenset({"held", "duplicate"})
 """Decisions that are the result of an input record; rejects are results too."""
 
+SLICE_MS = 7 * DAY_MS
+"""How far one tick of a replay advances a row beyond the instant at which it is due."""
 PARKED_AHEAD_MS = 60_000
 """A message due this soon after a cycle's end waits for it among those of the storm, not in the due
 queue."""
@@ -269,7 +271,7 @@ class QuotaProcessor:
             if account is None or key in self._aside_keys or self._is_misplaced(rows, key):
                 continue
             if pace is None:
-                self._advance(rows, outbox, key, account, now_ms)
+                self._advance(rows, outbox, key, account, self._slice_end(account, now_ms))
             elif not self._park(pace, key, account, now_ms):
                 # Only one instant: messages after it may have to wait for their turn. They
                 # wait in the storm's order, not behind a million accounts whose cycles must
@@ -279,6 +281,17 @@ class QuotaProcessor:
                     self._park(pace, key, after, now_ms + PARKED_AHEAD_MS)
         if pace is not None:
             self._send_paced(rows, outbox, pace, now_ms, limit)
+
+    def _slice_end(self, account: Account, now_ms: int) -> int:
+        """Until when one tick advances a row. In a replay a row never goes far at once.
+
+        A record that is stamped years ahead moves the clock of a replay by years. The messages of
+        years, of all rows, would be made in one tick and wait for one commit. What is left is due
+        at the next tick. The result is the same: a replay is never late.
+        """
+        if not self._event_clock:
+            return now_ms
+        return min(now_ms, account.next_due_ms + SLICE_MS)
 
     def _pace_of(self, rows: Rows[Account]) -> StormPace | None:
         """The storm of a partition; None if there is no rate to keep. A replay has none."""
