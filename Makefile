@@ -118,7 +118,7 @@ brokerless: setup  ## all tests that need no broker, in a few minutes
 
 # Brings foreign parts from npm, Maven and the Go proxy into the user's cache, once.
 interop: setup  ## run foreign producers, brokers and others, and write docs/interop.md
-	$(BIN)/pytest tests/interop --write-findings
+	$(BIN)/pytest tests/interop --write-findings --session-timeout 1200
 
 nightly: setup  ## what is too long for every change, for eight hours; ARGS="--hours 2" and the like
 	$(BIN)/python -m tests.nightly $(ARGS)
