@@ -174,14 +174,16 @@ class _Result:
 async def _verify(task: _Task) -> _Result:
     from aiokafka.errors import KafkaError
 
+    from streamproc.tools.verify.checkpoint import in_use
     from streamproc.tools.verify.verify import with_two_accounts
 
     settings, result = task.settings, _Result()
     try:
         count = await asyncio.to_thread(_partitions, task)
         reminders = await _tell_losing_settings(settings, result)
-        for number in task.partitions(count):
-            await _verify_partition(task, number, count, reminders, result)
+        with in_use(task.checkpoints, settings.app_id):
+            for number in task.partitions(count):
+                await _verify_partition(task, number, count, reminders, result)
         result.doubled = await with_two_accounts(settings, result.reports)
     except VerifyError:
         raise

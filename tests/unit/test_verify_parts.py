@@ -18,6 +18,7 @@ from streamproc.engine.cluster import Place
 from streamproc.tools.verify.checkpoint import (
     Checkpoint,
     CheckpointError,
+    in_use,
     load,
     load_looked_through,
     made_for,
@@ -110,6 +111,25 @@ def test_each_missing_offset_of_a_span_is_counted_once() -> None:
     later.mark.missing(place, 10, 14)
     assert later.found == {"in": Missing(5, 5, 14)}
     assert "5 records of in are missing from offset 5 on" in in_words("in", later.found["in"])
+
+
+def test_two_runs_do_not_share_the_checkpoints_of_an_application(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+
+    def use(app_id: str, place: Path | None = folder) -> None:
+        with in_use(place, app_id):
+            pass
+
+    with in_use(folder, "app"):
+        use("another")
+        use("app", None)
+        with pytest.raises(CheckpointError, match="another comparison of app uses"):
+            use("app")
+    use("app")
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        use("app", file)
 
 
 class Reader:

@@ -12,6 +12,9 @@ A third file says how far the reminders were read.
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -21,7 +24,7 @@ from msgspec import Struct
 
 from streamproc.engine.changelog import Progress
 from streamproc.errors import StreamprocError
-from streamproc.private_files import make_private_directory, write_private
+from streamproc.private_files import make_private_directory, open_private, write_private
 from streamproc.tools.verify.losses import LookedThrough, Missing
 from streamproc.tools.verify.sample import Sample
 
@@ -65,6 +68,32 @@ def made_for(fingerprint: int, clock: str, topics: tuple[str, ...], sample: Samp
     """What recalculated states depend on beside the input."""
     some = b",".join(sorted(sample.subscribers)).decode(errors="replace")
     return f"{fingerprint} {clock} {','.join(sorted(topics))} {sample.share} {some}"
+
+
+@contextmanager
+def in_use(folder: Path | None, app_id: str) -> Iterator[None]:
+    """Keep other runs out of the checkpoints of an application; None: there are none.
+
+    A run that takes longer than the hour until the next one must not write into its files. Raises
+    :class:`CheckpointError`.
+    """
+    if folder is None:
+        yield
+        return
+    try:
+        make_private_directory(folder)
+        lock = open_private(folder / f"{app_id}.lock", "ab")
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be written ({error})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder}: another comparison of {app_id} uses these checkpoints; let it end, or "
+                "name another directory"
+            ) from error
+        yield
 
 
 def path_of(folder: Path, app_id: str, partition: int) -> Path:
