@@ -138,6 +138,7 @@ def test_the_key_must_be_the_subscriber(key: bytes | None) -> None:
         (b"\0\0\0\0\7" + KEY, "begins with the frame of a schema registry"),
         (b"\3\0" + bytes(range(16)) + KEY, "begins with the frame of a schema registry"),
         (b'"' + KEY + b'"', "is in quotes"),
+        (KEY + b"\r", "has white space around it"),
         (KEY + b"\0\0", "has zero bytes at its end"),
         (int(KEY).to_bytes(8, "big"), "is a binary number"),
         (KEY.decode().encode("utf-16"), "is UTF-16; write UTF-8"),

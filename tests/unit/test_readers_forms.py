@@ -42,6 +42,13 @@ fields:
 only:
   - {column: kind, values: [data, gprs]}
 """
+PLAIN_COLUMNS = """\
+source: s
+fields:
+  subscriber: {column: a}
+  time: {column: t, format: unix_s}
+  total_bytes: {column: b}
+"""
 CSV = """msisdn;session;seq;closed;up;down;down_unit;rg;plmn;kind
 +8613800000001;s1;1;20260105200000;2;1.5;MB;10;46000;data
 +8613800000001;s1;2;20260105200001;2;1;GB;;26201;gprs
@@ -369,6 +376,27 @@ def test_such_local_times_can_be_refused(tmp_path: Path) -> None:
         (3, "time: exists twice in Europe/Berlin: clocks were set back"),
         (4, "time: does not exist in Europe/Berlin: clocks were set forward"),
     ]
+
+
+def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path: Path) -> None:
+    """Thousands with commas would be read as their first digits."""
+    path = tmp_path / "map.yaml"
+    path.write_text(PLAIN_COLUMNS)
+    rows = b"a,t,b\n8613800000001,1767600000,5,\n8613800000001,1767600000,1,234\n"
+
+    (good,), (bad,) = read("csv", rows, path)
+
+    assert good.total_bytes == 5, "an empty field at the end is none"
+    assert (bad.line, bad.reason[:32]) == (3, "has more fields than the header:")
+
+
+def test_a_column_name_that_comes_twice_is_refused_if_the_mapping_uses_it(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(PLAIN_COLUMNS)
+    with pytest.raises(UnreadableFileError, match="two columns are named 'b'"):
+        read("csv", b"a,t,b,b\n8613800000001,1767600000,5,9\n", path)
+    good, _ = read("csv", b"a,t,b,x,x\n8613800000001,1767600000,5,9,9\n", path)
+    assert len(good) == 1
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def not_subscriber(key: bytes) -> str:
     """Why the key of a record cannot be a subscriber, as a predicate; empty if it can."""
     if key.startswith(b'"') and key.endswith(b'"'):
         return "is in quotes; write it with a plain serializer for text, not with one for JSON"
+    if key.strip() != key and key.isascii():
+        return "has white space around it"
     if key.endswith(b"\x00") and key.rstrip(b"\x00").isalnum():
         return "has zero bytes at its end"
     if key.startswith(b"\x00") and len(key) in (4, 8):

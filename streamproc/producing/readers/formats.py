@@ -185,8 +185,24 @@ def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
         line = rows.line_num + mapping.skip_lines
         if mapping.header and names is None:
             names = [name.strip().removeprefix("\ufeff") for name in row]
+            _check_names(names, mapping)
+            continue
+        if names is not None and any(one.strip() for one in row[len(names) :]):
+            # Its fields would be those of other columns.
+            yield line, "has more fields than the header: is a delimiter within a field?"
             continue
         yield line, dict(zip(names or range(1, len(row) + 1), row, strict=False))
+
+
+def _check_names(names: list[Any], mapping: Mapping) -> None:
+    """Raises :class:`UnreadableFileError` if two columns have a name that the mapping uses."""
+    twice = {name for name in names if names.count(name) > 1}
+    used = sorted(twice & set(mapping.texts())) if twice else []
+    if used:
+        raise UnreadableFileError(
+            f"two columns are named {used[0]!r}; with `header: false` and `skip_lines`, columns "
+            "are numbers"
+        )
 
 
 class _TextLines:

@@ -320,6 +320,18 @@ class Mapping(_Strict, frozen=True):
         event = build(UsageRecorded, numbering=Numbering(kind="ids"), **given)
         return Mapped(*checked(event, how.kind), note)
 
+    def texts(self) -> Iterator[str]:
+        """All texts in it, the names of its columns among them."""
+        parts: list[Any] = [msgspec.to_builtins(self)]
+        while parts:
+            part = parts.pop()
+            if isinstance(part, str):
+                yield part
+            elif isinstance(part, dict):
+                parts += part.values()
+            elif isinstance(part, list | tuple):
+                parts += part
+
     def _begins(self, columns: Columns[Any, str], sessions: Sessions) -> bool:
         totals = self.running_totals
         if totals is None or not any(one.holds(columns) for one in totals.starts):
