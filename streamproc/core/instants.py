@@ -16,6 +16,9 @@ NEVER_MS = 1 << 53
 LAST_MS = 253_370_764_800_000
 """The year 9999. An end of validity from here on means "no end": time zones cannot reach
 beyond it."""
+LAST_ARRIVAL_MS = 4_102_444_800_000
+"""The year 2100. No record arrives later: one that is stamped so is damaged, and to advance an
+account by thousands of years takes minutes."""
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

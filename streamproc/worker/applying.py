@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamproc.core.instants import LAST_MS
+from streamproc.core.instants import LAST_ARRIVAL_MS
 from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
@@ -39,7 +39,8 @@ def apply_records(
             done = [record for record in records if record.offset < failed_at]
             # The call ended with an error and returned no clock, so the clock is computed
             # from the records.
-            clock_ms = max([clock_ms, *(one.timestamp for one in done if one.timestamp < LAST_MS)])
+            stamps = [one.timestamp for one in done if one.timestamp < LAST_ARRIVAL_MS]
+            clock_ms = max([clock_ms, *stamps])
             records = records[len(done) :]
             continue
         rows.take_changes()

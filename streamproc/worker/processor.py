@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.contracts.topics import WorkerTopics
-from streamproc.core.instants import DAY_MS, LAST_MS, from_ms
+from streamproc.core.instants import DAY_MS, LAST_ARRIVAL_MS, from_ms
 from streamproc.core.privacy import conceal, mask
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state import account as account_row
@@ -182,9 +182,9 @@ class QuotaProcessor:
     ) -> int:
         # A timestamp of -1 means that the record has none.
         received_ms = max(record.timestamp, 0)
-        if received_ms >= LAST_MS:
+        if received_ms >= LAST_ARRIVAL_MS:
             # For example nanoseconds. Such a time would stop the worker, or its clock for ever.
-            detail = "the record's own timestamp is beyond the calendar"
+            detail = "the record's own timestamp is after the year 2099"
             arrival = Arrival(clock_ms, topic, partition, record.offset)
             self._reject(outbox, "time_in_future", detail, arrival)
             return clock_ms
