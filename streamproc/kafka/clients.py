@@ -16,6 +16,7 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from streamproc.kafka.any_headers import read_any_records
 from streamproc.kafka.probe import refuse_unreachable, told_by_us
 from streamproc.kafka.python_logins import use_own_logins
+from streamproc.kafka.python_tls import bound_handshakes
 from streamproc.kafka.settings import Broker, settings_of
 from streamproc.kafka.tokens import TokenSource
 
@@ -23,6 +24,7 @@ from streamproc.kafka.tokens import TokenSource
 # consumer have an option for that, and do not hand it on to what asks the broker.
 ClusterMetadata.DEFAULT_CONFIG["allow_auto_create_topics"] = False
 use_own_logins()
+bound_handshakes()
 
 
 def kafka_producer(broker: Broker, **options: Any) -> Any:

@@ -7,15 +7,19 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from streamproc.kafka.errors import KafkaSettingsError
+from streamproc.kafka import probe, python_tls
+from streamproc.kafka.errors import KafkaSettingsError, TopicError
+from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.secret import Secret
 from streamproc.kafka.tls import RotatingContext, TlsSettings
+from streamproc.kafka.topics import open_admin
 from tests.support.certificates import Authority, Issued, secret_file
 
 
@@ -237,6 +241,20 @@ def test_no_key_is_written_to_disk(
     before = set(os.listdir(tmp_path))
     TlsSettings(cert=store, key_password=Secret("word")).load()
     assert set(os.listdir(tmp_path)) == before
+
+
+def test_a_host_that_takes_connections_and_says_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a bound kafka-python would wait for the handshake for ever."""
+    monkeypatch.setattr(python_tls, "HANDSHAKE_SECONDS", 0.2)
+    monkeypatch.setattr(probe, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(TopicError, match=f"no Kafka broker answers at {address}; .*to TLS"):
+            open_admin(kafka_settings(address, security_protocol="SSL"), bootstrap_timeout_ms=300)
+        assert time.monotonic() - began < 20
 
 
 def test_old_tls_is_not_spoken(tmp_path: Path, authority: Authority) -> None:
