@@ -1,4 +1,4 @@
-"""TLS of kafka-python, with an end: a host that takes a connection and says nothing is given up.
+"""TLS of kafka-python, with an end: a host that takes a connection and says nothing is abandoned.
 
 kafka-python bounds connecting and every question, but waits for ever for the other side of a TLS
 handshake. No client could then be made, and a running one would not look for another broker.
