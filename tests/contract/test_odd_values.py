@@ -7,6 +7,7 @@ libraries fail at once, so a value that is refused before that is refused by the
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,6 +149,7 @@ def alone(
         monkeypatch.setattr(client, "__del__", lambda _: None, raising=False)
     for later in (aiokafka.AIOKafkaConsumer, aiokafka.AIOKafkaProducer, AIOKafkaAdminClient):
         monkeypatch.setattr(later, "start", fail_later)
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # no server is asked for its certificate
     monkeypatch.setattr(demo_package, "run_demo", lambda *_, **__: 0)
     monkeypatch.chdir(tmp_path)
     for name, content in inputs.items():

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+from tests import stress
 from tests.stress import compute, load
 
 
-def test_a_core_is_taken_for_its_share_until_its_instant() -> None:
-    """However busy the machine is: never more than the share, and something."""
-    begun, used = time.monotonic(), time.process_time()
-    compute(0.5, begun + 0.6)
-    took = time.monotonic() - begun
-    assert took >= 0.6
-    assert 0.02 < time.process_time() - used < 0.6 * took + 0.1
+class Clock:
+    """Stands for ``time``: each look at it takes a millisecond of the core."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asleep = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.asleep += seconds
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_core_is_taken_for_its_share_until_its_instant(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(stress, "time", clock)
+    compute(share, 6.0)
+    assert 6.0 <= clock.now < 6.2
+    assert (clock.now - clock.asleep) / clock.now == pytest.approx(share, abs=0.05)
 
 
 def test_the_load_ends_with_what_it_was_for() -> None:

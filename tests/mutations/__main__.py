@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.mutations.places import MUTATIONS, Mutation
+from tests.support.hypothesis_cache import WHAT_HYPOTHESIS_KNOWS
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
@@ -60,7 +61,9 @@ def run(root: Path, files: list[str]) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *LIMIT, *files],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root), "HYPOTHESIS_PROFILE": ""},
+        env=os.environ
+        | {"PYTHONPATH": str(root), "HYPOTHESIS_PROFILE": ""}
+        | WHAT_HYPOTHESIS_KNOWS,
         capture_output=True,
         text=True,
         check=False,

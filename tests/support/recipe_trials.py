@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.hypothesis_cache import WHAT_HYPOTHESIS_KNOWS
+
 ROOT = Path(__file__).parents[2]
 _COPIED = (
     "streamproc",
@@ -91,7 +93,7 @@ def make(trial: Trial, root: Path, but: str = "") -> None:
 
 def run(root: Path, words: Iterable[str]) -> subprocess.CompletedProcess[str]:
     """Run Python in the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root), **WHAT_HYPOTHESIS_KNOWS}
     # Variables that pytest sets for its workers must not reach the inner run.
     environment = {
         name: value for name, value in environment.items() if not name.startswith("PYTEST_")
