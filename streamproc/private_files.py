@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -86,17 +87,29 @@ def refuse_special(path: Path) -> None:
             raise LinkError(f"{path} is not a regular file; give another name")
 
 
+def passing_name() -> str:
+    """The name of a file until it has its content.
+
+    Several processes, such as workers of one machine, may write the same file: each has its own.
+    """
+    return f".{os.getpid():x}-{threading.get_ident():x}.new"
+
+
 def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
     refuse_special(path)
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(passing_name())
     # What a crash left, or what somebody else put there, is not written to.
     temporary.unlink(missing_ok=True)
-    with open_private(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        if is_durable:
-            os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with open_private(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            if is_durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def replace_private_in(folder: int, name: str, content: bytes) -> None:

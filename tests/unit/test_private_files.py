@@ -6,7 +6,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +21,7 @@ from streamproc.private_files import (
     make_private_directory,
     open_private,
     open_private_directory,
+    passing_name,
     replace_private,
     replace_private_in,
     write_private,
@@ -123,10 +126,31 @@ def test_a_link_is_not_followed(mode: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="pipe"):
         open_private(tmp_path / "pipe", mode)  # type: ignore[arg-type]
-    (tmp_path / ".state.new").symlink_to(secret)
+    (tmp_path / passing_name()).symlink_to(secret)
     replace_private(tmp_path / "state", b"new")
     assert secret.read_bytes() == b"kept"
     assert (tmp_path / "state").read_bytes() == b"new"
+
+
+def test_several_who_write_one_file_leave_one_of_their_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers of a machine that keep their last good rules in one directory."""
+    path = tmp_path / "state"
+    contents = [bytes([65 + number]) * 100_000 for number in range(4)]
+
+    def write(content: bytes) -> None:
+        for _ in range(25):
+            replace_private(path, content)
+            assert path.read_bytes() in contents
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, contents))
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.setattr(Path, "replace", mock.Mock(side_effect=OSError("no")))
+    with pytest.raises(OSError, match="no"):
+        replace_private(path, b"")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_new_file_takes_the_place_of_a_file_alone(tmp_path: Path) -> None:
