@@ -68,7 +68,7 @@ def lived(seed: int, has_moves: bool) -> World:
     return world
 
 
-@budget(60)
+@budget(25)
 @given(seed=st.integers(0, 10**6), has_moves=st.booleans())
 def test_each_end_is_reported_once_at_most(seed: int, has_moves: bool) -> None:
     said = Counter(
