@@ -30,6 +30,7 @@ CONDITIONS = {
     "tests/contract/test_man_and_completion.py": "man, zsh or fish is not installed",
     "tests/driver/test_simulate.py": "the compiled part or matplotlib is not installed",
     "tests/integration/test_demo.py": "Linux alone",
+    "tests/integration/test_kerberos.py": "no KDC, or the extra kerberos is not installed",
     "tests/property/test_laws_log.py": "the compiled part is not installed",
     "tests/unit/test_native.py": "the compiled part cannot be built",
     "tests/commands/test_worker_start.py": "the compiled part is not installed",

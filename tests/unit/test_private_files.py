@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 from structlog.testing import capture_logs
 
 from streamproc.cli import main
@@ -79,7 +80,7 @@ def _sessions(base: Path) -> None:
 
 
 def _picture(base: Path) -> None:
-    figure = pytest.importorskip("matplotlib.figure").Figure()
+    figure = Figure()
     for name in ("a.png", "b.svg"):
         save(figure, base / name)
         save(figure, base / name)
