@@ -126,14 +126,15 @@ KILL = ("kill", {"slot": 0, "down_seconds": 0.5})
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("policy", "faults"), [("refuse", (CRASH, KILL)), ("forward", (CRASH,))])
+@pytest.mark.parametrize(("policy", "faults"), [("refuse", (CRASH, KILL)), ("forward", (KILL,))])
 def test_a_load_in_wrong_partitions_is_treated_exactly(
     cluster: Single,
     tmp_path: Path,
     policy: WrongPartition,
     faults: tuple[tuple[str, Parameters], ...],
 ) -> None:
-    """A producer with librdkafka's default partitioner, and workers that are killed."""
+    """A producer with librdkafka's default partitioner, and workers that are killed. At every step
+    between forwarding and commit: tests/driver/test_wrong_partition.py."""
     variant = replace(VARIANT, partitioner="crc32", workers=2, wrong_partition=policy)
     with living(cluster, tmp_path, variant) as life:
         for kind, given in faults:
