@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamproc.contracts.records.codec import DecodeFailure, decode_event
+from streamproc.contracts.records.origin import ORIGIN_HEADER
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.rules.rulebook import Rulebook
@@ -211,6 +212,28 @@ def test_a_command_stays_and_any_other_text_goes(text: str, kept: str) -> None:
     assert after == before
     if kept == "withheld":
         assert made.text == "withheld"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b"events/3/17", b"events/3/17"),
+        (b"from +8613812345678/3/17", None),
+        (b"8613812345678", None),
+        (b"a/8613812345678x/1", None),
+        (None, None),
+        (b"\xff/1/2", None),
+        (b"a/1/" + b"9" * 5_000, None),
+    ],
+)
+def test_a_header_of_origin_stays_if_it_is_a_place_alone(
+    content: bytes | None, kept: bytes | None
+) -> None:
+    number, record = sms("Help")
+    hidden = HIDE.applied_to(record._replace(headers=((ORIGIN_HEADER, content),)))
+    assert hidden.headers == (() if kept is None else ((ORIGIN_HEADER, kept),))
+    named = record._replace(headers=((ORIGIN_HEADER, f"x{number}/1/2".encode()),))
+    assert leaks(number, HIDE.applied_to(named)) == []
 
 
 @pytest.mark.parametrize("kind", ["quota", "talk"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 ORIGIN_HEADER = "streamproc-origin"
+
+_NUMBER = re.compile(r"[0-9]{1,19}")
+"""Kafka's numbers have at most so many digits. Python refuses to read one of thousands."""
 
 Place = tuple[str, int, int]
 """Topic, partition, offset."""
@@ -20,6 +24,6 @@ def origin_of(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
     for name, content in headers:
         if name == ORIGIN_HEADER and content is not None:
             topic, *numbers = content.decode(errors="replace").rsplit("/", 2)
-            if len(numbers) == 2 and all(one.isdecimal() for one in numbers):
+            if len(numbers) == 2 and all(_NUMBER.fullmatch(one) for one in numbers):
                 return topic, int(numbers[0]), int(numbers[1])
     return None

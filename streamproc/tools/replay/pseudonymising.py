@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from streamproc.contracts.records.cloudevents import unwrap
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
-from streamproc.contracts.records.origin import ORIGIN_HEADER
+from streamproc.contracts.records.origin import ORIGIN_HEADER, origin_header, origin_of
 from streamproc.contracts.records.personal import Holds, decode_output, fields_of, held_by
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.core.rules.rulebook import Rulebook
@@ -32,6 +32,8 @@ Headers = tuple[tuple[str, bytes | None], ...]
 TRACE_HEADER: Final = "traceparent"
 _TRACE: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 """W3C Trace Context, level 1: version, trace, span, flags."""
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+"""A name that a topic of Kafka can have."""
 _OF_CAP: Final = f"{MEMBER}:"
 _NOT_AN_ENVELOPE: Final[Headers] = (("ce_specversion", b"withheld"),)
 
@@ -111,7 +113,10 @@ class Pseudonymiser:
         found: list[tuple[str, bytes | None]] = []
         for name, content in record.headers:
             if name == ORIGIN_HEADER:
-                found.append((name, content))
+                # Anybody who writes to the topic can say anything there.
+                place = origin_of([(name, content)])
+                if place is not None and _TOPIC.fullmatch(place[0]):
+                    found.append(origin_header(self._name(place[0]), *place[1:]))
             trace = _TRACE.fullmatch(content or b"") if name == TRACE_HEADER else None
             if trace is not None:
                 version, ids, flags = trace[1], (trace[2], trace[3]), trace[4]
