@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from streamproc.kafka.errors import KafkaSettingsError
 log = structlog.get_logger(__name__)
 
 MASK = "***"
+_IN_URL = re.compile(r"(?<=//)[^\s/?#]*(?=@)")
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +78,11 @@ class Password(str):
                     log.info("Kafka's clients use the changed password for new connections")
                 self._last, self._told = found, ""
             return self._last
+
+
+def masked_urls(text: str) -> str:
+    """A text without the user and password of the URLs in it."""
+    return _IN_URL.sub(MASK, text)
 
 
 def read_private(path: Path) -> str:

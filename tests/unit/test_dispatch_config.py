@@ -155,6 +155,13 @@ def test_a_url_to_which_nothing_can_be_posted_is_refused(url: str) -> None:
     assert problems(text)[0].startswith("g.yaml:3: gateways[0].url: ")
 
 
+@pytest.mark.parametrize("rest", ["h:abc/", ":80/", "a..b/", "[::1/x"])
+def test_a_url_that_is_refused_shows_no_password(rest: str) -> None:
+    said = webhook.problem_of(f"http://user:hu@sh:word@{rest}")
+    assert said
+    assert not [one for one in ("user", "hu@", "sh:", "word") if one in said]
+
+
 @pytest.mark.parametrize(
     "url",
     ["https://ex\u00e4mple.test/", "http://[::1]:80/a?b#c", "HTTP://u:p@h.test:1/", "http://h"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from streamproc.cli.configuration.defaults import ConfigFile, FileDefaults
 from streamproc.cli.configuration.settings import Place, Setting
 from streamproc.kafka.fields import BY_NAME
 from streamproc.kafka.properties import read_properties
-from streamproc.kafka.secret import MASK, Secret
+from streamproc.kafka.secret import MASK, Secret, masked_urls
 
 Origin = Literal["flag", "variable", "file", "client.properties", "default"]
-_PASSWORD_IN_URL = re.compile(r"(?<=//)[^/@\s]*(?=@)")
 
 
 @dataclass(frozen=True)
@@ -149,4 +147,4 @@ def _shown(setting: Setting, raw: Any, value: Any) -> Any:
         return [_shown(setting, one, one) for one in raw]
     if kind_of(setting.option.type) is not str:
         return value
-    return _PASSWORD_IN_URL.sub(MASK, str(raw))
+    return masked_urls(str(raw))

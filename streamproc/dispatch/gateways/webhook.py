@@ -29,6 +29,7 @@ from streamproc.dispatch.gateways.entry import (
 from streamproc.dispatch.gateways.retry_after import retry_after_ms
 from streamproc.dispatch.gateways.webhook_keys import keys_of, signatures
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
+from streamproc.kafka.secret import masked_urls
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def problem_of(url: str) -> str:
     try:
         host = URL(url).raw_host
         # The system's resolver encodes names with this codec, which refuses more than ``yarl``.
-        return "" if host and host.encode("idna") else f"{url!r} names no host"
+        return "" if host and host.encode("idna") else f"{masked_urls(url)!r} names no host"
     except ValueError as error:
-        return f"{url!r} is no URL: {error}"
+        return f"{masked_urls(url)!r} is not a URL: {masked_urls(str(error))}"
 
 
 class WebhookEntry(ChannelEntry, frozen=True, kw_only=True, tag="webhook"):
