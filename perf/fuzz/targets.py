@@ -6,6 +6,7 @@ from perf.fuzz.dispatching import DISPATCHING
 from perf.fuzz.events import EVENTS
 from perf.fuzz.files import FILES
 from perf.fuzz.gateways import GATEWAYS
+from perf.fuzz.logs import LOGS
 from perf.fuzz.mappings import MAPPINGS
 from perf.fuzz.message_centers import SMPP_BYTES, SMPP_PDUS
 from perf.fuzz.recordings import RECORDINGS
@@ -28,5 +29,6 @@ TARGETS: dict[str, Target] = {
         *DISPATCHING,
         *WEB,
         SETTINGS,
+        *LOGS,
     )
 }

@@ -124,6 +124,13 @@ def decode_progress(data: bytes) -> Progress:
 
     Raises :class:`ProgressError` for a record of a newer streamproc, else the errors of msgspec.
     """
+    try:
+        return _progress_of(data)
+    except (UnicodeDecodeError, RecursionError) as error:  # damaged; msgspec has two more errors
+        raise msgspec.DecodeError(str(error)) from error
+
+
+def _progress_of(data: bytes) -> Progress:
     version = _decode_version(data).version  # first, because a newer record can have another shape
     if version > PROGRESS_VERSION:
         raise ProgressError(

@@ -14,6 +14,7 @@ from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.fields import BY_NAME, FIELDS
 from streamproc.kafka.jaas import JAAS, options_of_jaas
 from streamproc.kafka.secret import Secret, refuse_if_public, unreadable
+from streamproc.printable import printable
 
 _WHOLLY_PROVIDED = re.compile(r"\$\{.*\}")
 _PROVIDED = re.compile(r"\$\{[^}:]+:[^}]*\}")
@@ -45,10 +46,13 @@ def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
     try:
         found = javaproperties.loads(_decoded(path.read_bytes()))
     except javaproperties.InvalidUEscapeError as error:
-        raise KafkaSettingsError(f"{path} (--kafka-properties): {error}") from error
+        raise KafkaSettingsError(printable(f"{path} (--kafka-properties): {error}")) from error
     except OSError as error:
         raise unreadable(path, error) from error
-    values = _values(path, found)
+    try:
+        values = _values(path, found)
+    except KafkaSettingsError as error:
+        raise KafkaSettingsError(printable(str(error))) from None
     if any(isinstance(value, Secret) for value in values.values()):
         refuse_if_public(path)
     bootstrap = next((found[key] for key in _BOOTSTRAP if found.get(key)), None)

@@ -402,6 +402,8 @@ def unpack(data: bytes) -> Account:
         # A newer version can have another shape. Then only the version number can be read.
         _refuse_newer(_version(data))
         raise
+    except (UnicodeDecodeError, RecursionError) as error:  # damaged; msgspec has two more errors
+        raise msgspec.DecodeError(str(error)) from error
     _refuse_newer(account.version)
     return account
 
@@ -417,5 +419,5 @@ def _refuse_newer(version: int) -> None:
 def _version(data: bytes) -> int:
     try:
         return _decode_any_version(data).version
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return 0
