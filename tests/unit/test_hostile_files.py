@@ -222,6 +222,16 @@ def test_a_number_that_takes_minutes_is_one_bad_record(mapping: Path, amount: st
     assert isinstance(again, ReadEvent)
 
 
+def test_a_number_of_a_thousand_digits_in_any_field_is_one_bad_record(mapping: Path) -> None:
+    mapping.write_text(MAPPING + "  rating_group: {column: group}\n")
+    head, row = TABLE.splitlines()
+    table = f"{head};group\n{row};10\n{row};{'9' * 5_000}\n{row};11\n"
+    good, bad, again = records("csv", table.encode(), mapping)
+    assert bad == BadRecord(3, "rating_group: is not a number")
+    assert isinstance(good, ReadEvent)
+    assert isinstance(again, ReadEvent)
+
+
 @pytest.mark.parametrize("form", ["json", "tmf635", "ndjson"])
 def test_deep_json_is_one_bad_record(mapping: Path, form: str) -> None:
     deep = b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"\n"

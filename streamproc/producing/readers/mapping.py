@@ -427,7 +427,7 @@ def _value(name: str, part: TextField | Amount, columns: Columns[Any, str]) -> A
     if found is None or name not in _NUMBERS:
         return found
     text = str(found).strip()
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > MOST_DIGITS:  # ``int`` refuses very many digits
         raise InvalidEventError("is not a number", name)
     return int(text)
 
