@@ -85,6 +85,8 @@ def _values(path: Path, found: Mapping[str, str]) -> dict[str, Any]:
             # Two keys may mean one setting. The key that comes first in the table wins.
             if field.name not in values or key == field.properties[0]:
                 values[field.name] = _value(field.kind, text)
+        elif key == "ssl.enabled.protocols":
+            _check_versions(path, key, text)
         elif key.startswith(_OF_SECURITY) and not _WITHOUT_EFFECT.fullmatch(key):
             _refuse(path, key, text)
     return {name: value for name, value in values.items() if value not in ("", None)}
@@ -106,6 +108,16 @@ def _value(kind: str, text: str) -> Any:
     if not text:
         return None
     return {"path": Path, "secret": Secret}.get(kind, str)(text)
+
+
+def _check_versions(path: Path, key: str, text: str) -> None:
+    """TLS 1.2 and 1.3 are spoken; older ones never."""
+    versions = {one.strip() for one in text.split(",") if one.strip()}
+    if versions and "TLSv1.2" not in versions:
+        raise KafkaSettingsError(
+            f"{path}: {key} has no TLSv1.2, which is spoken here beside TLSv1.3; let the brokers "
+            f"refuse it, and take this line out"
+        )
 
 
 def _refuse(path: Path, key: str, text: str) -> None:

@@ -256,6 +256,7 @@ def test_a_file_of_other_clients_is_read_as_it_is(tmp_path: Path, ca: Path, text
         ("sasl.password=${file:/x:y}", "sasl.password names a config provider"),
         ("sasl.jaas.config=com.example.Magic required;", "login module com.example.Magic of sasl"),
         ("config.providers=f\nsasl.password=a${f:x:y}b", "sasl.password names a config provider"),
+        ("ssl.enabled.protocols=TLSv1.3", "ssl.enabled.protocols has no TLSv1.2"),
         ("ssl.key.pem=-----BEGIN", "name that with ssl.key.location"),
         ("ssl.ca.pem=-----BEGIN", "name that with ssl.ca.location"),
         ("sasl.kerberos.keytab=/k", "set KRB5_CLIENT_KTNAME=/k"),
@@ -367,6 +368,7 @@ def test_a_jaas_line_that_cannot_be_followed_is_told_without_its_values(
         (b"sasl.password=a${x}b${env:Y}c", {"sasl-password": Secret("a${x}b${env:Y}c")}),
         (b"ssl.keystore.password=a\nssl.key.password=b", {"tls-key-password": Secret("a")}),
         (b"ssl.key.password=b\nssl.keystore.password=a", {"tls-key-password": Secret("a")}),
+        (b"ssl.enabled.protocols=TLSv1.3, TLSv1.2\nclient.id=c", {"client-id": "c"}),
         (b"ssl.keystore.type=PEM\nssl.key.password=b", {"tls-key-password": Secret("b")}),
     ],
 )
