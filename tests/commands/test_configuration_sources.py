@@ -184,6 +184,8 @@ def test_a_secret_itself_is_a_variable_or_a_key_but_no_argument(
     setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "streamproc.toml"
+    path = tmp_path / "hidden"
+    path.touch(mode=0o600)  # some of these files must exist
     by_place = {}
     for place in setting.places:
         file.write_text(as_toml({place: "hidden"}), encoding="utf-8")
@@ -191,14 +193,15 @@ def test_a_secret_itself_is_a_variable_or_a_key_but_no_argument(
         by_place[place] = parsed(setting, file)
         assert "hidden" not in (repr(by_place[place]) + str(by_place[place]))
     for place, value in by_place.items():
-        path = tmp_path / "hidden"
         assert value == (Secret("hidden") if setting.holds_secret(place) else Secret(path=path))
     for variable in setting.option_variables:
         with monkeypatch.context() as changed:
             changed.setenv(bare(variable), "hidden")
             assert parsed(setting, file) == Secret("hidden")
-            changed.setenv(variable, "/a/file")
-            assert parsed(setting, file) == Secret(path=Path("/a/file"))
+            other = tmp_path / "other"
+            other.touch(mode=0o600)
+            changed.setenv(variable, str(other))
+            assert parsed(setting, file) == Secret(path=other)
     command = REGISTRY.commands[setting.command]
     names = {name for param in command.params for name in param.opts}
     assert bare(setting.option.opts[0].replace("-", "_")).replace("_", "-") not in names
