@@ -18,6 +18,7 @@ from streamproc.core.state.effects import Audited, Cause, Effect, Reminder
 from streamproc.core.state.events import (
     MemberJoined,
     MemberLeft,
+    PreferencesSet,
     ProfileChanged,
     SmsReceived,
     UsageRefunded,
@@ -690,3 +691,14 @@ def test_who_has_two_summaries_of_a_pool_waiting_gets_the_later_one_alone() -> N
     effects = speakers.release(moment, to_ms(day(2)), [])
     assert [type(one) for one in effects] == [Audited, Reminder]
     assert extra_of(account).waiting == []
+
+
+def test_a_level_that_is_in_force_again_is_told_under_another_id() -> None:
+    """Usage fell below it while the subscriber's own levels replaced it."""
+    one = line(rules(LOW))
+    first = [effect.id for effect in one.use(1000, at=1) if isinstance(effect, Reminder)]
+    one.send(PreferencesSet, 2, own_percents=[20])
+    one.send(UsageRefunded, 3, refunded_bytes=100)
+    one.send(PreferencesSet, 4, own_percents=[])
+    again = [effect.id for effect in one.use(100, at=5) if isinstance(effect, Reminder)]
+    assert len({*first, *again}) == len([*first, *again]) == 2

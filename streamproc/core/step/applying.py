@@ -24,6 +24,7 @@ from streamproc.core.step.account_events import account_event, is_reject
 from streamproc.core.step.advancing import reschedule
 from streamproc.core.step.usage_event import use
 from streamproc.core.usage import dedupe
+from streamproc.core.usage.arming import re_arm_all
 from streamproc.core.usage.policies import policy_changes
 from streamproc.core.usage.refunds import refund
 
@@ -87,7 +88,10 @@ def _change(
             effects.extend(speakers.submit(moment, messages))
     else:
         standing = standing_of(account, rules) if isinstance(event, REDUCING) else None
+        chosen = _own_percents(account)
         effects = account_event(moment, event, arrival)
+        if account.status == ACTIVE and _own_percents(account) != chosen:
+            re_arm_all(account)
     if calls:
         effects += speakers.speak_of_ended_costs(moment, calls)
     if account.extra is not None:
@@ -102,6 +106,10 @@ def _change(
     effects = explained(effects, before, balance_of(account))
     effects.extend(policy_changes(moment))
     return effects, also
+
+
+def _own_percents(account: Account) -> list[int]:
+    return account.extra.own_percents if account.extra is not None else []
 
 
 def _after_change_of_terms(moment: Moment, before: Terms) -> list[Effect]:

@@ -128,7 +128,10 @@ class SubscriberLedger:
                 self.contract.judge(now_ms, self.rules)
                 self.contract.tell_loss(before, bars, event.get("member", ""), now_ms, self.rules)
             else:
+                chosen = list(contract.conversation.own_percents)
                 reason = self._change(event, now_ms)
+                if contract is self.contract and contract.conversation.own_percents != chosen:
+                    self._next_grant()  # thresholds that are in force again have new ids
                 contract.gate.say_last_words(last, now_ms, self.rules)
             self.contract.judge(now_ms, self.rules)
             self.contract.tell_costs(costs, now_ms, self.rules)
