@@ -232,6 +232,12 @@ def test_a_number_of_a_thousand_digits_in_any_field_is_one_bad_record(mapping: P
     assert isinstance(again, ReadEvent)
 
 
+def test_a_form_of_times_with_a_directive_twice_is_bad_records(mapping: Path) -> None:
+    mapping.write_text(MAPPING.replace("column: at", 'column: at, zone: UTC, format: "%M%S%S"'))
+    (bad,) = records("csv", TABLE.encode(), mapping)
+    assert bad == BadRecord(2, "time: is not a time of the form %M%S%S")
+
+
 @pytest.mark.parametrize("form", ["json", "tmf635", "ndjson"])
 def test_deep_json_is_one_bad_record(mapping: Path, form: str) -> None:
     deep = b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"\n"

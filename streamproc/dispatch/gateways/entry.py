@@ -21,6 +21,7 @@ from streamproc.dispatch.model import Policy
 from streamproc.errors import StreamprocError
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.secret import read_private
+from streamproc.printable import printable
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -136,7 +137,8 @@ class Secret:
         name = getattr(entry, f"{word}_env")
         if name is not None:
             if name not in site.environment:
-                raise GatewaysError(f"gateway {entry.name}: the environment has no {name}; set it")
+                shown = printable(name)
+            raise GatewaysError(f"gateway {entry.name}: the environment has no {shown}; set it")
             return site.environment[name]
         file = getattr(entry, f"{word}_file")
         try:

@@ -188,7 +188,8 @@ class Time(_Strict, frozen=True):
             if self.format == "iso":
                 return datetime.fromisoformat(text)
             return datetime.strptime(text, self.format)
-        except (ValueError, InvalidOperation, OverflowError):
+        except (ValueError, InvalidOperation, OverflowError, re.error):
+            # ``strptime`` makes a regular expression, and a directive that is twice in it is wrong.
             raise ValueError(f"is not a time of the form {self.format}") from None
 
     def _placed(self, local: datetime) -> tuple[datetime, Note | None]:
