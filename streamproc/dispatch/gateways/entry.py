@@ -137,8 +137,9 @@ class Secret:
         name = getattr(entry, f"{word}_env")
         if name is not None:
             if name not in site.environment:
-                shown = printable(name)
-            raise GatewaysError(f"gateway {entry.name}: the environment has no {shown}; set it")
+                raise GatewaysError(
+                    f"gateway {entry.name}: the environment has no {printable(name)}; set it"
+                )
             return site.environment[name]
         file = getattr(entry, f"{word}_file")
         try:
