@@ -266,7 +266,9 @@ class QuotaProcessor:
         pace = self._pace_of(rows)
         if rows.next_due_ms > now_ms and (pace is None or pace.is_empty):
             return
-        for key in rows.pop_due(now_ms, limit):
+        # All of them first. A row that is due again by now waits for the next tick, whether rows
+        # are packed at every change or by the commit: so the order of messages is the same.
+        for key in dict.fromkeys(rows.pop_due(now_ms, limit)):
             account = _readable(rows, key)
             if account is None or key in self._aside_keys or self._is_misplaced(rows, key):
                 continue
