@@ -89,11 +89,16 @@ def acls(**options: Any) -> None:
     from streamproc.provision.acls import Grant, kafka_acls, strimzi
 
     role: UserRole = options["role"]
+    principal = options["principal"]
+    if principal is not None and ":" not in principal:
+        raise click.BadParameter(
+            f"a broker's principal has a type: write User:{principal}", param_hint="'--principal'"
+        )
     if role == "dispatcher" and options["group"] is None:
         context = click.get_current_context()
         options["group"] = value_in(context, ("dispatch", "group"), "") or None
     rights = _rights(role, options)
-    grant = Grant(options["principal"] or f"User:streamproc-{role}", options["host"])
+    grant = Grant(principal or f"User:streamproc-{role}", options["host"])
     if options["form"] == "strimzi":
         if options["remove"]:
             raise click.UsageError("--remove is for --format kafka-acls; delete the KafkaUser")

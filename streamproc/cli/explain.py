@@ -119,10 +119,16 @@ def explain(
         told = _told_of_recomputing(written, found, rulebook)
     entries = timeline(found)
     for entry in entries:
-        if entry.place in states:
+        if entry.place in states and not entry.is_later:
             entry.accounts = states[entry.place]
     entries = within(entries, options["from_time"], options["to_time"])
-    shown = TimelineView(subscriber, units_of(rulebook), numbers=show_numbers)
+    shown = TimelineView(
+        subscriber,
+        units_of(rulebook),
+        numbers=show_numbers,
+        has_rejects=bool(files or options["rejects"] or options["recompute"]),
+        has_receipts=bool(options["receipts"] or found.receipts),
+    )
     if as_json:
         document = {
             "subscriber": shown.name,
@@ -135,8 +141,22 @@ def explain(
         echo(f"{shown.name}: {'; '.join(told)}")
         for line in shown.lines(entries):
             echo(line)
+        if not entries:
+            echo(_of_nothing(found, options))
     if not entries:
         raise SystemExit(1)
+
+
+def _of_nothing(found: Gathered, options: dict[str, Any]) -> str:
+    """What to try if there is nothing to show."""
+    if found.audits or found.arrived:
+        return "nothing in this time: without --from-time and --to-time there is more"
+    if options["region"] is None and found.subscriber.isdecimal():
+        return (
+            "no record has this subscriber: give a number with its country code, or --region, such "
+            "as --region CN"
+        )
+    return "no record has this subscriber"
 
 
 def _is_typed(name: str) -> bool:

@@ -25,7 +25,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
 from streamproc.cli.regions import Subscriber
 from streamproc.cli.steering import steered
-from streamproc.cli.topic_options import events_option
+from streamproc.cli.topic_options import events_option, refuse_output
 from streamproc.cli.values import FilePath
 from streamproc.contracts.records.personal import Holds, held_by
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
@@ -133,6 +133,7 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     one = options["event"] is not None or options["subscriber"] is not None
     if sum((one, bool(files), options["watch"] is not None)) != 1:
         raise click.UsageError("give one of: FILES, --watch DIR, --event JSON, --subscriber ...")
+    refuse_output(options["topic"])
     try:
         if options["watch"] is not None:
             code = _watch(options)

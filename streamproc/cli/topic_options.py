@@ -11,7 +11,15 @@ from streamproc.cli.durations import Duration
 from streamproc.cli.shared_options import SharedOption, inputs_of_worker, topic_option
 from streamproc.cli.values import Count
 from streamproc.contracts.topic_settings import roles_with_retention
-from streamproc.contracts.topics import EVENTS, DispatchTopics, WorkerTopics, option_of
+from streamproc.contracts.topics import (
+    CHANGELOG,
+    COMMANDS,
+    EVENTS,
+    TOPICS,
+    DispatchTopics,
+    WorkerTopics,
+    option_of,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Topics = TypeVar("Topics", WorkerTopics, DispatchTopics)
@@ -22,6 +30,17 @@ inputs_option = inputs_of_worker(WorkerTopics().inputs)
 def events_option(says: str) -> Callable[[Command], Command]:
     """``--topic``: the input topic for usage and account events."""
     return topic_option("--topic", "events", default=EVENTS.default, help=says)
+
+
+def refuse_output(topic: str) -> None:
+    """End the command if a topic of this name holds what streamproc itself writes."""
+    for known in (CHANGELOG, *TOPICS):
+        if topic == known.default and known not in (EVENTS, COMMANDS):
+            writer = " and ".join(known.written_by)
+            raise click.UsageError(
+                f"{topic} is written by {writer}; events go to an input topic, such as "
+                f"{EVENTS.default}"
+            )
 
 
 def topic_options(

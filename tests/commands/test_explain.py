@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from streamproc.contracts.records.codec import encode_effect, encode_event
 from streamproc.contracts.records.receipts import Receipt, ReminderRecord, encode_receipt
 from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
 from streamproc.core.instants import to_ms
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Audited, Reminder
 from streamproc.core.state.events import MemberJoined, SubscriberEvent, UsageRecorded
 from streamproc.kafka.recording.lines import LogRecord, to_line
@@ -39,8 +41,8 @@ rules:
 class Feed(Line):
     """A line that remembers its input records."""
 
-    def __init__(self) -> None:
-        super().__init__(rulebook())
+    def __init__(self, rules: Rulebook | None = None) -> None:
+        super().__init__(rules or rulebook())
         self.records: list[LogRecord] = []
 
     def feed(self, event: SubscriberEvent, arrives: Any = None) -> Any:
@@ -96,7 +98,7 @@ def test_the_audit_alone_tells_states_and_reasons(feed: Feed, tmp_path: Path) ->
         "before  300 MB of 10 GB used, 9.7 GB left",
         "after   8.3 GB of 10 GB used, 1.7 GB left",
         f"superseded: low at 50 of data: {WHY['superseded']} (used 8.3 GB)",
-        "fired: low at 80 of data: the message was sent",
+        "fired: low at 80 of data: the message was written for the dispatcher",
         "2026-01-02T12:00:00Z  an event  (twice, events-0@6)",
     ]
     for reason in ("duplicate", "left_category", "opted_out"):
@@ -111,12 +113,66 @@ def test_input_reminders_and_receipts_complete_the_story(feed: Feed, tmp_path: P
     said = run("explain", SUBSCRIBER, "--from", file)
     assert "3 events without a decision (300 MB used)" in said
     assert "8 GB used  (e4, events-0@4)" in said
-    assert "fired: low 80 % of data: the message was sent\n        message" in said
+    fired = "fired: low 80 % of data: the message was written for the dispatcher\n        message"
+    assert fired in said
     assert "delivered by smpp-1 2026-01-02T02:24:00Z" in said
     assert reminder.text not in said
     shown = run("explain", "-", "--from", file, "--show-numbers", given=f"{SUBSCRIBER}\n".encode())
     assert reminder.text in shown
     assert SUBSCRIBER in shown
+
+
+NIGHT = (
+    RULES
+    + """\
+alerts: {quiet_hours: {start: "22:00", end: "07:00"}}
+"""
+)
+
+
+@pytest.fixture
+def night() -> Feed:
+    """80 % at 23:00, which is told at 07:00."""
+    feed = Feed(load_rulebook(NIGHT, "night.yaml"))
+    feed.activate()
+    feed.use(8 * GB, at=23 / 24)
+    feed.reach(day(1 + 8 / 24))
+    return feed
+
+
+@pytest.mark.parametrize("with_input", [True, False])
+def test_a_message_that_was_held_is_told_when_it_was_sent(
+    night: Feed, tmp_path: Path, with_input: bool
+) -> None:
+    records = [*(night.records if with_input else ()), *outputs(night)]
+    file = recording(tmp_path / "all.ndjson", records)
+    said = run("explain", SUBSCRIBER, "--from", file)
+    held = said.index("quiet_hours: ")
+    sent = said.index("2026-01-02T07:00:00Z  due work, caused by e1  (events-0@1)")
+    assert held < sent < said.index("fired: ")
+    period = ("--from-time", "2026-01-02T07:00:00Z", "--to-time", "2026-01-02T07:01:00Z")
+    then = run("explain", SUBSCRIBER, "--from", file, *period)
+    assert "fired: " in then
+    assert "quiet_hours: " not in then
+    document = json.loads(run("explain", SUBSCRIBER, "--from", file, "--json"))
+    assert [one.get("due", False) for one in document["entries"]] == [False, False, True]
+
+
+def test_a_message_without_a_receipt_has_no_result_yet(night: Feed, tmp_path: Path) -> None:
+    reminder = next(one for one in night.effects if isinstance(one, Reminder))
+    file = recording(tmp_path / "all.ndjson", outputs(night))
+    assert "no result yet" not in run("explain", SUBSCRIBER, "--from", file)
+    other = structs.replace(reminder, id="0" * 32)
+    file = recording(tmp_path / "more.ndjson", [*outputs(night), receipt_of(other)])
+    assert "no result yet" in run("explain", SUBSCRIBER, "--from", file)
+
+
+def test_whoever_finds_nothing_is_told_what_to_try(night: Feed, tmp_path: Path) -> None:
+    file = recording(tmp_path / "all.ndjson", outputs(night))
+    words = ("explain", "600000001", "--from", file)
+    assert "--region" in run(*words, code=1)
+    words = ("explain", SUBSCRIBER, "--from", file, "--to-time", "2025-01-01T00:00:00Z")
+    assert "nothing in this time" in run(*words, code=1)
 
 
 def test_a_reject_is_told_where_its_record_lies(feed: Feed, tmp_path: Path) -> None:
@@ -250,7 +306,7 @@ def test_members_of_a_pool_are_shown_as_the_subscriber_is(tmp_path: Path) -> Non
     file = recording(tmp_path / "all.ndjson", [*feed.records, *outputs(feed)])
     arguments = ("explain", SUBSCRIBER, "--from", file)
     said = run(*arguments)
-    assert "fired: low 100 % of member:861*******88 (861*******88): the message was sent" in said
+    assert "fired: low 100 % of member:861*******88 (861*******88): the message was" in said
     document = run(*arguments, "--json")
     assert member not in said + document
     decisions = [one for entry in json.loads(document)["entries"] for one in entry["decisions"]]

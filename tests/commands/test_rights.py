@@ -155,3 +155,17 @@ def test_a_refusal_names_what_it_is_about() -> None:
     assert group is not None
     assert "to Read the group g.bulk at kafka:9093" in group
     assert missing_right(ValueError("x"), BROKER) is None
+
+
+def test_a_principal_has_a_type() -> None:
+    result = CliRunner().invoke(main, ["acls", "--role", "worker", "--principal", "sms"])
+    assert result.exit_code == 2
+    assert "User:sms" in result.stderr
+
+
+@pytest.mark.parametrize("topic", ["streamproc.reminders", "streamproc.rejects"])
+def test_events_are_not_sent_to_what_others_write(topic: str) -> None:
+    words = ["send", "--broker", "127.0.0.1:1", "--topic", topic, "--event", "{}"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"{topic} is written by worker" in result.stderr

@@ -120,7 +120,7 @@ def test_the_chain_runs_from_one_file(site: Site, processes: list[subprocess.Pop
 
     # The options of topics have no names: they take those of the file.
     said = site.run("explain", "-", *TOPICS, given=SUBSCRIBER)
-    assert "the message was sent" in said
+    assert "the message was written for the dispatcher" in said
     assert "accepted by console" in said
     assert "1 subscribers equal" in site.run("verify", "--quiet")
     assert "console" in site.run("receipts")

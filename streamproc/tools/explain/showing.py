@@ -38,7 +38,18 @@ def units_of(rulebook: Rulebook) -> Units:
 class TimelineView:
     """How one subscriber's timeline is shown."""
 
-    def __init__(self, subscriber: str, units: Units, *, numbers: bool) -> None:
+    def __init__(
+        self,
+        subscriber: str,
+        units: Units,
+        *,
+        numbers: bool,
+        has_rejects: bool = True,
+        has_receipts: bool = False,
+    ) -> None:
+        """``has_rejects``, ``has_receipts``: whether these were read."""
+        self._has_rejects = has_rejects
+        self._has_receipts = has_receipts
         self._subscriber = subscriber
         self._units = units
         self._numbers = numbers
@@ -52,7 +63,7 @@ class TimelineView:
         """A few lines per entry. Consecutive entries without decisions are one line."""
         for is_quiet, group in groupby(entries, key=lambda entry: entry.is_quiet):
             if is_quiet:
-                yield _quiet(list(group))
+                yield self._quiet(list(group))
                 continue
             for entry in group:
                 yield self._heading(entry)
@@ -63,11 +74,27 @@ class TimelineView:
         """All entries for JSON, also those without decisions."""
         return [self._entry(entry) for entry in entries]
 
+    def _quiet(self, entries: list[TimelineEntry]) -> str:
+        """``2026-01-05T08:00:00Z  214 events without a decision (1.2 GB used)``.
+
+        Without the rejects nobody knows how much of it counted.
+        """
+        used = readable_bytes(
+            sum(one.event.used_bytes for one in entries if isinstance(one.event, UsageRecorded))
+        )
+        count = "1 event" if len(entries) == 1 else f"{len(entries):,} events"
+        about = f"{used} used" if self._has_rejects else f"{used} in them; rejects were not read"
+        return f"{iso(entries[0].time_ms)}  {count} without a decision ({about})"
+
     def _heading(self, entry: TimelineEntry) -> str:
         if entry.place is None:
             return f"{iso(entry.time_ms)}  due work"
-        what = happened(entry.event) if entry.event else "an event"
         topic, partition, offset = entry.place
+        if entry.is_later:
+            name = self._concealed(entry.event_id) or "an event"
+            at = f"{topic}-{partition}@{offset}"
+            return f"{iso(entry.time_ms)}  due work, caused by {name}  ({at})"
+        what = happened(entry.event) if entry.event else "an event"
         late = ""
         if entry.received_ms is not None and entry.received_ms - entry.time_ms >= 1000:
             late = f", arrived {iso(entry.received_ms)}"
@@ -96,6 +123,8 @@ class TimelineView:
             yield f"{audit.decision}: {f'{subject}: ' if subject else ''}{why(audit)}"
             if one.reminder is not None:
                 yield from self._message(one)
+            if self._has_receipts and one.audit.reminder is not UNSET and not one.receipts:
+                yield "    no result yet"
             for receipt in one.receipts:
                 gateway = "" if receipt.gateway is UNSET else f" by {receipt.gateway}"
                 failure = "" if receipt.error_class is UNSET else f" ({receipt.error_class})"
@@ -132,9 +161,9 @@ class TimelineView:
 
     def _entry(self, entry: TimelineEntry) -> dict[str, Any]:
         shown: dict[str, Any] = {"time": iso(entry.time_ms)}
-        if entry.place is None:
+        if entry.place is None or entry.is_later:
             shown["due"] = True
-        else:
+        if entry.place is not None:
             shown |= dict(zip(("topic", "partition", "offset"), entry.place, strict=True))
         if entry.event_id:
             shown["event_id"] = self._concealed(entry.event_id)
@@ -181,15 +210,6 @@ class TimelineView:
             for receipt in one.receipts
         ]
         return shown
-
-
-def _quiet(entries: list[TimelineEntry]) -> str:
-    """``2026-01-05T08:00:00Z  214 events without a decision (1.2 GB used)``."""
-    used = sum(
-        entry.event.used_bytes for entry in entries if isinstance(entry.event, UsageRecorded)
-    )
-    count = "1 event" if len(entries) == 1 else f"{len(entries):,} events"
-    return f"{iso(entries[0].time_ms)}  {count} without a decision ({readable_bytes(used)} used)"
 
 
 def _bucket_lines(before: Account | None, after: Account | None) -> Iterator[str]:

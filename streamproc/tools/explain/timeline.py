@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 
 from msgspec import UNSET
@@ -46,6 +47,8 @@ class TimelineEntry:
     rejects: list[Rejected] = field(default_factory=list)
     accounts: tuple[Account | None, Account | None] | None = None
     """The complete states before and after, if they were calculated."""
+    is_later: bool = False
+    """Work that fell due after the record had been read: what it made to wait, or itself."""
 
     @property
     def is_quiet(self) -> bool:
@@ -58,14 +61,19 @@ def timeline(found: Gathered) -> list[TimelineEntry]:
     between."""
     waiting = _Input(found)
     entries: list[TimelineEntry] = []
-    for cause, group in groupby(_all_audits(found), key=lambda audit: audit.cause):
-        audits = list(group)
+    first_times: dict[Place, datetime] = {}
+    for cause, audits in _parts(_all_audits(found)):
         place = _place(cause)
         # A decision without a record is the work of a timer.
         if place is None:
             due_ms = to_ms(cause.due_time) if cause.due_time is not UNSET else 0
             entries.extend(waiting.received_before(due_ms))
             entry = TimelineEntry(due_ms, None)
+        elif audits[0].time > first_times.setdefault(place, audits[0].time):
+            due_ms = to_ms(audits[0].time)
+            entries.extend(waiting.received_before(due_ms))
+            event_id = cause.event_id if cause.event_id is not UNSET else ""
+            entry = TimelineEntry(due_ms, place, event_id=event_id, is_later=True)
         else:
             entries.extend(waiting.up_to(place))
             entry = waiting.entry(place, cause, audits[0])
@@ -73,6 +81,16 @@ def timeline(found: Gathered) -> list[TimelineEntry]:
         entries.append(entry)
     entries.extend(waiting.rest())
     return entries
+
+
+def _parts(audits: list[Audited]) -> Iterator[tuple[Cause, list[Audited]]]:
+    """The audit records by cause, and by instant if the cause is a record, in their order."""
+
+    def part(audit: Audited) -> tuple[Cause, datetime | None]:
+        return audit.cause, None if _place(audit.cause) is None else audit.time
+
+    for (cause, _), group in groupby(audits, key=part):
+        yield cause, list(group)
 
 
 def within(

@@ -60,7 +60,7 @@ WHY: dict[str, str] = {
     "member_joined": "a member uses the pool from now on, or its role or cap changed",
     "member_left": "a member does not use the pool any more",
     "unknown_member": "charged to the pool only: the pool has no such member",
-    "fired": "the message was sent",
+    "fired": "the message was written for the dispatcher",
     "superseded": "not sent: a higher threshold was reached at the same time, or while it waited",
     "opted_out": "not sent: the subscriber opted out of the category",
     "missed": "not sent: it is too late to be useful",
