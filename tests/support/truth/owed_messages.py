@@ -148,7 +148,10 @@ class OwedMessages:
         """After a smaller plan: what is reached now and was not before."""
         for bucket in after.live:
             earlier = before.bucket(bucket["id"])
-            if earlier is None or earlier["granted"] <= bucket["granted"] or not bucket["used"]:
+            # One that is over was of an earlier plan with the same allowance.
+            if earlier is None or earlier["over"] or earlier["granted"] <= bucket["granted"]:
+                continue
+            if not bucket["used"]:
                 continue
             for rule in self.rules.usage_rules:
                 if self._must_tell(rule, after) and is_about(rule, bucket):
