@@ -28,6 +28,8 @@ class Declaration:
     labels: Mapping[str, str]
     line: str
     """Its name in the figure line of the log; empty if it is not in the line."""
+    by: str = ""
+    """A label whose values have figures of their own in the line, beside the sum."""
 
 
 class Metrics:
@@ -47,10 +49,15 @@ class Metrics:
         self.declared: list[Declaration] = []
 
     def counter(
-        self, name: str, says: str, labels: Mapping[str, str] | None = None, line: str = ""
+        self,
+        name: str,
+        says: str,
+        labels: Mapping[str, str] | None = None,
+        line: str = "",
+        by: str = "",
     ) -> Counter:
-        """Declare a figure that only grows."""
-        self._declare(name, "counter", says, labels, line)
+        """Declare a figure that only grows. ``by``: see :class:`Declaration`."""
+        self._declare(name, "counter", says, labels, line, by)
         if not name.endswith("_total"):
             raise ValueError(f"{name}: the name of a counter ends in _total")
         return Counter(name, says, tuple(labels or ()), registry=self.registry)
@@ -81,7 +88,13 @@ class Metrics:
         return Info(name.removesuffix("_info"), says, registry=self.registry)
 
     def _declare(
-        self, name: str, kind: str, says: str, labels: Mapping[str, str] | None, line: str
+        self,
+        name: str,
+        kind: str,
+        says: str,
+        labels: Mapping[str, str] | None,
+        line: str,
+        by: str = "",
     ) -> None:
         """Raises ``ValueError`` if the name or a label is not as the class demands."""
         if not _NAME.match(name) or not name.startswith(f"{PREFIX}{self.subsystem}_"):
@@ -91,4 +104,4 @@ class Metrics:
         personal = [label for label in labels or () if label in PERSONAL]
         if personal:
             raise ValueError(f"{name}: the values of {', '.join(personal)} have no bound")
-        self.declared.append(Declaration(name, kind, says, dict(labels or {}), line))
+        self.declared.append(Declaration(name, kind, says, dict(labels or {}), line, by))

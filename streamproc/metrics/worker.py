@@ -29,12 +29,14 @@ class WorkerMetrics(Metrics):
                 "its right partition, where it counts again) or `rejected`"
             },
             line="events",
+            by="outcome",
         )
         self.rejects = self.counter(
             "streamproc_worker_rejects_total",
             "Records written to the rejects topic.",
             {"reason": "the field `reason` of `input.rejected`"},
             line="rejects",
+            by="reason",
         )
         self.reminders = self.counter(
             "streamproc_worker_reminders_total",

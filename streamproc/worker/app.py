@@ -30,6 +30,7 @@ from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
 from streamproc.worker.observing import WorkerObserver
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.report import write_report
 from streamproc.worker.rules import RulesFile
 from streamproc.worker.settings import WorkerSettings
@@ -93,6 +94,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         settings.clock,
         settings.native,
         Placement(partitions, settings.wrong_partition, settings.topics.forwarded),
+        RejectWarnings(),
     )
     engine_settings = EngineSettings(
         broker=settings.broker,

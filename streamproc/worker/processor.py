@@ -34,6 +34,7 @@ from streamproc.worker.native_bridge.taught_words import Teacher
 from streamproc.worker.outlets import outlets
 from streamproc.worker.pacing import StormPace
 from streamproc.worker.placement import Placement
+from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.settings import Clock, Native
 
 log = structlog.get_logger(__name__)
@@ -64,8 +65,11 @@ class QuotaProcessor:
         clock: Clock,
         native: Native = "auto",
         placement: Placement | None = None,
+        warnings: RejectWarnings | None = None,
     ) -> None:
-        """``placement`` is None if the number of partitions is unknown."""
+        """``placement`` is None if the number of partitions is unknown. ``warnings``: of rejects;
+        tools have their own reports."""
+        self._warnings = warnings
         self.counts: Counter[str] = Counter()
         """Counts since the start: ``events``, the records of each output topic by its field of
         :class:`WorkerTopics`, and ``wrong_partition``: records that were rejected or forwarded
@@ -424,6 +428,8 @@ class QuotaProcessor:
                 outbox.counts["reminders", effect.kind, effect.severity] += 1
             elif isinstance(effect, Rejected):
                 outbox.counts["rejects", effect.reason] += 1
+                if self._warnings is not None:
+                    self._warnings.note(effect)
             outbox.put(outlet.topic, key if outlet.is_keyed else None, encode_effect(effect))
 
     def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:

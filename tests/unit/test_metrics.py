@@ -122,6 +122,24 @@ def test_the_line_has_increases_values_and_means(metrics: Metrics) -> None:
     assert figures.take() == {"events": 1, "lag": 7}
 
 
+def test_the_line_has_the_parts_of_a_figure_beside_its_sum(metrics: Metrics) -> None:
+    events = metrics.counter(
+        "streamproc_worker_events_total",
+        "Events.",
+        {"topic": "which", "outcome": "which"},
+        line="events",
+        by="outcome",
+    )
+    figures = FigureLine(metrics)
+    events.labels("a", "applied").inc(3)
+    events.labels("b", "applied").inc()
+    events.labels("b", "held").inc()
+    assert figures.take() == {"events": 5, "events_applied": 4, "events_held": 1}
+    assert figures.take() == {}
+    events.labels("a", "held").inc()
+    assert figures.take() == {"events": 1, "events_held": 1}
+
+
 def test_gauges_are_set_before_the_line_is_taken(metrics: Metrics) -> None:
     lag = metrics.gauge("streamproc_worker_lag_records", "Lag.", line="lag")
 
