@@ -187,7 +187,8 @@ def says_buckets(facts: Facts, text: str, tag: str) -> bool:
         found = [one for one in places if one[0] >= 0]
         if not found:
             return False
-        start, name = min(found)
+        # "Basic" is a name in one language, and "Basic data" in another.
+        start, name = min(found, key=lambda one: (one[0], -len(one[1])))
         at = start + len(name)
         rest = shown[at:]
         figure = _prefix(rest.lstrip(" :：\u3000"), left)
