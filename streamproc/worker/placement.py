@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,11 +16,11 @@ from streamproc.contracts.records.origin import origin_header
 from streamproc.core.state.events import Arrival
 from streamproc.engine.cluster import Copy
 from streamproc.partitioner import partition_of
+from streamproc.worker.hourly import Hourly
 from streamproc.worker.settings import WrongPartition
 
 log = structlog.get_logger(__name__)
 
-WARN_SECONDS = 3_600.0
 WARNED_SOURCES = 1_000
 """Maximum number of sources with a warning of their own; all others share one."""
 REMEMBERED_KEYS = 65_536
@@ -31,16 +30,6 @@ MEND = (
     "set the producer's partitioner to murmur2 (librdkafka: partitioner=murmur2_random; "
     "docs/contracts.md has the setting of each client)"
 )
-
-
-@dataclass
-class _Warned:
-    """The last warning about a source."""
-
-    at: float
-    """Monotonic seconds."""
-    records: int = 0
-    """Number of its records since."""
 
 
 class Placement:
@@ -63,11 +52,10 @@ class Placement:
         self.partitions = partitions
         self._forwards = policy == "forward"
         self._forwarded = forwarded
-        self._now = now
         self._logs = logs
         self._right: dict[bytes, int] = {}
         """Partitions of keys that were seen: the hash takes longer than to look one up."""
-        self._warned: dict[str, _Warned] = {}
+        self._warned = Hourly(now, WARNED_SOURCES, "(others)")
 
     def elsewhere(self, key: bytes, partition: int | None) -> int | None:
         """The partition of the key, if it is not ``partition``; else None."""
@@ -101,20 +89,12 @@ class Placement:
         """Log a warning, once per source and hour."""
         if not self._logs:
             return
-        now = self._now()
-        warned = self._warned.get(source)
         # A wrong producer may write any number of source names, so the table is bounded.
-        if warned is None and len(self._warned) >= WARNED_SOURCES:
-            self._forget(now)
-            if len(self._warned) >= WARNED_SOURCES:
-                source = "(others)"
-                warned = self._warned.get(source)
-        if warned is not None and now - warned.at < WARN_SECONDS:
-            warned.records += 1
+        due = self._warned.note(source)
+        if due is None:
             return
-        records = 1 + (warned.records if warned is not None else 0)
+        source, records = due
         result = "forwarded" if is_forwarded else "refused"
-        self._warned[source] = _Warned(now)
         log.warning(
             f"records are in the wrong partition and are {result}",
             source=source,
@@ -134,14 +114,6 @@ class Placement:
                 partition=partition,
                 accounts=accounts,
             )
-
-    def _forget(self, now: float) -> None:
-        recent = {
-            source: warned
-            for source, warned in self._warned.items()
-            if now - warned.at < WARN_SECONDS
-        }
-        self._warned = recent
 
 
 def _size(record: Any, headers: Sequence[tuple[str, bytes | None]]) -> int:

@@ -11,7 +11,8 @@ from streamproc.contracts.records.origin import origin_header, origin_of
 from streamproc.core.state.events import Arrival
 from streamproc.partitioner import partition_of
 from streamproc.worker import placement
-from streamproc.worker.placement import MAX_FORWARDED_BYTES, WARN_SECONDS, Placement
+from streamproc.worker.hourly import WARN_SECONDS
+from streamproc.worker.placement import MAX_FORWARDED_BYTES, Placement
 from streamproc.worker.virtual import InputRecord
 
 KEY = b"8613800000003"

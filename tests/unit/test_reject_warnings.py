@@ -9,8 +9,9 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Rejected
 from streamproc.engine.processor import Outbox
+from streamproc.worker.hourly import WARN_SECONDS
 from streamproc.worker.processor import QuotaProcessor
-from streamproc.worker.reject_warnings import WARN_SECONDS, RejectWarnings
+from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.virtual import InputRecord
 
 
