@@ -1,4 +1,5 @@
-"""Looks at topics while a program works with them: partitions that were added, a silent broker.
+"""Looks at topics while a program works with them: partitions that were added, topics that were
+created again, a silent broker.
 
 A client uses partitions that are added to its topics without a message: producers spread keys over
 all of them, and a program that reads partitions by number reads none of the new ones.
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from kafka.errors import KafkaError
 
@@ -49,6 +51,18 @@ class PartitionsChangedError(TopicError):
         )
 
 
+class TopicMadeAnewError(TopicError):
+    """A topic is not the one that it was at the start."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"the topic {topic} was deleted and created again while this program ran: what the "
+            f"program knows of it is about records that are gone. Restore the topic, or begin "
+            f"anew: a worker with another --app-id (or without its changelog), a dispatcher with "
+            f"another --group"
+        )
+
+
 class TopicWatch:
     """One look after the other, from any one thread at a time. No look waits long."""
 
@@ -68,6 +82,7 @@ class TopicWatch:
         """
         self._broker = broker
         self._partitions = dict(partitions)
+        self._ids: dict[str, UUID] = {}
         self._further = further
         self._needs = needs
         self._admin: Any = None
@@ -81,7 +96,8 @@ class TopicWatch:
             self.look()
 
     def look(self) -> None:
-        """Raises :class:`PartitionsChangedError`, ``MissingRightError``, what ``further`` raises.
+        """Raises :class:`PartitionsChangedError`, :class:`TopicMadeAnewError`,
+        ``MissingRightError``, what ``further`` raises.
 
         A broker that does not answer is logged, and raises nothing.
         """
@@ -101,7 +117,13 @@ class TopicWatch:
             return
         self._silence.answered()
         for topic, before in self._partitions.items():
-            if topic in found and found[topic].partitions != before:
+            if topic not in found:
+                continue
+            topic_id = found[topic].topic_id
+            # First, because a topic that is created again can have any number of partitions.
+            if topic_id is not None and self._ids.setdefault(topic, topic_id) != topic_id:
+                raise TopicMadeAnewError(topic)
+            if found[topic].partitions != before:
                 raise PartitionsChangedError(topic, before, found[topic].partitions)
 
     def close(self) -> None:

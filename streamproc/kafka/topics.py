@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
@@ -55,6 +56,8 @@ class FoundTopic:
     """The smallest number of any partition."""
     configs: Mapping[str, str]
     """Settings by name; empty if they may not be asked for."""
+    topic_id: UUID | None = None
+    """Another one if the topic was deleted and created again; None before Kafka 2.8."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +170,16 @@ def find_topics(
             len(described[name]["partitions"]),
             min(len(one["replica_nodes"]) for one in described[name]["partitions"]),
             configs.get(name, {}),
+            _id_of(described[name]),
         )
         for name in there
     }
+
+
+def _id_of(described: Mapping[str, Any]) -> UUID | None:
+    found = described.get("topic_id")
+    # An old broker leaves it out, and then the client gives zero.
+    return found if isinstance(found, UUID) and found.int else None
 
 
 def topic_configs(

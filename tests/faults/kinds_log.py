@@ -14,6 +14,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import NewTopic
 
+from tests.faults.fleet import Slot
 from tests.faults.kind import Parameters, RefusalError, kind
 from tests.faults.life import Life
 from tests.faults.observer import count_records
@@ -114,21 +115,31 @@ def producer_aborts(life: Life, given: Parameters) -> None:
     life.load.write_aborted(given["records"])
 
 
-@kind(_how("empty", "refilled", "while running"), mixes=False, ends_life=True, rare=True)
+@kind(
+    _how("empty", "refilled", "while running", "while frozen"),
+    mixes=False,
+    ends_life=True,
+    rare=True,
+)
 def topic_recreated(life: Life, given: Parameters) -> None:
-    """The input topic is deleted and created again: every worker must stop and say what to do."""
+    """The input topic is deleted and created again: every worker must stop and say what to do.
+
+    Workers that are frozen meanwhile do not notice while the new topic is shorter than the old one.
+    """
     positions = list(life.observer.positions)
     slots = life.fleet.running()
-    if given["how"] != "while running":
-        for slot in slots:
-            life.fleet.stop(slot)
+    before, after = {
+        "while running": (_leave, _leave),
+        "while frozen": (_freeze, _resume),
+    }.get(given["how"], (life.fleet.stop, life.fleet.start))
+    for slot in slots:
+        before(slot)
     life.load.pause()
     _recreate(life)
     if given["how"] != "empty":
         _fill(life, positions)
     for slot in slots:
-        if given["how"] != "while running":
-            life.fleet.start(slot)
+        after(slot)
         slot.watched = False
     came(lambda: not any(slot.worker.is_alive for slot in slots), REFUSAL_SECONDS)
     for slot in slots:
@@ -138,6 +149,18 @@ def topic_recreated(life: Life, given: Parameters) -> None:
         _, ended, why = said.rpartition("the worker has ended")
         if not ended or "created again" not in why or "--app-id" not in why:
             raise RefusalError(f"slot {slot.number} did not say what to do:\n{said[-3000:]}")
+
+
+def _leave(_slot: Slot) -> None:
+    """Let it run."""
+
+
+def _freeze(slot: Slot) -> None:
+    slot.worker.pause()
+
+
+def _resume(slot: Slot) -> None:
+    slot.worker.resume()
 
 
 def _recreate(life: Life) -> None:
