@@ -10,9 +10,11 @@ import click
 from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
+from streamproc.cli.process_options import http_options
 from streamproc.cli.replay_options import pseudonymiser_of
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.steering import shown_progress, steered
+from streamproc.cli.tool_pages import tool_pages
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.kafka.settings import KafkaSettings
 
@@ -51,6 +53,7 @@ class Start(Instant):
     help="With --pseudonymise: whose commands in SMS stay. Default: the packaged rules.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@http_options
 def record(
     topics: tuple[str, ...],
     broker: KafkaSettings,
@@ -61,6 +64,8 @@ def record(
     pseudonymise: Path | None,
     rules: Path | None,
     quiet: bool,
+    http_host: str,
+    http_port: int | None,
 ) -> None:
     """Record TOPICs into a file, for `streamproc replay` and `streamproc simulate`.
 
@@ -89,6 +94,7 @@ def record(
             echo(f"continuing {out}", err=True)
         with (
             steered(control, keys=False),
+            tool_pages("record", broker, control, lambda: capture.records, (http_host, http_port)),
             shown_progress(
                 "recording", lambda: 0, None, lambda: capture.records, lambda: False, quiet
             ),

@@ -13,6 +13,7 @@ from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.moved import moved_option
 from streamproc.cli.printing import echo
+from streamproc.cli.process_options import http_options
 from streamproc.cli.regions import Subscribers, each_once
 from streamproc.cli.replay_options import (
     name_of,
@@ -24,6 +25,7 @@ from streamproc.cli.replay_options import (
 )
 from streamproc.cli.rules import rules_option
 from streamproc.cli.steering import shown_progress, steered
+from streamproc.cli.tool_pages import tool_pages
 from streamproc.cli.values import Count, FilePath, TopicName
 from streamproc.contracts.topics import PARTITIONS
 
@@ -145,6 +147,7 @@ INTERRUPTED = 130
 @rules_option("With --pseudonymise: whose commands in SMS stay. Default: the packaged rules.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be written.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@http_options
 def replay(sources: tuple[str, ...], **options: Any) -> None:
     """Write recorded records to a topic again, each exactly once.
 
@@ -228,6 +231,13 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
         began = time.monotonic()
         with (
             steered(control, keys=not options["quiet"]) as running.on_pause,
+            tool_pages(
+                "replay",
+                broker,
+                control,
+                lambda: running.position.sent - before,
+                (options["http_host"], options["http_port"]),
+            ),
             _progress(running, source, control, options["quiet"]),
         ):
             done = running.run(lambda: shift_of(options["shift"], source, plan.speed))

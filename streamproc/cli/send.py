@@ -23,8 +23,10 @@ from streamproc.cli.file_options import (
 from streamproc.cli.headings import Headed
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
+from streamproc.cli.process_options import http_options
 from streamproc.cli.regions import Subscriber
 from streamproc.cli.steering import steered
+from streamproc.cli.tool_pages import tool_pages
 from streamproc.cli.topic_options import events_option, refuse_output
 from streamproc.cli.values import FilePath
 from streamproc.contracts.records.personal import Holds, held_by
@@ -57,6 +59,7 @@ def _usage_options(command: Any) -> Any:
         "--format": "Files",
         "--watch": "A drop folder",
         "--spool": "While the broker is away",
+        "--http-port": "Metrics, with --watch",
         "--help": "Help",
     },
 )
@@ -111,6 +114,7 @@ def _usage_options(command: Any) -> Any:
 @click.option(
     "--wait", type=Duration(), default="60s", help="Without a spool: fail after this time."
 )
+@http_options
 def send(files: tuple[Path, ...], **options: Any) -> None:
     """Send events: one from options, or those in FILES (- is standard input).
 
@@ -133,6 +137,8 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     one = options["event"] is not None or options["subscriber"] is not None
     if sum((one, bool(files), options["watch"] is not None)) != 1:
         raise click.UsageError("give one of: FILES, --watch DIR, --event JSON, --subscriber ...")
+    if options["http_port"] is not None and options["watch"] is None:
+        raise click.UsageError("--http-port goes with --watch: everything else ends by itself")
     refuse_output(options["topic"])
     try:
         if options["watch"] is not None:
@@ -275,13 +281,15 @@ def _watch(options: dict[str, Any]) -> int:
     # The folder names the run, so a second process on the folder takes over from the first.
     name = hashlib.sha256(f"{folder}\n{options['topic']}".encode()).hexdigest()[:12]
     control = Control()
-    bad = 0
+    bad = sent = 0
     broker, silence = options["broker"], Silence(options["broker"], left_to_others)
     needs = {options["topic"]: EXACTLY_ONCE}
     watch = TopicWatch(broker, {options["topic"]: facts.partitions}, None, silence, needs)
+    place = options["http_host"], options["http_port"]
     with (
         closing(watch),
         steered(control, keys=False),
+        tool_pages("send", broker, control, lambda: sent, place) as pages,
         ExactlyOnceProducer(
             options["broker"],
             options["topic"],
@@ -293,11 +301,19 @@ def _watch(options: dict[str, Any]) -> int:
     ):
         seconds = options["settle"] / 1000
         watched = DropFolder(folder, reading, producer, state, settle_seconds=seconds)
+
+        def stopping() -> bool:
+            control.turn()
+            return control.stopping
+
         while not control.stopping:
             watch.look_now_and_then()
             before = time.monotonic()
-            for outcome in watched.hand_over(lambda: control.stopping):
+            for outcome in watched.hand_over(stopping):
                 bad += outcome.bad + (outcome.verdict == "failed")
+                sent += outcome.events
+                if pages is not None:
+                    pages.file_done(outcome.verdict, outcome.bad)
                 echo(
                     f"{outcome.path.name}: {outcome.verdict}, {outcome.events:,} events, "
                     f"{outcome.bad:,} bad records{left_out_told(outcome.left_out)}"

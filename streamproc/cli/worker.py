@@ -183,7 +183,7 @@ def worker(
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     runner = BoundedWorker(
         app,
-        beside=[TopicGuard(app, settings, topics), *app.beside],
+        beside=[TopicGuard(app, settings, topics, app.silence), *app.beside],
         loglevel=log_level,
         logging_config=logging,
         redirect_stdouts=False,

@@ -55,6 +55,11 @@ class DispatchHealth:
         """By lane: when a gateway last took a message, or refused one for good, or none was due."""
         self._stalled_ms: dict[int, int] = {}
 
+    @property
+    def stalled(self) -> set[int]:
+        """Lanes in which nothing is sent though messages are due."""
+        return set(self._stalled_ms)
+
     def answered(self, gateway: str, lane: int, outcome: Outcome, now_ms: int) -> None:
         """A gateway answered about a message of a lane, or the time for it is over."""
         is_for_good = isinstance(outcome, Refused) and outcome.error is ErrorClass.PERMANENT

@@ -98,14 +98,17 @@ class DispatchObserver:
         finally:
             self._metrics.incoming_sms.labels(gateway, answer).inc()
 
-    def refresh(self, desk: Desk, now_ms: int) -> None:
+    def refresh(self, desk: Desk, now_ms: int, broker_silent_seconds: float = 0.0) -> None:
         """Set the gauges to their present values."""
         metrics = self._metrics
+        metrics.broker_silent.set(broker_silent_seconds)
         metrics.partitions.set(len(desk.ledgers))
         for line in desk.router.lines.values():
             for state in BREAKER_STATES:
                 is_so = line.breaker.state == state
                 metrics.breaker.labels(line.name, state).set(int(is_so))
+            metrics.window.labels(line.name).set(line.shaper.window)
+            metrics.paused.labels(line.name).set(int(now_ms < line.shaper.paused_until_ms))
             metrics.connected.labels(line.name).set(int(line.down_since_ms is None))
             openings = line.breaker.openings
             metrics.breaker_openings.labels(line.name).inc(openings - self._openings[line.name])

@@ -19,6 +19,7 @@ from streamproc.dispatch.partition_journal import (
     DispatcherFencedError,
     PartitionJournal,
 )
+from streamproc.dispatch.progress import DispatchProgress
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.errors import StreamprocError
@@ -47,7 +48,9 @@ class JournalOwner:
         send: Callable[[Outgoing], None],
         wake: Callable[[], None],
         now_ms: Callable[[], int],
+        progress: DispatchProgress,
     ) -> None:
+        self._progress = progress
         self._settings = settings
         self._desk = desk
         self._tally = tally
@@ -192,7 +195,8 @@ class JournalOwner:
         failures = 0
         while True:
             try:
-                await asyncio.to_thread(journal.commit, batch)
+                with self._progress.step(f"commit of partition {partition}"):
+                    await asyncio.to_thread(journal.commit, batch)
                 return True
             except DispatcherFencedError:
                 log.warning(

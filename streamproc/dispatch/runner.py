@@ -28,11 +28,13 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.owner import JournalOwner
+from streamproc.dispatch.progress import REBALANCE_SECONDS, DispatchProgress
 from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
+from streamproc.kafka.silence import FAILED_SECONDS
 from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
@@ -69,13 +71,21 @@ class Runner:
         self.metrics = DispatchMetrics(CollectorRegistry())
         register_process(self.metrics.registry)
         self._observer = DispatchObserver(self.metrics, now_ms, settings.stall_seconds)
+        self._progress = DispatchProgress(lambda: watch.silence.seconds)
         self._server: MetricsServer | None = None
         self._gateways = gateways
         self._now_ms = now_ms
         self._lane_names = tuple(lane.name for lane in desk.lanes)
         self._poke = asyncio.Event()
         self._owner = JournalOwner(
-            settings, desk, self.tally, self._observer, self._launch, self._poke.set, now_ms
+            settings,
+            desk,
+            self.tally,
+            self._observer,
+            self._launch,
+            self._poke.set,
+            now_ms,
+            self._progress,
         )
         self._sending: set[asyncio.Task[None]] = set()
         self._ending = False
@@ -173,18 +183,21 @@ class Runner:
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     def _new_server(self, port: int) -> MetricsServer:
-        # If the loop is blocked, it does not answer. If a part fails, the process ends. So an
-        # answer shows that it is alive.
+        # If the loop is blocked, it does not answer. If a part fails, the process ends.
         return MetricsServer(
             self.settings.http_host,
             port,
             self.metrics.registry,
             self._refresh,
-            failing=lambda: "",
+            failing=self._progress.failing,
             unready=self._unready,
+            waiting=self._progress.waiting,
         )
 
     def _unready(self) -> str:
+        # A single question that fails says nothing yet.
+        if self._watch.silence.seconds >= FAILED_SECONDS:
+            return self._progress.waiting()
         if self._readers is None:
             return "not a member of the group yet"
         waiting = [
@@ -195,7 +208,7 @@ class Runner:
         return ""
 
     def _refresh(self) -> None:
-        self._observer.refresh(self.desk, self._now_ms())
+        self._observer.refresh(self.desk, self._now_ms(), self._watch.silence.seconds)
 
     async def _tell_figures(self) -> None:
         figures = FigureLine(self.metrics, self._refresh)
@@ -254,7 +267,9 @@ class Runner:
             return await loop.run_in_executor(self._reading, readers.open, partition)
 
         while not self._ending:
-            for cursor, record in await loop.run_in_executor(self._reading, poll):
+            with self._progress.step("reading reminders", REBALANCE_SECONDS):
+                found = await loop.run_in_executor(self._reading, poll)
+            for cursor, record in found:
                 self._offer(cursor, record)
             self._poke.set()
             while readers.assigned and not self._ending:
@@ -292,7 +307,8 @@ class Runner:
         loop = asyncio.get_running_loop()
         assert self._reports_in is not None
         while True:
-            found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
+            with self._progress.step("reading delivery reports"):
+                found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
             for report, place in found:
                 self.desk.report(report, place, self._now_ms())
             if found:
@@ -306,6 +322,7 @@ class Runner:
             await asyncio.sleep(1.0)
             self.desk.sweep(self._now_ms())
             self._observer.health.check(self.desk, self._now_ms())
+            self._progress.look(self.desk, self._observer.health.stalled, self._now_ms())
             self._owner.commit_positions()
             self._owner.check_lost()
             seconds += 1.0

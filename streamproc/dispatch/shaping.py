@@ -43,7 +43,7 @@ class Shaper:
         self, per_second: float, burst: int, window: int, now_ms: int, max_pause_ms: int = 30_000
     ) -> None:
         self._bucket = TokenBucket(per_second, burst, now_ms)
-        self._window = window
+        self.window = window
         self._max_pause_ms = max_pause_ms
         self._throttles = 0
         self.outstanding = 0
@@ -51,7 +51,7 @@ class Shaper:
 
     def take(self, cost: int, now_ms: int) -> bool:
         """Reserve a place for one message; :meth:`release` gives it back."""
-        if now_ms < self.paused_until_ms or self.outstanding >= self._window:
+        if now_ms < self.paused_until_ms or self.outstanding >= self.window:
             return False
         if not self._bucket.take(cost, now_ms):
             return False
@@ -79,6 +79,6 @@ class Shaper:
 
     def wake_ms(self, now_ms: int) -> int | None:
         """When there is capacity again without any answer; None if an answer must come first."""
-        if self.outstanding >= self._window:
+        if self.outstanding >= self.window:
             return None
         return max(self.paused_until_ms, self._bucket.ready_ms(now_ms))

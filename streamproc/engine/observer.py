@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
-Counts = Mapping[tuple[str, ...], int]
-"""The counts of the application (``Outbox.counts``)."""
+from streamproc.engine.processor import Outbox
 
 
 class Observer(Protocol):
@@ -20,8 +18,8 @@ class Observer(Protocol):
         """The rows of a partition are complete; ``changelog_offsets`` of its changelog were
         read."""
 
-    def committed(self, seconds: float, counts: Counts) -> None:
-        """A transaction is committed; ``counts`` is what the application counted in it."""
+    def committed(self, seconds: float, outbox: Outbox) -> None:
+        """A transaction is committed, with what the application counted in its outbox."""
 
     def commit_failed(self) -> None:
         """A transaction failed. Its counts will be counted again."""
@@ -37,7 +35,7 @@ class Unobserved:
 
     def opened(self, changelog_offsets: int, seconds: float) -> None: ...
 
-    def committed(self, seconds: float, counts: Counts) -> None: ...
+    def committed(self, seconds: float, outbox: Outbox) -> None: ...
 
     def commit_failed(self) -> None: ...
 

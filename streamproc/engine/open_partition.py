@@ -68,6 +68,8 @@ class OpenPartition(Generic[T]):
         self._observer = observer
         self._acks: list[Callable[[], Any]] = []
         self._moved = False
+        self.commits = 0
+        """Transactions that were committed since the opening."""
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
 
@@ -122,6 +124,11 @@ class OpenPartition(Generic[T]):
             now_ms,
             self._settings.due_per_tick,
         )
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether anything applied is not committed yet, or is being committed."""
+        return self.is_dirty or self._is_committing
 
     @property
     def is_dirty(self) -> bool:
@@ -223,7 +230,8 @@ class OpenPartition(Generic[T]):
         except Exception:
             self._observer.commit_failed()
             raise
-        self._observer.committed(time.perf_counter() - began, outbox.counts)
+        self.commits += 1
+        self._observer.committed(time.perf_counter() - began, outbox)
         for ack in acks:  # 7 Acknowledge to Faust, which commits group offsets in passing.
             ack()
         crashpoints.reached("commit", "7")

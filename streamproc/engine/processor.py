@@ -22,6 +22,10 @@ class Outbox:
         self.counts: Counter[tuple[str, ...]] = Counter()
         """Any figures that the application counts. An observer gets them when they are
         committed."""
+        self.times_ms: dict[str, list[int]] = {}
+        """Durations of which the application keeps a distribution, for the observer too."""
+        self.since_ms: dict[str, list[int]] = {}
+        """Instants (ms): the observer measures the time from each of them to the commit."""
 
     def put(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Send a record with the next commit, to the partition number of the input."""

@@ -84,16 +84,24 @@ class Silence:
         self._clock = clock
         self._answered = self._passed = clock()
         self._has_answered = False
+        self._has_failed = False
+        """Whether the last question failed."""
         self._told: float | None = None
         """When the present silence was reported last."""
         self._told_why = False
         """It was reported with a reason."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the broker has not answered; 0 if it answered the last question."""
+        return self._clock() - self._answered if self._has_failed else 0.0
 
     def failed(
         self, error: BaseException, refusal: Callable[[], str | None] = lambda: None
     ) -> None:
         """A question has failed. ``refusal`` finds out whether the broker refuses this client; it
         may take seconds, and is asked only before a report."""
+        self._has_failed = True
         # A command whose first question fails ends soon, and says more itself.
         after_seconds = FAILED_SECONDS if self._has_answered else UNANSWERED_SECONDS
         self._tell(after_seconds, repr(error), refusal)
@@ -101,6 +109,7 @@ class Silence:
     def answered(self) -> None:
         """A question was answered."""
         self._has_answered = True
+        self._has_failed = False
         now = self._clock()
         if self._told is not None:
             self._told = None

@@ -86,7 +86,7 @@ class TopicWatch:
         self._further = further
         self._needs = needs
         self._admin: Any = None
-        self._silence = silence or Silence(broker)
+        self.silence = silence or Silence(broker)
         self._further_at = time.monotonic()
         self._looked = time.monotonic()
 
@@ -113,9 +113,9 @@ class TopicWatch:
                 self._further(self._admin)
         except UNANSWERED as error:
             self.close()
-            self._silence.failed(error, lambda: refusal_of(self._broker))
+            self.silence.failed(error, lambda: refusal_of(self._broker))
             return
-        self._silence.answered()
+        self.silence.answered()
         for topic, before in self._partitions.items():
             if topic not in found:
                 continue
@@ -145,6 +145,11 @@ class BrokerWatch:
         # Apart from the looks, because a look may take longer than a message may wait.
         start_thread(self._wait, "broker silence")
 
+    @property
+    def seconds(self) -> float:
+        """How long the broker has not answered; 0 if it answers."""
+        return self._silence.seconds
+
     def close(self) -> None:
         """Report nothing from now on."""
         self._closed.set()
@@ -162,6 +167,13 @@ class BrokerWatch:
 _lock = threading.Lock()
 _watches: dict[KafkaSettings, tuple[BrokerWatch, set[object]]] = {}
 """The watches of this process, and for whom they look."""
+
+
+def silent_seconds(broker: Broker) -> float:
+    """How long a broker that this process watches has not answered; 0 if it answers."""
+    with _lock:
+        found = _watches.get(settings_of(broker))
+    return found[0].seconds if found is not None else 0.0
 
 
 def watch(broker: Broker, report: Callable[[Heard], None] = logged) -> Callable[[], None]:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 PREFIX = "streamproc_"
-UNITS = ("seconds", "bytes", "ratio", "records", "messages", "rows", "partitions", "info", "state")
+UNITS = (
+    "seconds", "bytes", "ratio", "records", "messages", "rows", "ids", "files", "partitions",
+    "info", "state",
+)  # fmt: skip
 """How a name ends, before ``_total``: with a base unit, or with the things that are counted."""
 PERSONAL = ("subscriber", "msisdn", "number", "member", "recipient", "id", "key", "event")
 """A label must not have such a name: its values would be people, and their number has no limit."""
@@ -43,6 +46,8 @@ class Metrics:
 
     subsystem: str
     """It follows the prefix in each name."""
+    counted_in: str
+    """The module of the package that counts them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry

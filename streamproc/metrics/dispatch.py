@@ -20,6 +20,7 @@ class DispatchMetrics(Metrics):
     committed."""
 
     subsystem = "dispatch"
+    counted_in = "dispatch/observing.py"
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
@@ -84,6 +85,16 @@ class DispatchMetrics(Metrics):
             {"gateway": GATEWAY},
             line="in_flight",
         )
+        self.window = self.gauge(
+            "streamproc_dispatch_window_messages",
+            "How many messages the gateway may have without an answer: `window` in the file.",
+            {"gateway": GATEWAY},
+        )
+        self.paused = self.gauge(
+            "streamproc_dispatch_throttled_state",
+            "1 while nothing is sent because the gateway asked for less, else 0.",
+            {"gateway": GATEWAY},
+        )
         self.breaker = self.gauge(
             "streamproc_dispatch_breaker_state",
             "1 for the present state of a gateway's circuit breaker, 0 for the others.",
@@ -134,6 +145,10 @@ class DispatchMetrics(Metrics):
             "streamproc_dispatch_transactions_failed_total",
             "Transactions of a journal that failed and were tried again.",
             line="transactions_failed",
+        )
+        self.broker_silent = self.gauge(
+            "streamproc_dispatch_broker_silent_seconds",
+            "Time since the broker answered this dispatcher last, if a question failed; else 0.",
         )
         self.partitions = self.gauge(
             "streamproc_dispatch_partitions",

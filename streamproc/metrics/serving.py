@@ -46,7 +46,7 @@ class MetricsServer:
 
     Port 0 means any free port; the log names it. ``refresh`` sets gauges before each reading.
     ``failing`` returns why the process must be restarted (empty: it is alive), ``unready`` why it
-    does not do its work yet.
+    does not do its work yet, ``waiting`` what a process that is alive waits for.
     """
 
     def __init__(
@@ -57,14 +57,15 @@ class MetricsServer:
         refresh: Callable[[], None],
         failing: Callable[[], str],
         unready: Callable[[], str],
+        waiting: Callable[[], str] = lambda: "",
     ) -> None:
         self._place = host, port
         self._refresh = refresh
         self._read: Handler = make_aiohttp_handler(registry)  # type: ignore[assignment]  # any request does
         self._pages: dict[str, Handler] = {
             "/metrics": self._metrics,
-            "/livez": _probe(failing),
-            "/readyz": _probe(unready),
+            "/livez": _probe(failing, waiting),
+            "/readyz": _probe(unready, waiting),
         }
         self._runner: web.ServerRunner | None = None
 
@@ -160,9 +161,12 @@ class _BoundedServer(web.Server):
         return transport
 
 
-def _probe(trouble: Callable[[], str]) -> Handler:
+def _probe(trouble: Callable[[], str], waiting: Callable[[], str]) -> Handler:
     async def answer(_: web.BaseRequest) -> web.StreamResponse:
         why = trouble()
-        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+        if why:
+            return web.Response(text=f"{why}\n", status=503)
+        remark = waiting()
+        return web.Response(text=f"ok: {remark}\n" if remark else "ok\n")
 
     return answer

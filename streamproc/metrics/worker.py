@@ -9,8 +9,15 @@ from streamproc.metrics.declaring import Metrics
 # Close together where commits usually are: tens of milliseconds. The last bounds tell a slow
 # broker from one that is away.
 COMMIT_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# A promise of seconds, and storms that are spread over hours.
+TIMELY_SECONDS = (
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0,
+)  # fmt: skip
 # From a partition with few rows to a changelog of many millions.
 OPENING_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+PARTITION = "number of the partition"
+CLASS = "`held` (by quiet hours), `mandatory` or `priority_N` with the rule's `priority`"
 
 
 class WorkerMetrics(Metrics):
@@ -18,6 +25,7 @@ class WorkerMetrics(Metrics):
     that is discarded and repeated counts once."""
 
     subsystem = "worker"
+    counted_in = "worker/observing.py"
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
@@ -41,8 +49,39 @@ class WorkerMetrics(Metrics):
         self.reminders = self.counter(
             "streamproc_worker_reminders_total",
             "Reminders written.",
-            {"kind": "kind of the rule", "severity": "severity of the rule"},
+            {
+                "kind": "kind of the rule",
+                "class": f"{CLASS}, without `held`",
+                "severity": "severity of the rule",
+            },
             line="reminders",
+        )
+        self.decisions = self.counter(
+            "streamproc_worker_decisions_total",
+            "Audit records written, each of one subscriber.",
+            {"decision": "the field `decision` of `audit.recorded`"},
+        )
+        self.applied_by = self.counter(
+            "streamproc_worker_applied_total",
+            "Input records, by the part of the program that applied them.",
+            {"by": "`compiled` (the compiled part) or `core`"},
+        )
+        self.transport = self.histogram(
+            "streamproc_worker_event_to_arrival_seconds",
+            "From the time in an event to its arrival in Kafka; of one event of each chunk.",
+            TIMELY_SECONDS,
+        )
+        self.arrival_to_reminder = self.histogram(
+            "streamproc_worker_arrival_to_reminder_seconds",
+            "From the arrival of usage in Kafka until its reminder can be read.",
+            TIMELY_SECONDS,
+            line="arrival_to_reminder",
+        )
+        self.lateness = self.histogram(
+            "streamproc_worker_timed_lateness_seconds",
+            "From the instant of a timed or held reminder until it can be read.",
+            TIMELY_SECONDS,
+            line="timed_lateness",
         )
         self.commit_seconds = self.histogram(
             "streamproc_worker_commit_duration_seconds",
@@ -84,18 +123,53 @@ class WorkerMetrics(Metrics):
         self.rows = self.gauge(
             "streamproc_worker_subscribers_rows",
             "Rows of state in the partitions that are open here.",
+            {"partition": PARTITION},
             line="rows",
+        )
+        self.ids = self.gauge(
+            "streamproc_worker_remembered_ids",
+            "Ids of events that the rows remember: an estimate from a sample of rows.",
+        )
+        self.memory_limit = self.gauge(
+            "streamproc_worker_memory_limit_bytes",
+            "The bound of this worker's memory: `--memory-limit-mb`, its control group's or the "
+            "machine's; 0 if unknown. `process_resident_memory_bytes` is what it uses.",
+        )
+        self.due_behind = self.gauge(
+            "streamproc_worker_due_behind_seconds",
+            "Age of the oldest due work that is not done yet; timers stay 1 s behind. A storm's "
+            "messages have their own figures.",
+            {"partition": PARTITION},
+        )
+        self.storm_waiting = self.gauge(
+            "streamproc_worker_storm_waiting_rows",
+            "Subscribers whose message is due, or due soon, and waits for its turn in a storm.",
+            {"class": CLASS},
+            line="storm_waiting",
+        )
+        self.storm_oldest = self.gauge(
+            "streamproc_worker_storm_oldest_seconds",
+            "Time since the oldest message that waits in a storm fell due; 0 if none has.",
+            {"class": CLASS},
         )
         self.lag_records = self.gauge(
             "streamproc_worker_lag_records",
             "Readable input that is not applied yet, of partitions that run here.",
-            {"topic": "input topic", "partition": "number of the partition"},
+            {"topic": "input topic", "partition": PARTITION},
             line="lag_records",
         )
         self.lag_seconds = self.gauge(
             "streamproc_worker_lag_seconds",
             "Age of the last record applied, if there is more; else 0.",
-            {"partition": "number of the partition"},
+            {"partition": PARTITION},
+        )
+        self.broker_silent = self.gauge(
+            "streamproc_worker_broker_silent_seconds",
+            "Time since the broker answered this worker last, if a question failed; else 0.",
+        )
+        self.rules_refused = self.gauge(
+            "streamproc_worker_rules_refused_state",
+            "1 while the present rules file is refused and older rules are in force, else 0.",
         )
         self.build = self.info(
             "streamproc_worker_build_info",

@@ -21,13 +21,14 @@ from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.settings import settings_of
+from streamproc.kafka.silence import Silence
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.health import WorkerHealth
-from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch
-from streamproc.worker.observing import WorkerObserver
+from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes
+from streamproc.worker.observing import Facts, WorkerObserver
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.reject_warnings import RejectWarnings
@@ -126,8 +127,13 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     async def check_rules() -> None:
         await take_changed_rules(rules, processor)
 
+    silence = app.silence = Silence(settings.broker)
+    limit = limit_bytes(settings.memory_limit_mb)
+
     def refresh() -> None:
-        observer.refresh(engine, processor, int(time.time() * 1000))
+        has_refused = rules.refusal is not None
+        facts = Facts(silence.seconds, limit, has_refused)
+        observer.refresh(engine, processor, int(time.time() * 1000), facts)
 
     figures = FigureLine(metrics, refresh)
 
@@ -137,7 +143,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
 
     app.beside = []
     if settings.http_port is not None:
-        health = WorkerHealth(engine)
+        health = WorkerHealth(engine, lambda: silence.seconds)
         app.beside.append(
             MetricsServer(
                 settings.http_host,
@@ -146,6 +152,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
                 refresh,
                 lambda: health.failing(time.monotonic()),
                 health.unready,
+                health.waiting,
             )
         )
 

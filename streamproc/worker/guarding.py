@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from streamproc.kafka.silence import Silence
 from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.provision.planning import Making, of_worker, plan_topics
 from streamproc.provision.starting import refuse
@@ -22,12 +23,18 @@ log = structlog.get_logger(__name__)
 class TopicGuard:
     """Runs beside the app, from before its start: a worker that waits for its group is guarded."""
 
-    def __init__(self, app: Any, settings: WorkerSettings, partitions: Mapping[str, int]) -> None:
-        """``partitions``: what ``prepare_topics`` found."""
+    def __init__(
+        self,
+        app: Any,
+        settings: WorkerSettings,
+        partitions: Mapping[str, int],
+        silence: Silence | None = None,
+    ) -> None:
+        """``partitions``: what ``prepare_topics`` found. ``silence``: gets each answer."""
         self._app = app
         self._settings = settings
         self._watch = TopicWatch(
-            settings.broker, partitions, self._check_settings, needs=needs_of(settings)
+            settings.broker, partitions, self._check_settings, silence, needs_of(settings)
         )
         self._task: asyncio.Task[None] | None = None
 

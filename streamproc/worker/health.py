@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
+from streamproc.engine.open_partition import OpenPartition
+from streamproc.kafka.silence import FAILED_SECONDS
 
 STANDSTILL_SECONDS = 60.0
 """Longer than the limit of a transaction (30 s): if a broker is away, commits fail before that."""
@@ -14,39 +17,54 @@ STANDSTILL_SECONDS = 60.0
 class WorkerHealth:
     """Answers the probes. It measures progress between probes, so the first probe never fails."""
 
-    def __init__(self, engine: Engine[Any]) -> None:
+    def __init__(
+        self, engine: Engine[Any], silent_seconds: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """``silent_seconds``: how long the broker has not answered; 0 if it answers."""
         self._engine = engine
-        self._moved: dict[int, tuple[int, float]] = {}
-        """By partition: the sum of its input positions, and the time (s) at which that changed
-        last."""
+        self._silent_seconds = silent_seconds
+        self._limit_seconds = STANDSTILL_SECONDS + engine.settings.commit_interval_seconds
+        self._moved: dict[int, tuple[OpenPartition[Any], int, float]] = {}
+        """By partition: its memory, its commits, and the time (s) since which there was no more of
+        them though there was work."""
 
     def failing(self, now: float) -> str:
         """Why the worker must be restarted; empty if it is alive. ``now``: monotonic seconds.
 
-        A running partition that has input must make progress. A partition that does not run is
-        no reason to restart: it waits for the broker or for the group, and a new process would
-        wait just as long.
+        A running partition that has input must commit. A restart does not help a partition
+        that does not run, nor against a broker that does not answer: a new process would wait just
+        as long.
         """
+        is_silent = self._silent_seconds() > 0
         stuck = []
         for partition in self._engine.partitions:
-            if partition.state is not State.RUNNING or partition.opened is None:
-                # A partition that runs again gets the full time again.
+            opened = partition.opened
+            if partition.state is not State.RUNNING or opened is None or is_silent:
+                # A partition that runs again, or has a broker again, gets the full time again.
                 self._moved.pop(partition.number, None)
                 continue
-            position = sum(partition.opened.progress.positions.values())
-            before, since = self._moved.get(partition.number, (-1, now))
+            before, commits, since = self._moved.get(partition.number, (opened, -1, now))
+            has_work = opened.has_uncommitted or self._has_input(partition)
             # Without input, a partition may wait for any time.
-            if position != before or not self._has_input(partition):
+            if before is not opened or commits != opened.commits or not has_work:
                 since = now
-            self._moved[partition.number] = position, since
-            if now - since >= STANDSTILL_SECONDS:
+            self._moved[partition.number] = opened, opened.commits, since
+            if now - since >= self._limit_seconds:
                 stuck.append(partition.number)
         if not stuck:
             return ""
-        return f"partitions {stuck} have input and stand still for {STANDSTILL_SECONDS:.0f} s"
+        return f"partitions {stuck} have input and commit nothing for {self._limit_seconds:.0f} s"
+
+    def waiting(self) -> str:
+        """What the worker waits for, though it is alive; empty if nothing."""
+        silent = self._silent_seconds()
+        return f"the broker has not answered for {silent:.0f} s" if silent > 0 else ""
 
     def unready(self) -> str:
         """Why not all partitions of this worker receive input; empty if they do."""
+        # A single question that fails says nothing yet.
+        if self._silent_seconds() >= FAILED_SECONDS:
+            return self.waiting()
         partitions = self._engine.partitions
         if not partitions.has_assignment:
             return "the group has not assigned partitions yet"

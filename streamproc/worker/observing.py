@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from streamproc import __version__
 from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
-from streamproc.engine.observer import Counts
+from streamproc.engine.processor import Outbox
+from streamproc.engine.rows import Rows
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
 from streamproc.worker.processor import QuotaProcessor
+
+SAMPLED_ROWS = 50
+"""Rows of each partition that one reading looks into, to estimate what the rows hold."""
+SAMPLES_KEPT = 1_000
+
+
+class Facts(NamedTuple):
+    """What the worker knows beside engine and processor."""
+
+    broker_silent_seconds: float = 0.0
+    memory_limit_bytes: int | None = None
+    has_refused_rules: bool = False
 
 
 class WorkerObserver:
     """The engine's ``Observer``: adds each commit to counters. :meth:`refresh` sets the gauges."""
 
-    def __init__(self, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self,
+        metrics: WorkerMetrics,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self._metrics = metrics
+        self._now_ms = now_ms
+        self._ids = _IdsSample()
         self._counters = {
             "events": metrics.events,
             "rejects": metrics.rejects,
             "reminders": metrics.reminders,
+            "decisions": metrics.decisions,
+            "applied": metrics.applied_by,
         }
         """Counters by the first word of the processor's counts; the other words are the labels."""
+        self._times = {
+            TRANSPORT: metrics.transport,
+            USAGE: metrics.arrival_to_reminder,
+            SLOT: metrics.lateness,
+        }
 
     def assigned(self) -> None:
         self._metrics.rebalances.inc()
@@ -32,12 +61,22 @@ class WorkerObserver:
         self._metrics.opening_seconds.observe(seconds)
         self._metrics.changelog_read.inc(changelog_offsets)
 
-    def committed(self, seconds: float, counts: Counts) -> None:
+    def committed(self, seconds: float, outbox: Outbox) -> None:
         self._metrics.commit_seconds.observe(seconds)
-        for (name, *labels), count in counts.items():
+        for (name, *labels), count in outbox.counts.items():
             if count:
                 counter = self._counters[name]
                 (counter.labels(*labels) if labels else counter).inc(count)
+        for kind, times_ms in outbox.times_ms.items():
+            observe = self._times[kind].observe
+            for time_ms in times_ms:
+                observe(time_ms / 1000)
+        if outbox.since_ms:
+            now_ms = self._now_ms()
+            for kind, instants_ms in outbox.since_ms.items():
+                observe = self._times[kind].observe
+                for since_ms in instants_ms:
+                    observe(max(now_ms - since_ms, 0) / 1000)
 
     def commit_failed(self) -> None:
         self._metrics.transactions_failed.inc()
@@ -45,17 +84,26 @@ class WorkerObserver:
     def set_aside(self) -> None:
         self._metrics.work_set_aside.inc()
 
-    def refresh(self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int) -> None:
+    def refresh(
+        self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int, facts: Facts
+    ) -> None:
         """Set the gauges to their present values."""
         metrics = self._metrics
         native = "yes" if processor.is_native else "no"
         rules = str(processor.rules.fingerprint)
         metrics.build.info({"version": __version__, "native": native, "rules": rules})
+        metrics.broker_silent.set(facts.broker_silent_seconds)
+        metrics.memory_limit.set(facts.memory_limit_bytes or 0)
+        metrics.rules_refused.set(int(facts.has_refused_rules))
         states = Counter(engine.partitions.states.values())
         for state in State:
             if state is not State.CLOSED:
                 metrics.partitions.labels(state.value).set(states[state])
-        metrics.rows.set(sum(len(opened.rows) for opened in engine.partitions.opened))
+        self._refresh_lag(engine, now_ms)
+        self._refresh_rows(engine, processor, now_ms)
+
+    def _refresh_lag(self, engine: Engine[Any], now_ms: int) -> None:
+        metrics = self._metrics
         # A partition that another worker owns by now must not keep its last lag here.
         metrics.lag_records.clear()
         metrics.lag_seconds.clear()
@@ -70,3 +118,62 @@ class WorkerObserver:
                     waiting += lag
             behind_ms = now_ms - partition.opened.progress.clock_ms if waiting else 0
             metrics.lag_seconds.labels(str(partition.number)).set(max(behind_ms, 0) / 1000)
+
+    def _refresh_rows(self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int) -> None:
+        metrics = self._metrics
+        metrics.rows.clear()
+        metrics.due_behind.clear()
+        storms: dict[int, tuple[int, int]] = {}
+        rows_here = 0
+        for opened in engine.partitions.opened:
+            rows, partition = opened.rows, str(opened.number)
+            rows_here += len(rows)
+            metrics.rows.labels(partition).set(len(rows))
+            behind_ms = now_ms - rows.next_due_ms if processor.lateness_counts else 0
+            metrics.due_behind.labels(partition).set(max(behind_ms, 0) / 1000)
+            pace = processor.storm_of(rows)
+            for urgency, (count, due_ms) in (pace.waiting if pace is not None else {}).items():
+                before, oldest_ms = storms.get(urgency, (0, due_ms))
+                storms[urgency] = before + count, min(oldest_ms, due_ms)
+        self._ids.look({one.number: one.rows for one in engine.partitions.opened}, processor.ids_in)
+        metrics.ids.set(round(self._ids.mean * rows_here))
+        metrics.storm_waiting.clear()
+        metrics.storm_oldest.clear()
+        for urgency, (count, due_ms) in storms.items():
+            metrics.storm_waiting.labels(class_of(urgency)).set(count)
+            metrics.storm_oldest.labels(class_of(urgency)).set(max(now_ms - due_ms, 0) / 1000)
+
+
+class _IdsSample:
+    """How many ids a row remembers on average, by the rows that were looked into last.
+
+    To count all of them would take seconds with millions of rows.
+    """
+
+    def __init__(self) -> None:
+        self._counts: deque[int] = deque(maxlen=SAMPLES_KEPT)
+        self._places: dict[int, tuple[dict[bytes, bytes], Iterator[bytes]]] = {}
+        """By partition: its stored rows, and where the next look begins."""
+
+    @property
+    def mean(self) -> float:
+        return sum(self._counts) / len(self._counts) if self._counts else 0.0
+
+    def look(self, found: dict[int, Rows[Any]], ids_in: Callable[[bytes], int]) -> None:
+        """Look into some rows of each partition that is open here."""
+        # Rows of a partition that went must not stay in memory.
+        places, self._places = self._places, {}
+        for partition, rows in found.items():
+            stored, place = places.get(partition, (rows.stored, iter(())))
+            if stored is not rows.stored:
+                stored, place = rows.stored, iter(())
+            for _ in range(min(SAMPLED_ROWS, len(stored))):
+                try:
+                    data = next(place, None)
+                except RuntimeError:  # rows came or went since the last look
+                    data = None
+                if data is None:
+                    place = iter(stored.values())
+                    continue
+                self._counts.append(ids_in(data))
+            self._places[partition] = stored, place

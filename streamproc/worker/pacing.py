@@ -28,6 +28,14 @@ class StormPace:
     def is_empty(self) -> bool:
         return not self._classes
 
+    @property
+    def waiting(self) -> dict[int, tuple[int, int]]:
+        """By urgency: how many keys wait, and the earliest due instant of them. Keys whose row was
+        processed meanwhile are among them until their turn comes."""
+        return {
+            urgency: (len(waiting), waiting[0][0]) for urgency, waiting in self._classes.items()
+        }
+
     def park(self, urgency: int, due_ms: int, deadline_ms: int, key: bytes) -> None:
         """Let a key wait for its turn. A smaller ``urgency`` comes first."""
         heappush(self._classes.setdefault(urgency, []), (due_ms, deadline_ms, key))

@@ -25,9 +25,11 @@ from streamproc.core.state.events import Arrival, ClockAdvanced, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
+from streamproc.core.usage.dedupe import ID_BYTES
 from streamproc.engine.cluster import UnreadBatch
 from streamproc.engine.processor import Outbox, PoisonError
-from streamproc.engine.rows import Rows
+from streamproc.engine.rows import DUE_BYTES, Rows
+from streamproc.worker.counting import note_reminder, note_told, note_transport
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
 from streamproc.worker.native_bridge.loading import is_native, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
@@ -79,6 +81,7 @@ class QuotaProcessor:
         self.is_native = is_native(native)
         """Whether the compiled part is used."""
         self._outlets = outlets(topics)
+        self._clock = clock
         self._event_clock = clock == "event"
         self.lateness_counts = clock == "wall"
         """Whether late reminders are audited as missed. Not in a replay: the worker that ran at
@@ -127,13 +130,16 @@ class QuotaProcessor:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
+        if not self._event_clock:
+            note_transport(outbox, records[-1])
         plain = self._plain
         # The compiled part does not know which records are set aside.
         if plain is None or self._aside_records:
+            outbox.counts["applied", "core"] += len(records)
             for record in records:
                 clock_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
             return clock_ms
-        at, count = 0, len(records)
+        at, count, by_core = 0, len(records), 0
         told: list[tuple[bytes, bytes, bytes]] = []
         while True:
             at, clock_ms, crossed = plain.apply(
@@ -149,11 +155,14 @@ class QuotaProcessor:
                 )
                 continue
             if at == count:
+                outbox.counts["applied", "compiled"] += count - by_core
+                outbox.counts["applied", "core"] += by_core
                 return clock_ms
             # The compiled part stops at a record that it does not know, and the core
             # applies that record.
             clock_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
             at += 1
+            by_core += 1
 
     def _tell(
         self,
@@ -344,6 +353,19 @@ class QuotaProcessor:
         self._emit(outbox, key, effects)
         return after, sum(type(effect) is Reminder for effect in effects)
 
+    @staticmethod
+    def ids_in(data: bytes) -> int:
+        """How many ids of events a stored row remembers; 0 if it cannot be read."""
+        try:
+            return len(account_row.unpack(data[DUE_BYTES:]).seen_ids) // ID_BYTES
+        except msgspec.DecodeError:
+            return 0
+
+    def storm_of(self, rows: Rows[Account]) -> StormPace | None:
+        """The order of the messages of a partition that wait for their turn; None if none ever
+        did."""
+        return self._paces.get(rows)
+
     @property
     def epoch(self) -> int:
         """The rules in force."""
@@ -425,7 +447,9 @@ class QuotaProcessor:
             outlet = self._outlets[type(effect)]
             counts[outlet.name] += 1
             if isinstance(effect, Reminder):
-                outbox.counts["reminders", effect.kind, effect.severity] += 1
+                note_reminder(outbox, effect, self._clock)
+            elif isinstance(effect, Audited):
+                outbox.counts["decisions", effect.decision] += 1
             elif isinstance(effect, Rejected):
                 outbox.counts["rejects", effect.reason] += 1
                 if self._warnings is not None:
@@ -436,10 +460,10 @@ class QuotaProcessor:
         """Emit reminders of the compiled part, each with its audit record ``fired``."""
         reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
         for key, reminder, fired in told:
-            sort = _decode_sort(reminder)
-            outbox.counts["reminders", sort.kind, sort.severity] += 1
+            note_told(outbox, reminder, self._clock)
             outbox.put(reminders.topic, key, reminder)
             outbox.put(audit.topic, key, fired)
+        outbox.counts["decisions", "fired"] += len(told)
         self.counts[reminders.name] += len(told)
         self.counts[audit.name] += len(told)
 
@@ -462,16 +486,6 @@ class QuotaProcessor:
         )
         self._emit(outbox, None, (reject,))
         _count_outcome(outbox, (reject,), arrival.offset)
-
-
-class _Sort(msgspec.Struct):
-    """The fields of a reminder of the compiled part that are counted."""
-
-    kind: str
-    severity: str
-
-
-_decode_sort = msgspec.json.Decoder(_Sort).decode
 
 
 def _count_outcome(outbox: Outbox, effects: list[Effect] | tuple[Effect, ...], offset: int) -> None:

@@ -28,6 +28,7 @@ from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import InputEvent
 from streamproc.metrics.declaring import Metrics
 from streamproc.metrics.dispatch import DispatchMetrics
+from streamproc.metrics.tool import ToolMetrics
 from streamproc.metrics.worker import WorkerMetrics
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +218,7 @@ TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/security-kafka.md", "rights"): rights,
     ("docs/metrics.md", "worker"): partial(metrics_of, WorkerMetrics),
     ("docs/metrics.md", "dispatch"): partial(metrics_of, DispatchMetrics),
+    ("docs/metrics.md", "tool"): partial(metrics_of, ToolMetrics),
 }
 """By page and name of the table."""
 

@@ -24,6 +24,7 @@ from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.journal import JournalContent
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.owner import JournalOwner
+from streamproc.dispatch.progress import DispatchProgress
 from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
@@ -71,7 +72,14 @@ async def owned(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[JournalO
     table.desk.close(0)
     settings: Any = DispatchSettings(mock.Mock())
     owner = JournalOwner(
-        settings, table.desk, ReceiptTally(), mock.Mock(), mock.Mock(), mock.Mock(), lambda: 0
+        settings,
+        table.desk,
+        ReceiptTally(),
+        mock.Mock(),
+        mock.Mock(),
+        mock.Mock(),
+        lambda: 0,
+        DispatchProgress(),
     )
 
     async def seek(partition: int) -> dict[tuple[int, str], int]:

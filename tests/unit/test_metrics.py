@@ -92,7 +92,7 @@ def test_every_metric_is_counted_by_the_part_that_declares_it(home: type[Metrics
     declared = {name for name in vars(made) if name not in ("registry", "declared")}
 
     assert len(declared) == len(made.declared), "each metric is an attribute of its own"
-    module = ROOT / "streamproc" / home.subsystem / "observing.py"
+    module = ROOT / "streamproc" / home.counted_in
     assert declared - _used_attributes(module) == set()
 
 
@@ -159,7 +159,7 @@ async def _get(port: int, path: str, **headers: str) -> tuple[int, str]:
 
 async def test_metrics_and_probes_are_served(metrics: Metrics) -> None:
     rows = metrics.gauge("streamproc_worker_rows", "Rows.")
-    trouble = {"failing": "", "unready": "loading"}
+    trouble = {"failing": "", "unready": "loading", "waiting": "resting"}
     server = MetricsServer(
         "127.0.0.1",
         0,
@@ -167,6 +167,7 @@ async def test_metrics_and_probes_are_served(metrics: Metrics) -> None:
         lambda: rows.set(7),
         lambda: trouble["failing"],
         lambda: trouble["unready"],
+        lambda: trouble["waiting"],
     )
     port = await server.start()
     try:
@@ -177,8 +178,9 @@ async def test_metrics_and_probes_are_served(metrics: Metrics) -> None:
             for sample in family.samples
         }
         assert (status, samples["streamproc_worker_rows"]) == (200, 7.0)
-        assert await _get(port, "/livez") == (200, "ok\n")
+        assert await _get(port, "/livez") == (200, "ok: resting\n")
         assert await _get(port, "/readyz") == (503, "loading\n")
+        trouble.update(waiting="")
         trouble.update(failing="stuck", unready="")
         assert await _get(port, "/livez") == (503, "stuck\n")
         assert await _get(port, "/readyz") == (200, "ok\n")
@@ -231,6 +233,7 @@ def test_what_waits_is_counted_by_gateway_and_lane_with_the_oldest() -> None:
     counted.table.now_ms += 30_000
 
     assert counted.values("in_flight_messages") == {("main",): 1}
+    assert counted.values("window_messages") == {("main",): 1}
     assert counted.values("waiting_messages") == {("main", "urgent"): 1, ("main", "bulk"): 1}
     assert counted.values("oldest_waiting_seconds") == {
         ("main", "urgent"): 30.0,
@@ -271,6 +274,16 @@ def test_answers_are_counted_as_what_they_are() -> None:
         ("main", "throttled"): 1,
     }
     assert counted.values("submit_duration_seconds_count") == {("main",): 4}
+
+
+def test_a_gateway_that_asks_for_less_is_shown_as_throttled() -> None:
+    counted = Counted(line(shaper=Shaper(100, 1, 10, START_MS)))
+    counted.table.put(reminder(1))
+    counted.table.run(Refused(ErrorClass.THROTTLED, "ESME_RTHROTTLED", retry_after_ms=5_000))
+
+    assert counted.values("throttled_state") == {("main",): 1}
+    counted.table.now_ms += 60_000
+    assert counted.values("throttled_state") == {}
 
 
 def test_a_breaker_that_opens_and_a_connection_that_is_lost_are_seen() -> None:

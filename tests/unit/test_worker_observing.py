@@ -19,7 +19,8 @@ from streamproc.engine.processor import PoisonError
 from streamproc.engine.settings import EngineSettings
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.health import STANDSTILL_SECONDS, WorkerHealth
-from streamproc.worker.observing import WorkerObserver
+from streamproc.worker.observing import Facts, WorkerObserver
+from streamproc.worker.pacing import StormPace
 from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_log import MemoryLog
 from tests.support.waiting import let_run
@@ -38,6 +39,8 @@ class Scene:
         self.engine: Engine[bytes] = Engine(
             settings, self.processor, self.cluster, lambda: 5000, self.observer
         )
+        self.facts = Facts()
+        self.pace: StormPace | None = None
         self.ends: dict[int, int] = {}
         self.engine.attach(
             mock.Mock(
@@ -71,8 +74,14 @@ class Scene:
     def values(self, name: str) -> dict[tuple[str, ...], float]:
         """The samples of a metric by their labels, after a refresh."""
         rules = SimpleNamespace(fingerprint=7)
-        processor: Any = SimpleNamespace(is_native=True, rules=rules)
-        self.observer.refresh(self.engine, processor, 5000)
+        processor: Any = SimpleNamespace(
+            is_native=True,
+            rules=rules,
+            lateness_counts=True,
+            ids_in=lambda data: 3,
+            storm_of=lambda rows: self.pace,
+        )
+        self.observer.refresh(self.engine, processor, 5000, self.facts)
         return {
             tuple(sample.labels.values()): sample.value
             for metric in self.metrics.registry.collect()
@@ -109,7 +118,8 @@ async def test_lag_is_what_is_readable_and_not_applied(scene: Scene) -> None:
 
     assert scene.values("lag_records") == {("in", "0"): 2, ("in", "1"): 0}
     assert scene.values("lag_seconds") == {("0",): 4.0, ("1",): 0.0}
-    assert scene.values("subscribers_rows") == {(): 2}
+    assert scene.values("subscribers_rows") == {("0",): 1, ("1",): 1}
+    assert scene.values("remembered_ids") == {(): 6}
 
     # What lies behind the last record is the marker of a transaction: no lag.
     scene.engine.partitions[0].intake("in").is_read_out = True
@@ -172,7 +182,8 @@ async def test_a_partition_with_fetched_input_that_stands_still_is_no_life(scene
     assert health.failing(2 * STANDSTILL_SECONDS - 2) == "", "it moved at the last look"
 
     failing = health.failing(2 * STANDSTILL_SECONDS)
-    assert failing == f"partitions [0] have input and stand still for {STANDSTILL_SECONDS:.0f} s"
+    limit = f"{STANDSTILL_SECONDS:.0f} s"
+    assert failing == f"partitions [0] have input and commit nothing for {limit}"
     await scene.deliver(0)
     assert health.failing(3 * STANDSTILL_SECONDS) == ""
 
@@ -188,6 +199,91 @@ async def test_input_that_a_broker_does_not_deliver_is_no_reason_to_start_anew(
     assert scene.values("lag_records")["in", "0"] == 4
     assert health.failing(0.0) == ""
     assert health.failing(2 * STANDSTILL_SECONDS) == ""
+
+
+async def test_a_commit_that_never_ends_is_no_life_though_more_is_applied(scene: Scene) -> None:
+    health = WorkerHealth(scene.engine)
+    await scene.run(0)
+    scene.cluster.may_commit.clear()
+    await scene.deliver(0)
+    assert health.failing(0.0) == ""
+    for second in range(10, 70, 10):
+        await scene.deliver(0)  # it is applied, and waits for the commit in flight
+        failing = health.failing(float(second))
+    assert "partitions [0] have input and commit nothing" in failing
+
+    scene.cluster.may_commit.set()
+    await let_run()
+    assert health.failing(71.0) == ""
+
+
+async def test_a_silent_broker_is_told_apart_from_a_standstill(scene: Scene) -> None:
+    silent = 0.0
+    health = WorkerHealth(scene.engine, lambda: silent)
+    await scene.run(0)
+    scene.fetch(0)
+    assert (health.failing(0.0), health.waiting(), health.unready()) == ("", "", "")
+    silent = 42.0
+    assert health.failing(STANDSTILL_SECONDS + 1) == ""
+    assert health.waiting() == health.unready() == "the broker has not answered for 42 s"
+    silent = 0.0
+    assert health.failing(2 * STANDSTILL_SECONDS) == "", "it gets the full time again"
+    assert "commit nothing" in health.failing(3 * STANDSTILL_SECONDS)
+
+
+async def test_what_waits_in_a_storm_is_counted_by_class(scene: Scene) -> None:
+    await scene.run(0, 1)
+    scene.pace = StormPace()
+    for urgency, due_ms in ((-1, 4000), (0, 9000), (6, 2000), (6, 1000)):
+        scene.pace.park(urgency, due_ms, 10_000, b"%d" % due_ms)
+
+    # Both partitions show the same order here.
+    assert scene.values("storm_waiting_rows") == {
+        ("held",): 2,
+        ("mandatory",): 2,
+        ("priority_5",): 4,
+    }
+    assert scene.values("storm_oldest_seconds") == {
+        ("held",): 1.0,
+        ("mandatory",): 0.0,
+        ("priority_5",): 4.0,
+    }
+    scene.pace = None
+    assert scene.values("storm_waiting_rows") == {}
+
+
+async def test_work_that_is_due_and_not_done_is_shown_with_its_age(scene: Scene) -> None:
+    await scene.run(0, 1)
+    opened = scene.engine.partitions[0].opened
+    assert opened is not None
+    scene.processor.due_ms = lambda row: 2000  # type: ignore[method-assign]
+    opened.rows.codec = scene.processor
+    opened.rows.put(b"k", b"v")
+    opened.rows.take_changes()
+    assert list(opened.rows.pop_due(0, 9)) == []
+
+    assert scene.values("due_behind_seconds") == {("0",): 3.0, ("1",): 0.0}
+
+
+async def test_facts_about_the_worker_are_shown(scene: Scene) -> None:
+    scene.facts = Facts(7.0, 1 << 30, True)
+
+    assert scene.values("broker_silent_seconds") == {(): 7.0}
+    assert scene.values("memory_limit_bytes") == {(): float(1 << 30)}
+    assert scene.values("rules_refused_state") == {(): 1.0}
+
+
+async def test_a_sample_of_rows_does_not_keep_the_rows_of_a_partition_that_went(
+    scene: Scene,
+) -> None:
+    await scene.run(0)
+    await scene.deliver(0)
+    scene.values("remembered_ids")
+    assert set(scene.observer._ids._places) == {0}
+    await scene.run(1)
+    scene.values("remembered_ids")
+
+    assert set(scene.observer._ids._places) == {1}
 
 
 async def test_a_partition_that_is_loaded_again_is_no_reason_to_start_anew(scene: Scene) -> None:

@@ -94,6 +94,7 @@ class Capture:
         frame_due = time.monotonic() + FRAME_SECONDS
         try:
             while not control.stopping:
+                control.turn()
                 self._take()
                 now = time.monotonic()
                 if now >= frame_due or len(self._taken) >= FRAME_RECORDS:

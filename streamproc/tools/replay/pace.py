@@ -21,6 +21,8 @@ class Control:
     def __init__(self) -> None:
         self.stopping = False
         self.paused = False
+        self.turns = 0
+        """How often the loop of the tool has turned."""
         self._changed = threading.Event()
 
     def stop(self) -> None:
@@ -32,8 +34,13 @@ class Control:
         self.paused = (not self.paused) if paused is None else paused
         self._changed.set()
 
+    def turn(self) -> None:
+        """The loop of the tool turns: it does not hang."""
+        self.turns += 1
+
     def sleep(self, seconds: float) -> None:
         """Sleep, but wake up when something is asked."""
+        self.turn()
         self._changed.wait(seconds)
         self._changed.clear()
 
