@@ -85,7 +85,7 @@ class ToolPages:
         return self._control.turns, self._records()
 
     def _still_seconds(self) -> float:
-        """For how long it has not gone on. To start it again does not help against a silent broker."""
+        """How long it has made no progress; a silent broker does not count."""
         progress, now = self._progress(), self._clock()
         if progress != self._turned[0] or self._silent_seconds() > 0:
             self._turned = progress, now
