@@ -198,7 +198,7 @@ def test_every_feature_has_an_example() -> None:
             "late and repeated events",
             "late usage from before a purchase",
         ),
-        "late usage of what rolled over",
+        *("late usage of what rolled over", "late usage whose kind is not known"),
         *("who in a pool gets which message", "top-ups that share one balance", "repeated refunds"),
     }
     for link in re.findall(r"\]\(#([^)]+)\)", PAGE):

@@ -62,6 +62,24 @@ MUTATIONS = (
         CORE,
     ),
     Mutation(
+        "usage that was pushed out costs although a bucket may have covered it",
+        "elif known.overlaps(scope):",
+        "elif False:",
+        CORE,
+    ),
+    Mutation(
+        "after a refund, a bucket with bytes left counts as one that always had some",
+        "if is_present and account.extra is not None and account.extra.freed:",
+        "if False:",
+        CORE,
+    ),
+    Mutation(
+        "what cannot have covered pushed-out usage does not change its price",
+        "use = usage_beyond(account, source, others, rules)",
+        "use = usage_beyond(account, source, (), rules)",
+        CORE,
+    ),
+    Mutation(
         "an event just as old as is allowed is refused",
         "if time_ms < received_ms - limits.max_age_ms:",
         "if time_ms <= received_ms - limits.max_age_ms:",

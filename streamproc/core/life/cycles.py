@@ -6,6 +6,7 @@ from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.usage import tariffs
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.costs import forget_costs
+from streamproc.core.usage.coverage import forget_freed
 
 
 def begin_quota_cycle(account: Account) -> None:
@@ -13,6 +14,7 @@ def begin_quota_cycle(account: Account) -> None:
     over."""
     forget_costs(account)
     forget_boundaries(account)
+    forget_freed(account)
     quota = account.quota
     if quota is None:
         return
@@ -26,6 +28,7 @@ def forget_quota(account: Account) -> None:
     """A new contract does not pay for the old one. The number of policy records continues."""
     forget_costs(account)
     forget_boundaries(account)
+    forget_freed(account)
     quota = account.quota
     if quota is None:
         return

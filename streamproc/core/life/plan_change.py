@@ -13,6 +13,7 @@ from streamproc.core.state.events import Arrival, PlanChanged
 from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import add_bucket, regrant
+from streamproc.core.usage.coverage import note_freed
 from streamproc.core.usage.tariffs import settle
 
 
@@ -33,6 +34,7 @@ def change_plan(
     # Overage before this instant costs what the old plan says.
     settle(account, rules)
     forget_boundaries(account)
+    note_freed(account, rules)
     before = rules.plans.get(account.plan)
     account.plan = event.plan
     account.next_plan = ""

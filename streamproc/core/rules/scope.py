@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from streamproc.core.instants import DAY_MINUTES
@@ -54,6 +56,21 @@ class Scope(Struct, frozen=True, gc=False):
             )
         )
 
+    def overlaps(self, other: Scope) -> bool:
+        """Whether any usage is covered by both."""
+        return (
+            _meet(self.rating_groups, other.rating_groups)
+            and _meet(self.roaming_zones, other.roaming_zones)
+            and (
+                self.hours is None
+                or other.hours is None
+                or any(
+                    self.covers_minute(minute) and other.covers_minute(minute)
+                    for minute in range(DAY_MINUTES)
+                )
+            )
+        )
+
     def covers_minute(self, minute: int) -> bool:
         """Whether its hours include a local minute of the day."""
         return self.hours is None or any(_is_within(minute, *one) for one in self.hours)
@@ -63,6 +80,10 @@ def _is_within(minute: int, start: int, end: int) -> bool:
     if start < end:
         return start <= minute < end
     return minute >= start or minute < end
+
+
+def _meet(one: frozenset[Any] | None, other: frozenset[Any] | None) -> bool:
+    return one is None or other is None or not one.isdisjoint(other)
 
 
 EVERYTHING = Scope()

@@ -255,6 +255,9 @@ class Extra(Struct, omit_defaults=True):
     """Usage that has cost in this cycle although other usage may still be free."""
     used_up: list[str] = []
     """Sources of packs for some usage only that were used up in this cycle and have ended."""
+    freed: bool = False
+    """A refund or a plan change freed bytes in this cycle after bought ones were used. So a bucket
+    that has bytes left may have been used up before."""
     boundaries: list[Boundary] = []
     """The last ones of the present cycle, in the order of time."""
     boundary_ms: int = 0

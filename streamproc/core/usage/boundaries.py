@@ -10,6 +10,7 @@ bytes of every bucket when a bucket was bought or ended.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress
 from typing import Final, NamedTuple
 
 from streamproc.core.instants import DAY_MINUTES
@@ -155,8 +156,23 @@ class _Moves:
         return moved
 
     def _able(self, bucket: Bucket, number: int) -> Iterator[Bucket]:
-        """Buckets that are valid for a whole interval and cover all usage of a bucket."""
+        """Buckets that are valid for a whole interval, and cover or may have covered its usage.
+
+        Those that cover all usage of the bucket come first. One that covers some of it comes later
+        in the order of charging: otherwise it would have taken such usage at once.
+        """
+        valid = list(self._valid(bucket, number))
         scope = self.rules.scopes.get(bucket.source, EVERYTHING)
+        scopes = [self.rules.scopes.get(one.source, EVERYTHING) for one in valid]
+        whole = [known.contains_whole(scope) for known in scopes]
+        yield from compress(valid, whole)
+        for one, known, is_whole in zip(valid, scopes, whole, strict=True):
+            is_after = one.charge_order() > bucket.charge_order()
+            if is_after and not is_whole and known.overlaps(scope):
+                yield one
+
+    def _valid(self, bucket: Bucket, number: int) -> Iterator[Bucket]:
+        """Other buckets that are valid for a whole interval."""
         start_ms = self.boundaries[number].at_ms
         is_last = number + 1 == len(self.boundaries)
         for one in self.every:
@@ -169,7 +185,7 @@ class _Moves:
                 if is_last
                 else one.expires_ms >= self.boundaries[number + 1].at_ms
             )
-            if is_valid and self.rules.scopes.get(one.source, EVERYTHING).contains_whole(scope):
+            if is_valid:
                 yield one
 
     def _used_within(self, bucket: Bucket, number: int) -> int:

@@ -3,8 +3,11 @@
 Bytes of the closed cycle may have been used since then: they rolled over, or belong to a top-up
 that continues. In the order of time, the late usage would have used them first, and usage of a
 later cycle would have found less. So that later usage is *pushed out*: it is charged again in its
-own cycle. Its exact time is not known any more. Therefore any bucket of its cycle that covers all
-usage of its kind can take it, in the order of law 8. The rest is overage.
+own cycle. Its time and its sort are not known any more. Any bucket of its cycle that covers all
+usage of its former bucket can take it, in the order of law 8. After these come buckets that may
+have covered it, because they cover some of that usage (``core/usage/coverage.py``). So nobody pays
+for what may have been covered. The rest is overage. No bucket with bytes left covers the sort under
+which it is priced, so a message says that this sort costs.
 """
 
 from __future__ import annotations
@@ -36,9 +39,10 @@ from streamproc.core.usage.closed_cycles import (
     take_back_beside,
     used_by_cycle,
 )
-from streamproc.core.usage.costs import example_of, note_cost
+from streamproc.core.usage.costs import note_cost
+from streamproc.core.usage.coverage import is_certainly_other, unused_bytes, usage_beyond
 from streamproc.core.usage.own_thresholds import own_of
-from streamproc.core.usage.tariffs import book_under, tariff_beyond
+from streamproc.core.usage.tariffs import book_under
 
 Levels = set[tuple[str, int]]
 """Rules and their thresholds that are reached."""
@@ -113,23 +117,66 @@ def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: R
         else (cycle.start_ms, cycle.end_ms)
     )
     scope = rules.scopes.get(one.bucket.source, EVERYTHING)
-    covering = [
-        bucket
-        for bucket in every
-        if bucket is not one.bucket
-        and bucket.granted_ms < end_ms
-        and bucket.expires_ms > start_ms
-        and rules.scopes.get(bucket.source, EVERYTHING).contains_whole(scope)
-    ]
+    covering: list[Bucket] = []
+    possible: list[Bucket] = []
+    others: list[Bucket] = []
+    for bucket in every:
+        known = rules.scopes.get(bucket.source, EVERYTHING)
+        if bucket is one.bucket or bucket.granted_ms >= end_ms or bucket.expires_ms <= start_ms:
+            continue
+        if known.contains_whole(scope):
+            covering.append(bucket)
+        elif known.overlaps(scope):
+            is_other = is_certainly_other(
+                account, bucket, one.bucket, start_ms, end_ms, is_present=cycle is None
+            )
+            (others if is_other else possible).append(bucket)
     rest = _charge(account, cycle, covering, one.amount_bytes, pushed)
     if cycle is not None:
-        cycle.overage_bytes += rest
+        # Overage of a closed cycle costs nothing. So usage that may be of another sort takes no
+        # bytes from a bucket that continues.
+        possible = [bucket for bucket in possible if not is_live(account, bucket)]
+        cycle.overage_bytes += _use_unused(account, cycle, possible, rest)
         keep_own(cycle, own)
-    elif rest:
+    elif rest := _use_unused(account, None, possible, rest):
+        _charge_overage(account, one.bucket.source, others, rest, rules)
+
+
+def _charge_overage(
+    account: Account, source: str, others: list[Bucket], rest: int, rules: Rulebook
+) -> None:
+    """Usage of the present cycle that left a bucket of this source, and that others, as far as is
+    known, did not cover."""
+    use = usage_beyond(account, source, others, rules)
+    if use is None:
+        # All sorts have bytes left, so one of the others may have covered it after all.
+        rest = _use_unused(account, None, others, rest)
+        use = usage_beyond(account, source, (), rules)
+    if rest and use is not None:
         account.overage_bytes += rest
-        tariff = tariff_beyond(account, one.bucket.source, rules)
-        book_under(account, tariff, rest)
-        note_cost(account, example_of(tariff, one.bucket.source, rules), rules)
+        book_under(account, use.tariff, rest)
+        note_cost(account, use, rules)
+
+
+def _use_unused(
+    account: Account, cycle: ClosedCycle | None, buckets: list[Bucket], used_bytes: int
+) -> int:
+    """Charge usage in order to bytes that nothing has used; returns the bytes that are left
+    over."""
+    rest = used_bytes
+    for bucket in sorted(buckets, key=Bucket.charge_order):
+        took = rest if bucket.kind == UNLIMITED else min(rest, unused_bytes(bucket))
+        if not took:
+            continue
+        rest -= took
+        if bucket.kind == UNLIMITED:
+            bucket.granted_bytes += took
+            bucket.used_bytes += took
+            continue
+        _use(account, bucket, took)
+        if cycle is not None and not any(bucket is one for one in cycle.buckets):
+            add_amount(cycle.beside, bucket.id, took)
+    return rest
 
 
 def _charge(

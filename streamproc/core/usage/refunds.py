@@ -31,6 +31,7 @@ from streamproc.core.usage.closed_cycles import (
     own_buckets,
     used_in_cycle,
 )
+from streamproc.core.usage.coverage import note_freed
 from streamproc.core.usage.late import re_arm_moved, standing
 from streamproc.core.usage.periods import leave_out, note_refund
 from streamproc.core.usage.returning import unuse
@@ -78,6 +79,7 @@ def refund(
         pools.give_back(account, event.member, back)
     account.charged_bytes -= back
     forget_boundaries(account)
+    note_freed(account, rules)
     if time_ms < account.activated_ms:
         leave_out(account, -back)
     note_refund(account)

@@ -45,7 +45,7 @@ def price_minor(tariff: Tariff, overage_bytes: int) -> int:
 def spend_by_tariff(account: Account, rules: Rulebook) -> list[Spend]:
     """Spend of the present cycle under each tariff of the plan, and under those of earlier
     plans."""
-    tariffs = _tariffs(account, rules)
+    tariffs = tariffs_of(account, rules)
     found = [_spend(account, tariff) for tariff in tariffs]
     quota = account.quota
     if quota is not None:
@@ -76,13 +76,13 @@ def cap_minor(account: Account, tariff_id: str, rules: Rulebook) -> int | None:
     quota = account.quota
     if quota is not None and tariff_id in quota.lifted_caps:
         return None
-    return next((one.cap_minor for one in _tariffs(account, rules) if one.id == tariff_id), None)
+    return next((one.cap_minor for one in tariffs_of(account, rules) if one.id == tariff_id), None)
 
 
 def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
     """The price of the next byte of overage under a tariff; None if the plan has no such tariff."""
     used = overage_under(account, tariff_id)
-    for tariff in _tariffs(account, rules):
+    for tariff in tariffs_of(account, rules):
         if tariff.id == tariff_id:
             return next(one for one in reversed(tariff.tiers) if one.from_bytes <= used)
     return None
@@ -94,12 +94,12 @@ def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
     It is the first that prices all usage of the bucket; empty for the plan's own.
     """
     scope = rules.scopes.get(source, EVERYTHING)
-    return next((one.id for one in _tariffs(account, rules) if one.scope.contains(scope)), "")
+    return next((one.id for one in tariffs_of(account, rules) if one.scope.contains(scope)), "")
 
 
 def is_capped(account: Account, rules: Rulebook, tariff_id: str) -> bool:
     """Whether the cap of a tariff is reached and there is no consent."""
-    for tariff in _tariffs(account, rules):
+    for tariff in tariffs_of(account, rules):
         if tariff.id == tariff_id:
             spend = _spend(account, tariff)
             return spend.cap_minor is not None and spend.spend_minor >= spend.cap_minor
@@ -135,7 +135,7 @@ def take_back_overage(
 
 def tariff_of(account: Account, rating_group: int, roaming_zone: str, rules: Rulebook) -> str:
     """The id of the first tariff that covers usage; empty for the plan's own."""
-    for tariff in _tariffs(account, rules):
+    for tariff in tariffs_of(account, rules):
         if tariff.scope.covers(rating_group, roaming_zone):
             return tariff.id
     return ""
@@ -147,7 +147,7 @@ def overage_within(account: Account, scope: Scope, rules: Rulebook) -> list[tupl
         return [("", account.overage_bytes)] if scope.contains_whole(EVERYTHING) else []
     return [
         (tariff.id, overage_under(account, tariff.id))
-        for tariff in _tariffs(account, rules)
+        for tariff in tariffs_of(account, rules)
         if scope.contains_whole(tariff.scope)
     ]
 
@@ -189,10 +189,11 @@ def begin_cycle(quota: QuotaState) -> None:
 
 def tariff_called(account: Account, tariff_id: str, rules: Rulebook) -> Tariff | None:
     """The tariff with this id in the account's plan."""
-    return next((one for one in _tariffs(account, rules) if one.id == tariff_id), None)
+    return next((one for one in tariffs_of(account, rules) if one.id == tariff_id), None)
 
 
-def _tariffs(account: Account, rules: Rulebook) -> tuple[Tariff, ...]:
+def tariffs_of(account: Account, rules: Rulebook) -> tuple[Tariff, ...]:
+    """The tariffs of the account's plan."""
     return rules.tariffs.get(account.plan, ())
 
 

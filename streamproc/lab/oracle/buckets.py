@@ -121,6 +121,17 @@ def is_within(inner: Scope, outer: Scope) -> bool:
     return not outer.hours or (inner.hours is not None and open_at(inner) <= open_at(outer))
 
 
+def meets(one: Scope, other: Scope) -> bool:
+    """Whether two scopes have some usage in common."""
+    for mine, others in (
+        (one.rating_groups, other.rating_groups),
+        (one.roaming_zones, other.roaming_zones),
+    ):
+        if mine is not None and others is not None and not set(mine) & set(others):
+            return False
+    return not one.hours or not other.hours or bool(open_at(one) & open_at(other))
+
+
 def open_at(scope: Scope) -> set[int]:
     """The minutes of the day within its hours."""
     found: set[int] = set()

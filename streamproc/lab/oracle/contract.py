@@ -133,6 +133,8 @@ class Contract:
         """One example of each sort of usage that cost in this cycle before its readers could know
         it."""
         self.spans = Spans(self)
+        self.is_freed = False
+        """Whether bytes became free in this cycle after bought ones were used."""
         self.used_up: set[str] = set()
         """Sources of packs that were used up and have ended in this cycle."""
         self.foretold: dict[str, int] = {}
@@ -173,6 +175,12 @@ class Contract:
     def bought(self) -> list[Bucket]:
         """Packs, top-ups and roll-overs: live ones, and those that ended with bytes left."""
         return [*self.gone, *(one for one in self.buckets if one["kind"] not in PLAN_KINDS)]
+
+    def note_freed(self, rules: Rulebook) -> None:
+        """A refund or a plan change: a bucket with bytes left may have been used up before."""
+        kept = [one for one in self.buckets if not one["over"] or one["stays"]]
+        is_bought = any(one["used"] for one in kept if one["kind"] not in PLAN_KINDS)
+        self.is_freed = self.is_freed or (is_bought and bool(rules.scopes))
 
     def plans_own(self) -> list[Bucket]:
         """The allowances of the present cycle, with those that a plan change ended."""
@@ -319,6 +327,7 @@ class Contract:
         self.overage = 0
         self.costly = []
         self.used_up = set()
+        self.is_freed = False
         self.spans.forget()
         self.money.new_cycle()
         for member in self.members.by_name.values():
@@ -750,6 +759,7 @@ class Contract:
             return False
         self.money.settle(self.plan, rules)
         self.spans.forget()
+        self.note_freed(rules)
         before = rules.plans.get(self.plan)
         whole: dict[str, int] = {
             one.id: one.granted_bytes for one in (before.allowances if before else ())

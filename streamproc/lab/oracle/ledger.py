@@ -180,6 +180,7 @@ class SubscriberLedger:
             cycle = cycles[-1]
             back = refund_past(cycle["contract"], cycle, event, contract.zone, self.rules)
         contract.spans.forget()
+        contract.note_freed(self.rules)
         self.outcome.audit["refunded"] += 1
         self.charged -= back
         if event["time"] >= contract.since_ms:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, Scope, UsageRule
 from streamproc.lab.oracle.buckets import (
+    NEVER,
     Bucket,
     Levels,
     covers,
@@ -13,10 +14,12 @@ from streamproc.lab.oracle.buckets import (
     in_charge_order,
     is_within,
     levels_passed,
+    meets,
+    open_at,
     passed_by,
     scope_of,
 )
-from streamproc.lab.oracle.reaching import note_costly
+from streamproc.lab.oracle.reaching import covers_use, note_costly
 
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract, Cycle
@@ -113,25 +116,115 @@ def _put_anew(
     cycle = _cycle(contract, number)
     start, end = (contract.start_ms, contract.end_ms) if cycle is None else _span(cycle)
     own = cycle["own"] if cycle is not None else contract.plans_own()
-    able = [
+    scope = scope_of(source["source"], rules)
+    every = [
         one
-        for one in [*own, *contract.bought()]
+        for one in in_charge_order([*own, *contract.bought()])
         if one is not source
         and one["from_ms"] < end
         and end_of(one) > start
-        and is_within(scope_of(source["source"], rules), scope_of(one["source"], rules))
+        and meets(scope, scope_of(one["source"], rules))
     ]
+    able = [one for one in every if is_within(scope, scope_of(one["source"], rules))]
     rest = _put(contract, number, amount, able, displaced)
+    partly = [one for one in every if not any(one is other for other in able)]
+    # Where a bucket was always there and always came first, its sorts of usage never went by it.
+    passed = [one for one in partly if _came_first(contract, cycle, one, source)]
+    for one in partly:
+        if any(one is other for other in passed) or (cycle is not None and not one["over"]):
+            continue
+        rest -= _take_unused(one, number, rest)
     if cycle is not None:
         cycle["overage"] += rest
         _sum_up(cycle)
+    elif rest:
+        _price(contract, scope, passed, rest, rules)
+
+
+def _came_first(contract: Contract, cycle: Cycle | None, bucket: Bucket, source: Bucket) -> bool:
+    """Whether usage of a ``source`` would have come to another bucket first, if that one covered
+    it."""
+    if cycle is None and contract.is_freed:
+        return False
+    start, end = (contract.start_ms, contract.end_ms) if cycle is None else _span(cycle)
+    until = NEVER if cycle is None and not bucket["over"] else end_of(bucket)
+    return (
+        in_charge_order([source, bucket])[0] is bucket
+        and bucket["from_ms"] <= max(start, source["from_ms"])
+        and until >= min(end, end_of(source))
+    )
+
+
+def _take_unused(bucket: Bucket, number: int, most: int) -> int:
+    """Use bytes that nobody used; returns how many."""
+    if bucket["kind"] != "unlimited":
+        return _fill(bucket, number, most)
+    bucket["granted"] += most
+    bucket["used"] += most
+    return most
+
+
+def _price(
+    contract: Contract, scope: Scope, passed: list[Bucket], amount: int, rules: Rulebook
+) -> None:
+    """Usage of a scope is overage of the present cycle: of a sort that no bucket with bytes left
+    covers."""
+    left = [one for one in passed if one["kind"] == "unlimited" or _free(one) > 0]
+    tariff = contract.tariff_for(scope, rules)
+    use = _example(scope, tariff.id if tariff else "")
+    if left:
+        found = _other_sorts(contract, scope, left, rules)
+        if not found:
+            for one in passed:
+                amount -= _take_unused(one, contract.number, amount)
+        else:
+            of_all = [one for one in found if one["tariff"] == use["tariff"]]
+            use = (of_all or found)[0]
+    if not amount:
         return
-    if rest:
-        scope = scope_of(source["source"], rules)
-        tariff = contract.tariff_for(scope, rules)
-        contract.overage += rest
-        contract.money.move(tariff, rest)
-        note_costly(contract, _example(scope, tariff.id if tariff else ""), rules)
+    plan = rules.plans.get(contract.plan)
+    for one in plan.all_tariffs if plan else ():
+        if one.id == use["tariff"]:
+            tariff = one
+    contract.overage += amount
+    contract.money.move(tariff, amount)
+    note_costly(contract, use, rules)
+
+
+def _other_sorts(
+    contract: Contract, scope: Scope, left: list[Bucket], rules: Rulebook
+) -> list[dict[str, Any]]:
+    """Examples of usage of a scope that some buckets do not cover: home before abroad, then by
+    zone, group and minute."""
+    plan = rules.plans.get(contract.plan)
+    scopes = [one.scope for one in (*rules.packs.values(), *(plan.all_tariffs if plan else ()))]
+    scopes += [one.scope for any_plan in rules.plans.values() for one in any_plan.allowances]
+    zones, groups, minutes = {"home"}, {0}, {0}
+    for one in scopes:
+        zones |= one.roaming_zones or set()
+        groups |= one.rating_groups or set()
+        minutes |= {end % 1440 for span in one.hours or () for end in span}
+    found = []
+    for zone in sorted(zones | (scope.roaming_zones or set()), key=lambda z: (z != "home", z)):
+        for group in sorted(groups | (scope.rating_groups or set())):
+            for minute in sorted(minutes):
+                use = {"tariff": "", "group": group, "zone": zone, "minute": minute}
+                if not _is_in(scope, use):
+                    continue
+                if any(covers_use(one["source"], use, rules) for one in left):
+                    continue
+                priced = {"rating_group": group, "roaming_zone": zone}
+                tariff = contract.money.tariff(contract.plan, priced, rules)
+                found.append({**use, "tariff": tariff.id if tariff else ""})
+    return found
+
+
+def _is_in(scope: Scope, use: dict[str, Any]) -> bool:
+    if scope.hours and use["minute"] not in open_at(scope):
+        return False
+    if scope.rating_groups is not None and use["group"] not in scope.rating_groups:
+        return False
+    return scope.roaming_zones is None or use["zone"] in scope.roaming_zones
 
 
 def _example(scope: Scope, tariff: str) -> dict[str, Any]:

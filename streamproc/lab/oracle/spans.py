@@ -15,6 +15,7 @@ from streamproc.lab.oracle.buckets import (
     end_of,
     in_charge_order,
     is_within,
+    meets,
     remaining,
     scope_of,
 )
@@ -103,17 +104,9 @@ class Spans:
         freed = 0
         for number in reversed(numbers):
             amount = min(most - freed, bucket.get("spans", {}).get(number, 0))
-            for other in self._every():
+            for other in self._able(bucket, number, rules):
                 if amount <= 0:
                     break
-                if other is bucket or other is self.receiving:
-                    continue
-                if not self._is_throughout(other, number):
-                    continue
-                if not is_within(
-                    scope_of(bucket["source"], rules), scope_of(other["source"], rules)
-                ):
-                    continue
                 room = other["granted"] - other["used"] - other["rolled"]
                 if room < amount and chain > 1:
                     after = [one for one in numbers if one > number]
@@ -125,6 +118,22 @@ class Spans:
                 freed += took
                 amount -= took
         return freed
+
+    def _able(self, bucket: Bucket, number: int, rules: Rulebook) -> list[Bucket]:
+        """Buckets for the usage that a span had of a bucket: first those for all of its sorts, then
+        later ones for some of its sorts."""
+        order, scope = self._every(), scope_of(bucket["source"], rules)
+        place = next(i for i, one in enumerate(order) if one is bucket)
+        surely, perhaps = [], []
+        for i, one in enumerate(order):
+            if one is bucket or one is self.receiving or not self._is_throughout(one, number):
+                continue
+            its_scope = scope_of(one["source"], rules)
+            if is_within(scope, its_scope):
+                surely.append(one)
+            elif i > place and meets(scope, its_scope):
+                perhaps.append(one)
+        return surely + perhaps
 
     def _is_throughout(self, bucket: Bucket, number: int) -> bool:
         """Whether a bucket was valid during a whole span."""

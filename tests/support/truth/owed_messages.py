@@ -189,8 +189,12 @@ class OwedMessages:
             cap = after.cap_minor.get(tariff)
             # One event may reach the cap at once: the next byte never cost.
             is_capped = cap is not None and after.spent_minor.get(tariff, 0) >= cap
+            # Usage that late usage pushed out has no known sort: any report of this cycle will do.
+            is_pushed = event["time"] < after.start_ms
+            if is_pushed:
+                is_told = self.told_cost_ms.get(rule.id, -1) >= after.start_ms
             if now > was and price and price[0] and not is_told and not is_capped:
-                if use.is_within(_scopes_left(after)):
+                if not is_pushed and use.is_within(_scopes_left(after)):
                     continue  # late usage from before a purchase: the next byte does not cost
                 yield self._owed(rule, "", now, after, is_of_costs=True)
 
