@@ -183,9 +183,9 @@ def _price(
     if not amount:
         return
     plan = rules.plans.get(contract.plan)
-    for one in plan.all_tariffs if plan else ():
-        if one.id == use["tariff"]:
-            tariff = one
+    for each in plan.all_tariffs if plan else ():
+        if each.id == use["tariff"]:
+            tariff = each
     contract.overage += amount
     contract.money.move(tariff, amount)
     note_costly(contract, use, rules)
@@ -197,7 +197,8 @@ def _other_sorts(
     """Examples of usage of a scope that some buckets do not cover: home before abroad, then by
     zone, group and minute."""
     plan = rules.plans.get(contract.plan)
-    scopes = [one.scope for one in (*rules.packs.values(), *(plan.all_tariffs if plan else ()))]
+    scopes = [one.scope for one in rules.packs.values()]
+    scopes += [one.scope for one in (plan.all_tariffs if plan else ())]
     scopes += [one.scope for any_plan in rules.plans.values() for one in any_plan.allowances]
     zones, groups, minutes = {"home"}, {0}, {0}
     for one in scopes:
