@@ -16,11 +16,15 @@ from typing import Any, Self
 from kafka.consumer import fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.memory_records import MemoryRecords
 
 from streamproc.kafka.batch_bounds import (
+    FORMAT_AT,
     HEADER_BYTES,
     MAX_POLL_BYTES,
+    NO_TIMESTAMP,
+    PRESENT_FORMAT,
     RECORD_BYTES,
     fault_of,
     without_records,
@@ -103,8 +107,23 @@ class AnyRecords(MemoryRecords):  # type: ignore[misc]  # untyped library
         batch = super().next_batch(*args)
         if kept is not None and fault_of(kept) is not None:
             # One record without a value stands for all. Workers reject them (docs/contracts.md).
-            return _OneForAll(without_records(kept))
+            return _one_for_all(without_records(kept))
+        if isinstance(batch, LegacyRecordBatch):
+            return _OldBatch(kept, batch.magic)
         return _AnyBatch(kept) if isinstance(batch, DefaultRecordBatch) else batch
+
+
+def _one_for_all(batch: bytes) -> Any:
+    form = batch[FORMAT_AT]
+    return _OldBatch(batch, form) if form < PRESENT_FORMAT else _OneForAll(batch)
+
+
+class _OldBatch(LegacyRecordBatch):  # type: ignore[misc]  # untyped library
+    def __iter__(self) -> Any:
+        for record in super().__iter__():
+            if record.timestamp is None:  # the format before Kafka 0.10 has none
+                record._timestamp = NO_TIMESTAMP
+            yield record
 
 
 class _AnyBatch(DefaultRecordBatch):  # type: ignore[misc]  # untyped library

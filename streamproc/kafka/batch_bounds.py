@@ -5,6 +5,8 @@ whole, so the size is found first: from its frames where they say it, else by un
 that are thrown away. The rule looks at the batch alone, so every reader of a log decides alike.
 
 A header of two bytes becomes objects of sixty. So the headers of a large batch are counted, too.
+Batches of the formats before Kafka 0.11 are messages whose value is the packed batch. They have
+smaller bounds, because they do not say how many records are in them.
 What the records of one poll take together is bounded by :data:`MAX_POLL_BYTES`.
 """
 
@@ -27,6 +29,8 @@ MAX_RATIO: Final = 500
 """Events that differ in nothing but their ids are packed to a hundredth."""
 SMALL_BYTES: Final = 64 << 10
 """Up to this size any ratio is taken."""
+MAX_OLD_BYTES: Final = 16 << 20
+"""Of a batch of a format before 0.11: it holds at most 645,277 records."""
 MAX_BATCH_HEADERS: Final = 1_000_000
 """Their number in all records of a batch together."""
 COUNTED_BYTES: Final = 8 << 20
@@ -39,7 +43,14 @@ HEADER_BYTES: Final = 100
 """The objects of a header take about so much."""
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
-_MAGIC: Final = 2
+_OLD_HEADS: Final = {0: 18, 1: 26}
+"""By format: where the length of the key stands in a message (offset, size, checksum, format,
+attributes, and in format 1 a timestamp)."""
+FORMAT_AT: Final = 16
+"""Where the format of a batch stands in it."""
+_ATTRIBUTES_AT: Final = 17
+PRESENT_FORMAT: Final = 2
+NO_TIMESTAMP: Final = -1
 _CODEC_MASK: Final = 7
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
 _MOST_LZ4: Final = 255
@@ -50,13 +61,15 @@ _NO_RECORD: Final = b"\x01\x01\x00"
 
 
 def fault_of(batch: bytes | memoryview) -> str | None:
-    """Why a batch is not unpacked; None if it is. Batches of formats before 0.11 have no bound."""
+    """Why a batch is not unpacked; None if it is."""
     return examined(batch)[0]
 
 
 def examined(batch: bytes | memoryview) -> tuple[str | None, int]:
     """Why a batch is not unpacked, and about how many bytes its content has."""
-    if len(batch) < _HEAD.size or batch[16] != _MAGIC:
+    if len(batch) > _ATTRIBUTES_AT and batch[FORMAT_AT] in _OLD_HEADS:
+        return _examined_old(memoryview(batch))
+    if len(batch) < _HEAD.size or batch[FORMAT_AT] != PRESENT_FORMAT:
         return None, len(batch)
     head = _HEAD.unpack_from(batch)
     codec, records = head[5] & _CODEC_MASK, head[12]
@@ -74,6 +87,40 @@ def examined(batch: bytes | memoryview) -> tuple[str | None, int]:
     return None, size
 
 
+def _examined_old(message: memoryview) -> tuple[str | None, int]:
+    """The same of a message of a format before 0.11; if it is packed, its value is a batch."""
+    codec = message[_ATTRIBUTES_AT] & _CODEC_MASK
+    if not codec:
+        return None, len(message)
+    packed = _old_value(message)
+    limit = min(MAX_OLD_BYTES, max(SMALL_BYTES, MAX_RATIO * len(packed)))
+    size = _size(codec, packed, limit)
+    if size <= limit:
+        return None, size
+    told = f"{limit >> 20} MiB" if limit == MAX_OLD_BYTES else f"{MAX_RATIO} times its size"
+    return f"a batch of a format before 0.11 unpacks to more than {told}; it is not read", 0
+
+
+def _old_value(message: memoryview) -> memoryview:
+    at = _OLD_HEADS[message[FORMAT_AT]]
+    try:
+        for _ in range(2):  # key, value
+            (length,) = struct.unpack_from(">i", message, at)
+            at += 4
+            begin, at = at, at + max(length, 0)
+    except struct.error:
+        return message[:0]  # damaged: the library's own error says more
+    return message[begin:at]
+
+
+def latest_ms(batch: bytes | memoryview) -> int:
+    """The latest timestamp of a batch, as its head says; -1 if it has none."""
+    if batch[FORMAT_AT] == PRESENT_FORMAT:
+        found: int = _HEAD.unpack_from(batch)[8]
+        return found
+    return int.from_bytes(batch[18:26], "big", signed=True) if batch[FORMAT_AT] else NO_TIMESTAMP
+
+
 def weight_of(records: Collection[Any], content_bytes: int) -> int:
     """About how much memory the records of a batch take."""
     headers = sum(len(one.headers) for one in records if one.headers)
@@ -82,6 +129,8 @@ def weight_of(records: Collection[Any], content_bytes: int) -> int:
 
 def without_records(batch: bytes | memoryview) -> bytes:
     """The batch with one record instead of all: it has nothing but the last offset."""
+    if batch[FORMAT_AT] in _OLD_HEADS:
+        return _without_old_records(batch)
     head = list(_HEAD.unpack_from(batch))
     record = b"\x00" + b"\x00" + _varint(head[6]) + _NO_RECORD
     record = _varint(len(record)) + record
@@ -90,6 +139,16 @@ def without_records(batch: bytes | memoryview) -> bytes:
     head[12] = 1
     packed = bytearray(_HEAD.pack(*head) + record)
     return bytes(packed)
+
+
+def _without_old_records(message: bytes | memoryview) -> bytes:
+    """The message without key, value and codec. Its own offset is that of its last record."""
+    end = _OLD_HEADS[message[FORMAT_AT]]
+    found = bytearray(message[:end]) + struct.pack(">ii", -1, -1)
+    found[_ATTRIBUTES_AT] &= ~_CODEC_MASK & 0xFF
+    struct.pack_into(">i", found, 8, len(found) - 12)
+    struct.pack_into(">I", found, 12, zlib.crc32(found[FORMAT_AT:]))
+    return bytes(found)
 
 
 def _varint(number: int) -> bytes:

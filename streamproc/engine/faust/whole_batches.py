@@ -29,7 +29,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 from streamproc.engine.cluster import FetchedBatch, UnreadBatch
-from streamproc.kafka.batch_bounds import MAX_POLL_BYTES, examined, weight_of
+from streamproc.kafka.batch_bounds import MAX_POLL_BYTES, examined, latest_ms, weight_of
 
 Passed = Callable[[Any, int, int], None]
 """Called with a topic partition and a range of its offsets (first, next) without records."""
@@ -197,12 +197,14 @@ class _Batch:
         fault, size = examined(self._kept)
         if fault is not None:
             last = self._batch.next_offset - 1
-            yield _WholeBatch([UnreadBatch(last, self._batch.max_timestamp, fault)], size)
+            yield _WholeBatch([UnreadBatch(last, latest_ms(self._kept), fault)], size)
             return
         try:
             records = list(self._batch)
         except UnicodeDecodeError:
             records = list(_EscapingBatch(self._kept))
+        if records and records[0].timestamp is None:
+            records = [_Unstamped(record) for record in records]
         self._tell_missing(records)
         if records:
             yield _WholeBatch(records, size)
@@ -219,6 +221,19 @@ class _Batch:
             at = max(at, record.offset + 1)
         if end > at:
             self._missing(at, end)
+
+
+class _Unstamped:
+    """A record of the format before Kafka 0.10, which has no timestamp."""
+
+    __slots__ = ("key", "offset", "value")
+    timestamp, timestamp_type = -1, 0
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    def __init__(self, record: Any) -> None:
+        self.key: bytes | None = record.key
+        self.offset: int = record.offset
+        self.value: bytes | None = record.value
 
 
 class _WholeBatch:
