@@ -87,7 +87,9 @@ class Engine(Generic[T]):
             return
         try:
             self._check_that_input_goes_on(chunk, partition)
-            opened.apply(chunk, event.ack)
+            while opened.apply(chunk, event.ack):
+                if not await self._make_room(chunk, partition, opened):
+                    return  # the rest of the chunk is fetched again
         except PoisonError as error:
             self._set_aside(partition, opened, error)
             return
@@ -98,6 +100,18 @@ class Engine(Generic[T]):
         await self._after_work(partition, opened)
         # Let commits, timers and heartbeats run between chunks.
         await asyncio.sleep(0)
+
+    async def _make_room(
+        self, chunk: Chunk, partition: Partition[T], opened: OpenPartition[T]
+    ) -> bool:
+        """Let a commit empty the outbox; False if the partition takes nothing more of the chunk."""
+        await opened.make_room()
+        if opened.commit_failure is not None:
+            self._repairs.begin(partition, opened, opened.commit_failure, self._input)
+            return False
+        await asyncio.sleep(0)
+        is_here = partition.state is State.RUNNING and partition.opened is opened
+        return is_here and chunk.epoch == partition.intake(chunk.topic).epoch
 
     async def _fetch_again(self, chunk: Chunk, partition: Partition[T]) -> None:
         """The chunk before this one is missing, and this one must not be applied before it."""

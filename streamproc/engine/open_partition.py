@@ -57,7 +57,7 @@ class OpenPartition(Generic[T]):
         rows.partition = number
         self.rows = rows
         self.progress = progress
-        self.outbox = Outbox()
+        self.outbox = Outbox(settings.max_outbox_records)
         self.applied_records = 0
         """Records applied since the last commit was taken."""
         self._writer = writer
@@ -73,8 +73,11 @@ class OpenPartition(Generic[T]):
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
 
-    def apply(self, chunk: Chunk, ack: Callable[[], Any]) -> None:
+    def apply(self, chunk: Chunk, ack: Callable[[], Any]) -> int:
         """Apply the records of a chunk that the rows do not contain yet.
+
+        Returns how many of the last ones are left: call :meth:`make_room`, and apply the chunk
+        again.
 
         Raises :class:`InputMadeAnewError` if the rows were calculated from another input topic.
         """
@@ -95,12 +98,24 @@ class OpenPartition(Generic[T]):
                 self.outbox,
                 self.progress.clock_ms,
             )
-            self.progress.positions[chunk.topic] = records[-1].offset + 1
-            self.progress.marks[chunk.topic] = mark_of(records[-1])
-            self.applied_records += len(records)
-            self._moved = True
+            left, self.outbox.left_records = self.outbox.left_records, 0
+            applied = records[: len(records) - left]
+            if applied:
+                self.progress.positions[chunk.topic] = applied[-1].offset + 1
+                self.progress.marks[chunk.topic] = mark_of(applied[-1])
+                self.applied_records += len(applied)
+                self._moved = True
+            if left:
+                return left
         # Without new records, too: Faust waits for the acknowledgement of every chunk.
         self._acks.append(ack)
+        return 0
+
+    async def make_room(self) -> None:
+        """Begin a commit that empties the outbox, when the one in flight is over."""
+        await self.settle()
+        if self.commit_failure is None:
+            self._commit_under_way()
 
     def start_offset(self, topic: str) -> int | None:
         """Where input starts: at the last applied record, to check that it is still the same
@@ -208,7 +223,7 @@ class OpenPartition(Generic[T]):
         self.progress.note(self._processor.epoch)
         changes: list[Any] = self.rows.take_changes()
         changes.append((PROGRESS_KEY, encode_progress(self.progress)))
-        outbox, self.outbox = self.outbox, Outbox()
+        outbox, self.outbox = self.outbox, Outbox(self._settings.max_outbox_records)
         acks = self._acks
         self._acks = []
         self._moved = False

@@ -15,7 +15,12 @@ T = TypeVar("T")
 class Outbox:
     """Records for the output topics, in the order of their causes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        """``limit``: from so many records on it is full; None: never."""
+        self._limit = limit
+        self.left_records = 0
+        """How many of the last records of a chunk the application has left: so much is due before
+        them that it does not fit in here. They are applied after a commit."""
         self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
         self.copies: dict[Place, list[Copy]] = {}
         """Records for other partitions than the input's, by destination."""
@@ -26,6 +31,11 @@ class Outbox:
         """Durations of which the application keeps a distribution, for the observer too."""
         self.since_ms: dict[str, list[int]] = {}
         """Instants (ms): the observer measures the time from each of them to the commit."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a commit shall come before more work is done than a record has."""
+        return self._limit is not None and sum(map(len, self.topics.values())) >= self._limit
 
     def put(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Send a record with the next commit, to the partition number of the input."""
@@ -74,7 +84,10 @@ class Processor(RowCodec[T], Protocol[T]):
         outbox: Outbox,
         clock_ms: int,
     ) -> int:
-        """Apply records of one partition in order; returns the partition's clock afterwards."""
+        """Apply records of one partition in order; returns the partition's clock afterwards.
+
+        If ``outbox.is_full``, the last ones may be left, and :attr:`Outbox.left_records` says so.
+        """
 
     def tick(self, rows: Rows[T], outbox: Outbox, clock_ms: int, now_ms: int, limit: int) -> None:
         """Do due work, for at most ``limit`` rows."""

@@ -24,6 +24,8 @@ class EngineSettings:
     """Records with larger values are not kept; something stands for them that says so."""
     max_uncommitted_records: int = 50_000
     """Beyond this number a partition waits for its commit in flight (law 7: bounded memory)."""
+    max_outbox_records: int = 10_000
+    """Beyond this number of outputs a record with much due work before it waits for a commit."""
     due_per_tick: int = 1000
     """Due rows per partition and tick, so that a storm does not stop input."""
     tick_seconds: float = 0.05

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.contracts.topics import WorkerTopics
-from streamproc.core.instants import DAY_MS, LAST_ARRIVAL_MS, from_ms
+from streamproc.core.instants import LAST_ARRIVAL_MS, from_ms
 from streamproc.core.privacy import conceal, mask
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state import account as account_row
@@ -29,6 +29,13 @@ from streamproc.core.usage.dedupe import ID_BYTES
 from streamproc.engine.cluster import UnreadBatch
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import DUE_BYTES, Rows
+from streamproc.worker.catching_up import (
+    SLICE_MS,
+    LeapWarnings,
+    catch_up,
+    is_far_behind,
+    is_refused,
+)
 from streamproc.worker.counting import note_reminder, note_told, note_transport
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
 from streamproc.worker.native_bridge.loading import is_native, plain_usage
@@ -50,8 +57,6 @@ FORWARDED = "forwarded"
 OTHER_OUTCOMES = frozenset({"held", "duplicate"})
 """Decisions that are the result of an input record; rejects are results too."""
 
-SLICE_MS = 7 * DAY_MS
-"""How far one tick of a replay advances a row beyond the instant at which it is due."""
 PARKED_AHEAD_MS = 60_000
 """A message due this soon after a cycle's end waits for it among those of the storm, not in the due
 queue."""
@@ -72,6 +77,7 @@ class QuotaProcessor:
         """``placement`` is None if the number of partitions is unknown. ``warnings``: of rejects;
         tools have their own reports."""
         self._warnings = warnings
+        self._leaps = LeapWarnings()
         self.counts: Counter[str] = Counter()
         """Counts since the start: ``events``, the records of each output topic by its field of
         :class:`WorkerTopics`, and ``wrong_partition``: records that were rejected or forwarded
@@ -136,8 +142,13 @@ class QuotaProcessor:
         # The compiled part does not know which records are set aside.
         if plain is None or self._aside_records:
             outbox.counts["applied", "core"] += len(records)
-            for record in records:
-                clock_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
+            for at, record in enumerate(records):
+                after_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
+                if after_ms is None:
+                    self._leave(outbox, len(records) - at)
+                    outbox.counts["applied", "core"] -= outbox.left_records
+                    break
+                clock_ms = after_ms
             return clock_ms
         at, count, by_core = 0, len(records), 0
         told: list[tuple[bytes, bytes, bytes]] = []
@@ -154,15 +165,26 @@ class QuotaProcessor:
                     topic, partition, records[at - 1], rows, outbox, NativeCrossing(*crossed)
                 )
                 continue
-            if at == count:
-                outbox.counts["applied", "compiled"] += count - by_core
+            after_ms = None
+            if at < count:
+                # The compiled part stops at a record that it does not know, and the core
+                # applies that record.
+                after_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
+                if after_ms is None:
+                    self._leave(outbox, count - at)
+            if after_ms is None:
+                outbox.counts["applied", "compiled"] += at - by_core
                 outbox.counts["applied", "core"] += by_core
                 return clock_ms
-            # The compiled part stops at a record that it does not know, and the core
-            # applies that record.
-            clock_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
+            clock_ms = after_ms
             at += 1
             by_core += 1
+
+    def _leave(self, outbox: Outbox, count: int) -> None:
+        """The last records of a chunk wait for a commit."""
+        outbox.left_records = count
+        self.counts["events"] -= count
+        outbox.counts["events", APPLIED] -= count
 
     def _tell(
         self,
@@ -192,7 +214,8 @@ class QuotaProcessor:
         rows: Rows[Account],
         outbox: Outbox,
         clock_ms: int,
-    ) -> int:
+    ) -> int | None:
+        """Returns the partition's clock afterwards; None if the record waits for a commit."""
         # A timestamp of -1 means that the record has none.
         received_ms = max(record.timestamp, 0)
         if received_ms >= LAST_ARRIVAL_MS:
@@ -233,6 +256,14 @@ class QuotaProcessor:
             self._reject(outbox, "state_unreadable", detail, arrival, shown)
             return clock_ms
         try:
+            if (
+                account is not None
+                and is_far_behind(account, arrival.received_ms)
+                and not is_refused(event, arrival, self.rules)
+            ):
+                account, is_there = self._catch_up(rows, outbox, key, account, event, arrival)
+                if not is_there:
+                    return None
             after, effects = step(account, event, arrival, self.rules)
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
@@ -248,6 +279,27 @@ class QuotaProcessor:
                 # for their turn.
                 pace.spend(sum(_is_timed(effect) for effect in effects))
         return clock_ms
+
+    def _catch_up(
+        self,
+        rows: Rows[Account],
+        outbox: Outbox,
+        key: bytes,
+        account: Account,
+        event: SubscriberEvent,
+        arrival: Arrival,
+    ) -> tuple[Account | None, bool]:
+        """Do what is due long before a record. Returns the row, and whether the record is next."""
+        if outbox.is_full:
+            return account, False
+        self._leaps.note(account, arrival)
+
+        def emit(after: Account | None, effects: list[Effect]) -> bool:
+            rows.put(key, after)
+            self._emit(outbox, key, effects)
+            return not outbox.is_full
+
+        return catch_up(account, event, arrival.received_ms, self.rules, emit)
 
     def _take_misplaced(
         self, event: SubscriberEvent, record: Any, arrival: Arrival, right: int, outbox: Outbox

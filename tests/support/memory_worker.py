@@ -42,6 +42,7 @@ class MemoryWorker(Generic[T]):
         now_ms: int = 0,
         chunk_records: int = 1000,
         due_per_tick: int = 1000,
+        max_outbox_records: int = EngineSettings.max_outbox_records,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.log = log or MemoryLog(partitions)
@@ -58,6 +59,7 @@ class MemoryWorker(Generic[T]):
             input_topics=tuple(inputs),
             chunk_records=chunk_records,
             due_per_tick=due_per_tick,
+            max_outbox_records=max_outbox_records,
         )
         self._new_processor = new_processor
         self._observer = observer
@@ -131,8 +133,10 @@ class MemoryWorker(Generic[T]):
                 if not records:
                     continue
                 chunk = Chunk(TP(topic, number), records, 0)
+                ack = self._acknowledger(chunk)
                 try:
-                    self.partitions[number].apply(chunk, self._acknowledger(chunk))
+                    while self.partitions[number].apply(chunk, ack):
+                        self._run(self.partitions[number].make_room())
                 except PoisonError as error:
                     self._set_aside(number, error)
 

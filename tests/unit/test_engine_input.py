@@ -28,10 +28,16 @@ class Applied:
         self.wait_if_behind = mock.AsyncMock()
         self.start_offset = {"in": 4}.get
         self.committed = asyncio.Event()
+        self.fits = 1 << 30
+        """How many records fit into the outbox."""
+        self.make_room = mock.AsyncMock()
 
-    def apply(self, chunk: Chunk, ack: Any) -> None:
-        self.offsets += [one.offset for one in chunk.records]
+    def apply(self, chunk: Chunk, ack: Any) -> int:
+        position = self.progress.positions["in"]
+        records = [one for one in chunk.records if one.offset >= position]
+        self.offsets += [one.offset for one in records[: self.fits]]
         self.progress.positions["in"] = self.offsets[-1] + 1
+        return max(len(records) - self.fits, 0)
 
     def tick(self, now_ms: int) -> None:
         self.ticks += 1
@@ -121,6 +127,38 @@ async def test_what_was_fetched_before_a_rewind_is_dropped(scene: Scene) -> None
     for event in fetched:
         await scene.engine.on_chunk(event)
     assert scene.applied.offsets == []
+
+
+async def test_the_rest_of_a_chunk_is_applied_when_a_commit_has_made_room(scene: Scene) -> None:
+    scene.applied.fits = 1
+    await scene.deliver(5, 6, 7)
+    assert scene.applied.offsets == [5, 6, 7]
+    assert scene.applied.make_room.await_count == 1
+    assert scene.engine.applied_records == 3
+
+
+@pytest.mark.parametrize("happens", ["revoked", "rewound", "failed"])
+async def test_the_rest_of_a_chunk_is_dropped_if_the_partition_is_away_by_then(
+    scene: Scene, happens: str
+) -> None:
+    scene.applied.fits = 1
+    scene.applied.committed.set()
+
+    async def make_room() -> None:
+        if happens == "revoked":
+            await scene.engine.partitions.finish({0})
+        elif happens == "rewound":
+            scene.partition.intake("in").begin_epoch(6)
+        else:
+            scene.applied.commit_failure = error
+
+    error: Any = OSError("no")
+    scene.applied.make_room.side_effect = make_room
+    with mock.patch.object(scene.engine._repairs, "begin") as begin:
+        await scene.deliver(5, 6)
+    assert scene.applied.offsets == [5]
+    assert scene.engine.applied_records == 0
+    assert begin.called == (happens == "failed")
 
 
 async def test_missing_input_is_fetched_again_when_no_rebalance_will_do_it(scene: Scene) -> None:
