@@ -78,7 +78,7 @@ def left_to_core(log: list[Log], rules: Rulebook = RULES) -> int:
     run, by_core = Run("on", rules), 0
     applied = run.processor._apply_one
 
-    def counting(*record: Any) -> int:
+    def counting(*record: Any) -> int | None:
         nonlocal by_core
         by_core += 1
         return applied(*record)
