@@ -25,7 +25,7 @@ from streamproc.core.state.events import (
 )
 from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import moment_of_time
-from tests.support.line import Line, day
+from tests.support.line import SUBSCRIBER, Line, day
 from tests.support.timeline import HEAD, line
 
 HOUR = 1 / 24
@@ -435,13 +435,36 @@ def test_who_heard_already_hears_no_second_time_while_another_waits() -> None:
     text = rules(f"{SHARE}, audience: both, cool_down_seconds: 43_200")
     one = pool(text, owner=True)
     assert told(one.use(60, at=1, member=M1)) == [
-        f"share to {OWNER}: 60% of your share, 60 of 100",
+        f"share to {OWNER}: 60% of share of {M1}, 60 of 100",
         f"share to {M1}: 60% of your share, 60 of 100",
     ]
     effects = one.use(600, at=1.1, member=M2)
     assert told(effects) == [f"share to {M2}: 60% of your share, 600 of 1000"]
-    assert told(one.reach(day(1.5))) == [f"share to {OWNER}: 60% of your share, 600 of 1000"]
+    assert told(one.reach(day(1.5))) == [f"share to {OWNER}: 60% of share of {M2}, 600 of 1000"]
     assert told(one.reach(day(3))) == []
+
+
+def test_your_share_is_that_of_who_reads_it() -> None:
+    """Of an owner with a share, and of the pool's own number if it is a member."""
+    text = rules(f"{SHARE}, audience: account_holder")
+    one = pool(text)
+    one.send(MemberJoined, 0.2, member=SUBSCRIBER, role="member", cap_bytes=100)
+    assert told(one.use(60, at=1, member=SUBSCRIBER)) == ["share: 60% of your share, 60 of 100"]
+    assert told(one.use(600, at=1.1, member=M2)) == [f"share: 60% of share of {M2}, 600 of 1000"]
+    one = pool(text)
+    one.send(MemberJoined, 0.2, member=OWNER, role="owner", cap_bytes=100)
+    assert told(one.use(60, at=1, member=OWNER)) == [
+        f"share to {OWNER}: 60% of your share, 60 of 100"
+    ]
+
+
+def test_a_list_of_buckets_names_a_share_as_its_reader_does() -> None:
+    text = rules(f"{SHARE}, audience: both").replace("{percent}% of {bucket}", "{buckets}")
+    one = pool(text, owner=True)
+    assert told(one.use(60, at=1, member=M1)) == [
+        f"share to {OWNER}: share of {M1} <1 MB",
+        f"share to {M1}: your share <1 MB",
+    ]
 
 
 def test_an_owner_hears_the_highest_of_what_several_members_reached() -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import ROLLOVER, TOPUP
+from streamproc.core.state.account import ROLLOVER, TOPUP, Bucket
 from streamproc.core.texts.locales import best_name, in_locale
-from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER
+from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER, SHARE_OF_OTHER
+from streamproc.core.usage.pools import member_of_cap
 
 
 class Named(Protocol):
@@ -29,6 +30,14 @@ def bucket_name(bucket: Named, locale: str, rules: Rulebook) -> str:
     name = name_in(rules.source_names.get(bucket.source), bucket.source, locale, rules)
     # An allowance and its roll-over can stand next to each other in a list.
     return rolled_over_name(name, locale, rules) if bucket.kind == ROLLOVER else name
+
+
+def name_for_reader(bucket: Bucket, locale: str, rules: Rulebook, reader: str) -> str:
+    """A bucket's name for the number ``reader``. "Your share" is that of the reader alone."""
+    member = member_of_cap(bucket.id)
+    if member and member != reader:
+        return in_locale(SHARE_OF_OTHER, locale, DEFAULT).replace("{member}", member)
+    return bucket_name(bucket, locale, rules)
 
 
 def rolled_over_name(name: str, locale: str, rules: Rulebook) -> str:

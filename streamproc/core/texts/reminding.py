@@ -31,7 +31,7 @@ from streamproc.core.state.moment import Moment
 from streamproc.core.texts.catalogue import formats_under, text_of
 from streamproc.core.texts.formats import NEVER, Formats
 from streamproc.core.texts.locales import name_locale
-from streamproc.core.texts.naming import bucket_name
+from streamproc.core.texts.naming import name_for_reader
 from streamproc.core.texts.segments import segments
 from streamproc.core.texts.template import Text
 from streamproc.core.usage.figures import cap_minor, spend_minor
@@ -44,6 +44,7 @@ from streamproc.core.usage.home_data import (
     shown,
 )
 from streamproc.core.usage.periods import has_period, used_in_period
+from streamproc.core.usage.pools import MEMBER
 from streamproc.core.usage.tariffs import next_tier, tariff_beyond, tariff_of
 
 
@@ -79,6 +80,14 @@ def remind(moment: Moment, about: About, to: list[str]) -> list[Effect]:
     In ``to`` an empty text stands for the account's own number. The usage of a period is that of
     the first recipient.
     """
+    # Others than the member read another name of a share.
+    if len(to) > 1 and about.subject is not None and about.subject.kind == MEMBER:
+        return [effect for one in to for effect in _remind_alike(moment, about, [one])]
+    return _remind_alike(moment, about, to)
+
+
+def _remind_alike(moment: Moment, about: About, to: list[str]) -> list[Effect]:
+    """The same text to each recipient."""
     account, rules, rule = moment.account, moment.rules, about.rule
     assert not isinstance(rule, Notice)
     buckets, of_cycle = about.buckets, about.of_cycle
@@ -202,7 +211,7 @@ class _Figures:
 
     __slots__ = (
         *("_account", "_listed", "_locale", "_named", "_now_ms", "_present", "_rule", "_rules"),
-        *("_runs_out_ms", "_subject", "_to"),
+        *("_reader", "_runs_out_ms", "_subject", "_to"),
         *("granted", "overage", "remaining", "threshold", "used"),
     )
 
@@ -216,7 +225,8 @@ class _Figures:
         shown_bytes: Shown,
         to: str,
     ) -> None:
-        self._account, _, self._rules, self._now_ms, _ = moment
+        self._account, subscriber, self._rules, self._now_ms, _ = moment
+        self._reader = to or subscriber
         self._rule = about.rule
         self._present = about.present or self._account
         self._subject = about.subject
@@ -233,7 +243,8 @@ class _Figures:
     def bucket(self) -> list[str]:
         rules = self._rules
         locale = name_locale(self._account.locale, self._locale)
-        names = [bucket_name(bucket, locale, rules) for bucket in self._named]
+        reader = self._reader
+        names = [name_for_reader(bucket, locale, rules, reader) for bucket in self._named]
         # In a text about a whole account, two packs of one kind have one name.
         return list(dict.fromkeys(names)) if self._subject is None else names
 
@@ -241,7 +252,9 @@ class _Figures:
     def buckets(self) -> str:
         rules = self._rules
         written = formats_under(self._locale, rules)
-        listed = each_bucket(self._listed, self._account, self._now_ms, written, rules)
+        listed = each_bucket(
+            self._listed, self._account, self._now_ms, written, rules, self._reader
+        )
         # An empty list would leave a gap in the sentence.
         return written.clauses(listed) or NEVER
 
@@ -332,14 +345,19 @@ class _Figures:
 
 
 def each_bucket(
-    buckets: list[Bucket], account: Account, as_of_ms: int, written: Formats, rules: Rulebook
+    buckets: list[Bucket],
+    account: Account,
+    as_of_ms: int,
+    written: Formats,
+    rules: Rulebook,
+    reader: str = "",
 ) -> list[str]:
     """Each bucket with the bytes left in it, and its end if that is not the end of the cycle."""
     found = []
     locale = name_locale(account.locale, written.tag)
     for bucket in buckets:
         _, _, remaining = shown([bucket])
-        name = written.name(bucket_name(bucket, locale, rules))
+        name = written.name(name_for_reader(bucket, locale, rules, reader))
         left = f"{name} {written.bytes(remaining)}"
         end = local_end(bucket.expires_ms, account)
         if end is not None and bucket.expires_ms != account.cycle_end_ms:

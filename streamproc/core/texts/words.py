@@ -50,6 +50,21 @@ BUCKET_KINDS: Final[dict[str, dict[str, str]]] = {
 }
 """Names of buckets of kinds without an entry in the rules file, by kind and locale."""
 
+SHARE_OF_OTHER: Final[dict[str, str]] = {
+    "en": "share of {member}",
+    "zh-CN": "{member}的共享份额",
+    "zh-TW": "{member}的共享額度",
+    "pl": "część danych numeru {member}",
+    "ru": "доля номера {member}",
+    "ar": "حصة الرقم {member}",
+    "de": "Anteil von {member}",
+    "fr": "part du {member}",
+    "es": "parte del {member}",
+    "it": "quota del {member}",
+    "hi": "{member} का हिस्सा",
+}
+"""The share of a pool member, for another reader than that member, by locale."""
+
 ROLLED_OVER: Final[dict[str, str]] = {
     "en": "carried-over {name}",
     "zh-CN": "结转的{name}",

@@ -13,7 +13,7 @@ from typing import Any
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Reminder
-from streamproc.core.texts.words import BUCKET_KINDS, ROLLED_OVER
+from streamproc.core.texts.words import BUCKET_KINDS, ROLLED_OVER, SHARE_OF_OTHER
 from streamproc.lab.oracle.buckets import Bucket, end_of, in_charge_order, remaining
 from streamproc.lab.oracle.checks import lasts_until
 from tests.support.truth.account import UNLIMITED, Snapshot
@@ -206,6 +206,11 @@ class Facts:
 
     def names_of(self, bucket: Bucket) -> list[str]:
         """The possible names of a bucket."""
+        reader = self.message.recipient or self.message.subscriber
+        member = bucket["id"].removeprefix("member:")
+        if bucket["kind"] == "member" and member != reader:
+            words = named(SHARE_OF_OTHER, self.locales, self.rules)
+            return [word.replace("{member}", member) for word in words]
         return names_of(bucket, self.rules, self.locales)
 
 
