@@ -8,17 +8,20 @@ at another place.
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from bidi import get_display
 
 from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
 from streamproc.contracts.rules_file.texts import packaged_content
+from streamproc.core.rules.placeholders import Kind
 from streamproc.core.rules.rulebook import Pack, Plan
 from streamproc.core.texts import formats as formats_module
 from streamproc.core.texts.checking import Checked, check
 from streamproc.core.texts.direction import as_it_is
 from streamproc.core.texts.formats import Formats, formats
+from streamproc.core.texts.template import compile_text
 
 MARKS = re.compile("[\u200e\u200f]")
 NAMES = re.compile(r",?\s*\bnames: \{[^}]*\}")
@@ -37,6 +40,11 @@ ASKING = "هل توافق على {service} مقابل {price}، {deadline}؟"
 def shown(text: str) -> str:
     """From left to right, as on a screen."""
     return MARKS.sub("", str(get_display(text, base_dir="R")))
+
+
+def as_a_phone_shows(text: str) -> str:
+    """The same where the first letter decides the direction, as on phones (UAX 9, P2)."""
+    return MARKS.sub("", str(get_display(text)))
 
 
 def is_in_order(text: str) -> bool:
@@ -80,6 +88,20 @@ def test_names_are_latin() -> None:
 def test_each_number_stands_beside_its_unit_and_items_are_in_order(text: Checked) -> None:
     wrong = [one.text for one in text.rendered if not is_in_order(one.text)]
     assert wrong == []
+
+
+def test_a_text_that_begins_with_a_latin_name_runs_from_right_to_left() -> None:
+    branded = with_latin_names(more="brand: Airy\n")
+    texts = [one.text for text in branded for one in text.rendered if "Airy" in one.text]
+    assert len(texts) > 100
+    assert [one for one in texts if as_a_phone_shows(one) != shown(one)] == []
+    for source in ("{service}: {price}", "{brand}", "{price}، {service}"):
+        known = {"service": Kind.NAME, "price": Kind.MONEY, "brand": Kind.NAME}
+        text = compile_text(source, "ar", known, "USD", {"brand": "Airy"})
+        said = text.render(SimpleNamespace(service="Video VIP", price=150))
+        assert as_a_phone_shows(said) == shown(said)
+        english = compile_text(source, "en", known, "USD", {"brand": "Airy"})
+        assert "\u200f" not in english.render(SimpleNamespace(service="Video VIP", price=150))
 
 
 @pytest.mark.parametrize("currency", ["SAR", "USD", "EUR", "AED", "EGP", "PLN"])

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
-from streamproc.contracts.rules_file.load import packaged_rulebook
-from streamproc.core.rules.rulebook import Rulebook
+from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
+from streamproc.contracts.rules_file.texts import packaged_content
+from streamproc.core.texts.catalogue import text_of
 from streamproc.core.texts.checking import Checked
 from streamproc.core.texts.formats import formats
+from streamproc.core.texts.samples import owners_of
 from streamproc.core.texts.segments import segments
 from tests.support.checked import checked
+from tests.support.rules import edited
 
 FILES = (
     *("default.yaml", "quota.yaml", "showcase.yaml"),
@@ -44,7 +48,7 @@ RULES: dict[str, list[tuple[str, str]]] = {
     "zh-CN": [("[「」]", "quotes of Taiwan")],
     "ar": [
         (rf"[{ARABIC}]\s?[,;?]|[,;?]\s?[{ARABIC}]", "Latin punctuation in Arabic"),
-        (rf"^[^{ARABIC}A-Za-z]*[A-Za-z]", "Latin letters set the direction"),
+        (rf"^[^{ARABIC}\u200fA-Za-z]*[A-Za-z]", "Latin letters set the direction"),
     ],
     "fr": [(r"[^\s\d]:(?!\d)", "no space before a colon")],
 }
@@ -53,9 +57,11 @@ TIGHT = (r"\s[,.;!?%)](?!\w)|\( ", "a space before punctuation")
 
 
 @cache
-def rendered(file: str) -> list[tuple[Checked, str]]:
-    """Every text with usual figures."""
-    rules: Rulebook = packaged_rulebook(file)
+def rendered(file: str, sender: str = "") -> list[tuple[Checked, str]]:
+    """Every text with usual figures, with or without the names of a sender."""
+    content = packaged_content(file)
+    text = edited(content.rules.decode(), ("version: 1\n", f"version: 1\n{sender}"))
+    rules = load_rulebook(text, file, content.texts)
     return [
         (text, one.text)
         for text in checked(rules)
@@ -76,9 +82,9 @@ def rules_of(locale: str, *, is_whole: bool = True) -> Iterator[tuple[str, str]]
         yield (pattern.replace("%", "") if has_space else pattern), what
 
 
-def faults(file: str) -> list[str]:
+def faults(file: str, sender: str = "") -> list[str]:
     found = []
-    for text, shown in rendered(file):
+    for text, shown in rendered(file, sender):
         is_whole = not text.rule.startswith(("reply.help_", "reply.word_", "reply.none"))
         for pattern, what in rules_of(text.locale, is_whole=is_whole):
             if re.search(pattern, shown):
@@ -88,8 +94,31 @@ def faults(file: str) -> list[str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_typography(file: str) -> None:
-    found = faults(file)
+    found = faults(file) + faults(file, "brand: Airy\ncare: '1011'\n")
     assert found == [], "\n".join(found)
+
+
+COMMANDING = [one for one in FILES if packaged_rulebook(one).commands is not None]
+INVARIABLE = {
+    *("off", "关闭", "關閉", "brak", "нет", "aus", "non", "no"),
+    "متوقفة",  # the plural of things is feminine singular
+}
+"""A word for hours and for summaries, whose genders differ in some languages."""
+
+
+@pytest.mark.parametrize("file", COMMANDING)
+def test_what_is_off_fits_its_sentence(file: str) -> None:
+    rules = packaged_rulebook(file)
+    replies = {one.name: one for one in owners_of(rules) if one.is_reply}
+    words = replies["reply.word_off"].texts
+    assert set(words.values()) <= INVARIABLE
+    for name in ("quiet_hours", "schedule"):
+        owner = replies[f"reply.{name}"]
+        for locale, word in words.items():
+            text = text_of(owner.key, owner.texts, owner.known, locale, rules)
+            shown = text.render(SimpleNamespace(keyword="KEYWORD", **{name: word}))
+            found = [what for pattern, what in rules_of(locale) if re.search(pattern, shown)]
+            assert not found, shown
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -123,8 +123,9 @@ class Formats:
         self.money = lru_cache(maxsize=4096)(self._money)
         self.plural_form = lru_cache(maxsize=1024)(self._plural_form)
         self.ordinal_form = lru_cache(maxsize=1024)(self._ordinal_form)
-        is_leftward = not plain and self.locale.text_direction == "rtl"
-        self.name: Callable[[str], str] = closed if is_leftward else as_it_is
+        self.is_leftward = not plain and self.locale.text_direction == "rtl"
+        """Whether texts run from right to left."""
+        self.name: Callable[[str], str] = closed if self.is_leftward else as_it_is
         """Shows a name or an amount inside a text."""
 
     @cached_property

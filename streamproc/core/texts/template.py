@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.placeholders import ENDLESS, EVERYWHERE, Kind, Nothing, Vocabulary
+from streamproc.core.texts.direction import opened
 from streamproc.core.texts.filling import Filler
 from streamproc.core.texts.formats import (
     Formats,
@@ -122,12 +123,15 @@ def compile_text(
     ``given`` has the values of ``placeholders.EVERYWHERE`` that the rules file gives in this
     locale. A text may not show others of them.
     """
-    compiler = _Compiler(known, shown or formats(locale, currency))
+    written = shown or formats(locale, currency)
+    compiler = _Compiler(known, written)
     nodes = compiler.filled_in(read_nodes(source), given or {})
     pieces = _pieces(nodes)
     render = compiler.nodes(nodes)
     if ".." not in source and any(form in _ABBREVIATED for _, form in compiler.forms):
         render = _with_single_stops(render)
+    if written.is_leftward:
+        render = _piped(render, opened)
     names, branches = frozenset(compiler.names), tuple(compiler.branches)
     return Text(source, locale, names, render, branches, pieces, frozenset(compiler.forms), nodes)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
+from unicodedata import bidirectional
 
 from msgspec import UNSET
 
@@ -16,6 +17,7 @@ from streamproc.core.rules.notices import PLACEHOLDERS
 from streamproc.core.rules.placeholders import REMINDER, Kind, Vocabulary
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.state.effects import Reminder
+from streamproc.core.texts.direction import RIGHT_TO_LEFT
 from streamproc.lab.oracle.buckets import end_of, is_level_reached, remaining
 from tests.support.truth import conversation, figures, reading
 from tests.support.truth.account import UNLIMITED, Snapshot
@@ -296,8 +298,11 @@ class Reader:
     ) -> Iterator[Finding]:
         message = facts.message
         self.checks += 1
+        bare = text.removeprefix(RIGHT_TO_LEFT)
+        if (begins_latin := _begins_latin(bare)) != (bare != text) and message.locale[:2] == "ar":
+            yield Finding("direction", message.kind, text, f"begins Latin: {begins_latin}")
         try:
-            said = reading.read(template, text)
+            said = reading.read(template, bare)
         except Unreadable:
             yield Finding("text", message.kind, text, f"the template is {template!r}")
             return
@@ -465,6 +470,11 @@ def _is_branch(taken: Taken, value: Any, kind: Kind, tag: str) -> bool:
         return True
     key = plural_key(value, taken.keys, tag, taken.form == "selectordinal")
     return key in taken.key.split()
+
+
+def _begins_latin(text: str) -> bool:
+    """Whether the first letter would make a phone show the text from left to right."""
+    return next((one for one in map(bidirectional, text) if one in ("L", "R", "AL")), "") == "L"
 
 
 def _is_some_names(text: str, value: list[Any], form: str, tag: str) -> bool:

@@ -206,11 +206,11 @@ class Facts:
 
     def names_of(self, bucket: Bucket) -> list[str]:
         """The possible names of a bucket."""
-        reader = self.message.recipient or self.message.subscriber
-        member = bucket["id"].removeprefix("member:")
-        if bucket["kind"] == "member" and member != reader:
-            words = named(SHARE_OF_OTHER, self.locales, self.rules)
-            return [word.replace("{member}", member) for word in words]
+        if bucket["kind"] == "member":
+            member = bucket["id"].removeprefix("member:")
+            if member != (self.message.recipient or self.message.subscriber):
+                words = named(SHARE_OF_OTHER, self.locales, self.rules)
+                return [word.replace("{member}", member) for word in words]
         return names_of(bucket, self.rules, self.locales)
 
 
