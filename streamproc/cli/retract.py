@@ -10,6 +10,7 @@ from streamproc.cli.printing import echo
 from streamproc.cli.topic_options import events_option
 from streamproc.core.instants import HOUR_MS, from_ms
 from streamproc.kafka.settings import KafkaSettings
+from streamproc.printable import printable
 
 
 @click.command(short_help="Take back the usage of a bad batch.")
@@ -36,7 +37,13 @@ def retract(
     """
     from streamproc.producing import UsageProducer
     from streamproc.tools.replay.sources import TopicSource
-    from streamproc.tools.retraction import BadBatch, RetractionTally, arrival_range_ms, refunds
+    from streamproc.tools.retraction import (
+        BadBatch,
+        RetractionTally,
+        arrival_range_ms,
+        in_utc,
+        refunds,
+    )
 
     if from_time >= to_time:
         raise click.UsageError("--to-time must be after --from-time")
@@ -51,6 +58,18 @@ def retract(
         with UsageProducer(broker, topic) as producer:
             for refund in made:
                 producer.send(refund)
+    if found.cut:
+        parts = ", ".join(map(str, found.cut))
+        echo(
+            f"warning: {topic} has lost its first records (partitions {parts}): usage of the batch "
+            "among them is not taken back",
+            err=True,
+        )
+    if not tally.events:
+        span = f"from {in_utc(batch.from_time)} to {in_utc(batch.to_time)}"
+        raise click.ClickException(
+            printable(f"there is no usage of {source} {span}: {tally.why_nothing(batch)}")
+        )
     what = "would be taken back" if dry_run else "taken back"
     echo(
         f"{tally.events} events of {tally.subscribers} subscribers {what}, "

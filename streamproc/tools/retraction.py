@@ -8,7 +8,8 @@ each subscriber triggers the follow-up notice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from msgspec import Struct
 
@@ -20,6 +21,10 @@ from streamproc.kafka.recording import LogRecord
 
 SOURCE = "streamproc/retract"
 """Source of the refunds. Their ids are derived from the events that they take back."""
+
+
+KEPT_SOURCES: Final = 1_000
+NAMED_SOURCES: Final = 20
 
 
 class BadBatch(Struct, frozen=True):
@@ -42,6 +47,38 @@ class RetractionTally(Struct):
     events: int = 0
     subscribers: int = 0
     refunded_bytes: int = 0
+    others: set[str] = set()
+    """Other sources with usage in this time, :data:`KEPT_SOURCES` at most."""
+    first: datetime | None = None
+    last: datetime | None = None
+    """The times of all usage of the source that was read, also before and after the batch."""
+
+    def note(self, event: UsageRecorded, batch: BadBatch) -> None:
+        """Remember what an operator needs who has mistyped the source or a time."""
+        if event.source == batch.source:
+            self.first = min(self.first or event.time, event.time)
+            self.last = max(self.last or event.time, event.time)
+        elif batch.from_time <= event.time < batch.to_time and len(self.others) < KEPT_SOURCES:
+            self.others.add(event.source)
+
+    def why_nothing(self, batch: BadBatch) -> str:
+        """Why no event was found, and what there is instead."""
+        if self.records == 0:
+            return "the topic has no records of this time"
+        if self.first is not None and self.last is not None:
+            return (
+                f"the usage of {batch.source} that was read is from {in_utc(self.first)} to "
+                f"{in_utc(self.last)}; correct --from-time or --to-time"
+            )
+        if not self.others:
+            return f"no source has usage in this time ({self.records:,} records read)"
+        named = ", ".join(sorted(self.others)[:NAMED_SOURCES])
+        return f"the sources that have usage in this time are {named}; correct --source"
+
+
+def in_utc(at: datetime) -> str:
+    """An instant as the options take it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def refunds(
@@ -60,7 +97,10 @@ def refunds(
             event = decode_event(record.value, record.key, record.headers)
         except DecodeFailure:
             continue  # it was rejected, so nothing was charged
-        if type(event) is not UsageRecorded or not batch.holds(event) or not event.used_bytes:
+        if type(event) is not UsageRecorded or not event.used_bytes:
+            continue
+        tally.note(event, batch)
+        if not batch.holds(event):
             continue
         key = digest(event.source, event.id)
         if key in seen:

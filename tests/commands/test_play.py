@@ -317,7 +317,7 @@ OTHER_FORMS = {
     "objects": b'{"bytes": 5}\n',
     "array": b'[{"type":"usage.recorded"}]\n',
     "table": b"subscriber;bytes\n346;5\n",
-    "binary": b"\xff\xfe\x00\x01",
+    "binary": b"\x89PNG\r\n\x1a\n",
     "other": b"hello\n",
 }
 
@@ -334,6 +334,34 @@ def test_a_file_of_another_form_is_one_clear_line(folder: Path, form: str, packe
     assert result.stderr.startswith(f"Error: x {IN_WORDS[form]};")  # type: ignore[index]
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+
+
+EVENT_TEXT = '{"type":"usage.recorded","id":"1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (EVENT_TEXT.encode("utf-16"), "is UTF-16; write UTF-8"),
+        (EVENT_TEXT.encode("utf-16-be"), "is UTF-16; write UTF-8"),
+        (EVENT_TEXT.encode("utf-32"), "is UTF-32; write UTF-8"),
+        (b"\0\0\0\0\x07" + EVENT_TEXT.encode(), "begins with the frame of a schema registry"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [["play", "rules.yaml", "x"], ["simulate", "--rules", "rules.yaml", "--from", "x"]],
+    ids=lambda one: one[0],
+)
+def test_a_file_in_another_encoding_is_told_as_such(
+    folder: Path, command: list[str], content: bytes, says: str
+) -> None:
+    Path("x").write_bytes(content)
+
+    result = CliRunner().invoke(main, command)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith(f"Error: x {says}")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from streamproc.contracts.records.codec import encode_event
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import CorrectionRule
@@ -93,3 +95,32 @@ def test_the_account_is_as_if_the_batch_had_never_been_and_hears_of_it_once() ->
     assert told[0].used_bytes == GB
     assert decisions(line.effects).count("refunded") == 3
     assert line.account.extra is None
+
+
+@pytest.mark.parametrize(
+    ("batch", "says"),
+    [
+        (
+            BadBatch("ocs-9", day(2), day(3)),
+            "the sources that have usage in this time are ocs-1, ocs-7; correct --source",
+        ),
+        (
+            BadBatch("ocs-7", day(12), day(13)),
+            "the usage of ocs-7 that was read is from 2026-01-02T21:36:00Z to "
+            "2026-01-04T00:00:00Z; correct --from-time or --to-time",
+        ),
+        (BadBatch("ocs-9", day(12), day(13)), "no source has usage in this time (10 records read)"),
+    ],
+)
+def test_a_batch_without_an_event_says_what_there_is_instead(batch: BadBatch, says: str) -> None:
+    tally = RetractionTally()
+
+    assert list(refunds(LOG, batch, tally)) == []
+    assert tally.why_nothing(batch) == says
+
+
+def test_a_topic_without_records_of_the_time_is_told() -> None:
+    tally = RetractionTally()
+
+    assert list(refunds([], BATCH, tally)) == []
+    assert tally.why_nothing(BATCH) == "the topic has no records of this time"

@@ -73,6 +73,13 @@ def not_json(value: bytes) -> str:
     return _no_json_text(value)
 
 
+def other_encoding(first: bytes) -> str:
+    """The same for the first bytes of text in another encoding than UTF-8, and for a frame of a
+    schema registry; empty if it is neither."""
+    says = not_json(first)
+    return says if says.endswith("write UTF-8") or says in (_FRAME, _LONG_FRAME) else ""
+
+
 def _no_json_text(value: bytes) -> str:
     """The same for a value that is none of the known formats."""
     text = value.strip()
@@ -110,8 +117,9 @@ def not_subscriber(key: bytes) -> str:
         return "is a binary number; write it with a serializer for text"
     if not key.isascii() or b"\x00" in key:
         says = not_json(key)
-        is_known = says.endswith("UTF-8") or says in (_FRAME, _LONG_FRAME) or "mark" in says
-        return says if is_known else "is not text in ASCII; write it with a serializer for text"
+        if "mark" in says:
+            return says
+        return other_encoding(key) or "is not text in ASCII; write it with a serializer for text"
     return ""
 
 

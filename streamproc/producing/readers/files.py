@@ -35,6 +35,7 @@ from streamproc.producing.readers.without_events import Form, form_of, is_event
 AUTO: Final = "auto"
 """The form is chosen for each file, by its name and its first line."""
 _BLOCK_BYTES: Final = 1 << 22
+_FIRST_BYTES: Final = 64
 
 
 class InputFile:
@@ -70,6 +71,14 @@ class InputFile:
         with self._opened() as raw:
             try:
                 return form_of(unpacked(raw), self.path.name)
+            except DAMAGES as error:
+                raise _damaged(self.name, error) from error
+
+    def first_bytes(self) -> bytes:
+        """How the content begins. Raises as :meth:`form`."""
+        with self._opened() as raw:
+            try:
+                return unpacked(raw).read(_FIRST_BYTES)
             except DAMAGES as error:
                 raise _damaged(self.name, error) from error
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Literal, get_args
 import msgspec
 
 from streamproc.contracts.records.cloudevents import PREFIX, SUFFIX
+from streamproc.contracts.records.encodings import other_encoding
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.errors import StreamprocError
 
@@ -40,8 +41,10 @@ HINT = "events are JSON objects, one a line (docs/play.md)"
 class NoEventsError(StreamprocError, ValueError):
     """A file without any event. The message is one line that says what the file is instead."""
 
-    def __init__(self, name: str, form: Form) -> None:
-        super().__init__(f"{name} {IN_WORDS[form]}; {HINT}")
+    def __init__(self, name: str, form: Form, first: bytes = b"") -> None:
+        """``first`` are the first bytes of the content: they say how a file is encoded."""
+        says = other_encoding(first) if form == "binary" else ""
+        super().__init__(f"{name} {says or IN_WORDS[form]}; {HINT}")
         self.form = form
 
 

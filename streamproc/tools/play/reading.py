@@ -135,7 +135,7 @@ class EventFiles:
             return
         form = file.form()
         if form != "events" or not bad:
-            raise NoEventsError(file.name, form)
+            raise NoEventsError(file.name, form, file.first_bytes())
 
 
 def in_order_of_time(held: Iterable[EventLine], rest: Iterable[EventLine]) -> Iterator[EventLine]:

@@ -132,6 +132,8 @@ class TopicSource:
             raise TopicError(said(error, bootstrap, "Read", f"topic {topic}")) from error
         finally:
             consumer.close()
+        self.cut = [one.partition for one in places if 0 < first[one] == starts[one] < last[one]]
+        """Partitions whose first records were deleted. The range may begin among these."""
         self._starts: dict[str, int] = {str(one.partition): starts[one] for one in places}
         self._ends: dict[str, int] = {str(one.partition): ends[one] for one in places}
         # It names the requested range, not the present start of the topic: retention can move that.
