@@ -14,7 +14,14 @@ from types import FrameType
 from typing import Any
 
 import structlog
-from kafka.errors import InvalidSessionTimeoutError, KafkaError
+from kafka.errors import (
+    FencedInstanceIdError,
+    GroupMaxSizeReachedError,
+    InconsistentGroupProtocolError,
+    InvalidGroupIdError,
+    InvalidSessionTimeoutError,
+    KafkaError,
+)
 
 from streamproc.contracts.records.codec import UNREADABLE
 from streamproc.contracts.records.receipts import decode_receipt
@@ -40,6 +47,12 @@ from streamproc.kafka.topic_watch import watched
 from streamproc.provision.planning import TopicsError
 
 log = structlog.get_logger(__name__)
+
+NO_MEMBER = (
+    *(FencedInstanceIdError, GroupMaxSizeReachedError, InconsistentGroupProtocolError),
+    *(InvalidGroupIdError, InvalidSessionTimeoutError),
+)
+"""Refusals of a group. It does not help to try again."""
 
 
 def now_ms() -> int:
@@ -76,16 +89,37 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         raise DispatchError(f"stopped: {error}") from error
     except (BrokenError, OwnershipError) as error:
         raise DispatchError(f"{error}; stopped, start it again") from error
-    except InvalidSessionTimeoutError as error:
-        raise DispatchError(
-            f"the broker refuses --session-timeout-seconds {settings.session_timeout_seconds:g}: "
-            f"it must lie between the broker's group.min.session.timeout.ms and "
-            f"group.max.session.timeout.ms (6 s and 1800 s by default)"
-        ) from error
+    except NO_MEMBER as error:
+        raise DispatchError(_no_member(error, settings)) from error
     except KafkaError as error:
         refusal = missing_right(error, settings.broker) or refusal_of(settings.broker)
         again = f"{said(error, settings.broker, place='Kafka')}; start it again"
         raise DispatchError(refusal or again) from error
+
+
+def _no_member(error: KafkaError, settings: DispatchSettings) -> str:
+    """Why this dispatcher cannot be a member of its group, and what to do."""
+    if isinstance(error, FencedInstanceIdError):
+        return (
+            f"another dispatcher has joined the group {settings.group} with the same --instance-id "
+            f"{settings.instance_id}: give each dispatcher one of its own"
+        )
+    if isinstance(error, GroupMaxSizeReachedError):
+        return (
+            f"the group {settings.group} has as many members as the broker's group.max.size allows"
+        )
+    if isinstance(error, InvalidSessionTimeoutError):
+        return (
+            f"the broker refuses --session-timeout-seconds {settings.session_timeout_seconds:g}: "
+            f"it must lie between the broker's group.min.session.timeout.ms and "
+            f"group.max.session.timeout.ms (6 s and 1800 s by default)"
+        )
+    if isinstance(error, InconsistentGroupProtocolError):
+        return (
+            f"the group {settings.group} has members of another kind: another program uses this "
+            f"--group"
+        )
+    return f"--group {settings.group} is no name that a group may have"
 
 
 def _hashes_of(settings: DispatchSettings, gateways: Mapping[str, Gateway]) -> NumberHashes:

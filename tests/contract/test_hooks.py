@@ -108,6 +108,11 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_stopped_set", ServiceThread),
         ("_subscription", AIOKafkaConsumer),
     ],
+    "group_watch": [
+        ("_group_instance_id", GroupCoordinator),
+        ("_send_req", GroupCoordinator),
+        ("_session_timeout_ms", GroupCoordinator),
+    ],
     "app": [("_create_directories", faust.App)],
     "consumer": [
         ("_acked", "consumer"),

@@ -71,6 +71,19 @@ def test_a_request_to_rejoin_stays_until_a_join_has_ended() -> None:
     assert "self._coordinator = ConsumerCoordinator(" in inspect.getsource(KafkaConsumer.__init__)
 
 
+def test_a_member_that_was_fenced_stays_stable_without_heartbeats() -> None:
+    """So it can be told from one that joins: there, both change under one lock."""
+    beat = inspect.getsource(BaseCoordinator._do_heartbeat)
+    fenced = beat.partition("FencedInstanceIdError")[2].partition("else:")[0]
+    assert "self._disable_heartbeat()" in fenced
+    assert "raise" not in fenced
+    assert "self._heartbeat_enabled = False" in inspect.getsource(
+        BaseCoordinator._disable_heartbeat
+    )
+    stable = inspect.getsource(BaseCoordinator.stable)
+    assert "MemberState.STABLE" in stable
+
+
 def test_packed_records_stand_in_for_a_builder() -> None:
     used = {"next_offset", "size_in_bytes", "set_producer_state", "close", "buffer", "is_full",
             "compression_rate", "producer_id", "producer_epoch", "base_sequence"}  # fmt: skip

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from kafka import KafkaConsumer
+from kafka.errors import FencedInstanceIdError
 
 from streamproc.dispatch import peers
 from streamproc.dispatch.membership import poll_member
@@ -34,6 +35,12 @@ def _poll_until_assigned(consumer: Any, limit_seconds: float = 20) -> None:
         assert time.monotonic() < deadline
         poll_member(consumer, 1)
         time.sleep(0.05)  # answers come between the polls
+
+
+def _poll_on(consumer: Any, limit_seconds: float = 20) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while time.monotonic() < deadline:
+        poll_member(consumer, 100)
 
 
 async def test_a_rebalance_that_outlasts_a_poll_is_ended(member: Any) -> None:
@@ -86,3 +93,26 @@ async def test_every_member_learns_who_came_and_who_went(bootstrap: str) -> None
 
 def _changes(said: dict[str, Any]) -> tuple[Any, Any]:
     return said["joined"], said["left"]
+
+
+async def test_a_member_whose_instance_id_another_one_takes_is_told(bootstrap: str) -> None:
+    """kafka-python stops its heartbeats without a word to those who poll."""
+    topic = f"m{uuid4().hex[:8]}"
+    await create_topic(bootstrap, topic, 2)
+
+    def member() -> Any:
+        options = {"enable_auto_commit": False, "group_instance_id": "one"}
+        return KafkaConsumer(
+            topic, bootstrap_servers=bootstrap, group_id=topic, heartbeat_interval_ms=300, **options
+        )
+
+    first, second = member(), member()
+    try:
+        _poll_until_assigned(first)
+        _poll_until_assigned(second)
+        with pytest.raises(FencedInstanceIdError):
+            _poll_on(first)
+        _poll_until_assigned(second)
+    finally:
+        first.close()
+        second.close()

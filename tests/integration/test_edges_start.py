@@ -63,6 +63,17 @@ def test_a_session_timeout_that_the_broker_refuses(bootstrap: str, tmp_path: Pat
     assert "group.min.session.timeout.ms" in last
 
 
+def test_two_workers_with_one_instance_id(scene: Scene) -> None:
+    """The broker gives the place to the later one. The earlier one must not take it back."""
+    first = scene.worker("w1", "--instance-id", "one")
+    wait_for_words(first, "input flows")
+    second = scene.worker("w2", "--instance-id", "one")
+    last = ending(first).splitlines()[-1]
+    assert "another worker has joined with the same --instance-id" in last
+    wait_for_words(second, "input flows")
+    assert second.stop() == 0, second.tail()
+
+
 def test_one_of_several_brokers_will_do(bootstrap: str, tmp_path: Path) -> None:
     scene = Scene(f"127.0.0.1:{free_port()},{bootstrap}", tmp_path)
     worker = scene.worker("w1")

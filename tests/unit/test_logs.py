@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 from aiokafka.consumer import group_coordinator
+from kafka import cluster
 from kafka.coordinator import base
+from kafka.errors import Cancelled, KafkaTimeoutError
 from kafka.net import selector
 from structlog.testing import capture_logs
 
@@ -230,6 +232,34 @@ def test_expected_lines_are_debug_lines(capsys: pytest.CaptureFixture[str]) -> N
         "Heartbeat failed: local ": "warning",
         "Task <T 1> ran for 0.2s ": "debug",
     }
+
+
+def test_a_client_that_is_closed_in_the_midst_of_something_is_no_news(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Other errors of the same places are."""
+
+    def fail(error: BaseException) -> None:
+        try:
+            raise error
+        except BaseException:
+            logging.getLogger("kafka.net.selector").exception(
+                "Unhandled exception in task %s:", "T"
+            )
+
+    for module, words in ((selector, "Unhandled exception in task"), (cluster, "refresh: failed")):
+        assert words in inspect.getsource(module)
+    configure("info", "json")
+    fail(ValueError("Invalid file descriptor: -1"))
+    logging.getLogger("kafka.cluster").error("Metadata refresh: failed %s", Cancelled())
+    assert lines(capsys) == []
+
+    fail(ValueError("another"))
+    logging.getLogger("kafka.cluster").error("Metadata refresh: failed %s", KafkaTimeoutError())
+    assert [str(one["event"])[:24] for one in lines(capsys)] == [
+        "Unhandled exception in t",
+        "Metadata refresh: failed",
+    ]
 
 
 _ONE_OF_OURS = structlog.get_logger("a logger of this test")

@@ -21,6 +21,8 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from streamproc.engine.faust.group_watch import GroupMaxSizeReachedError, InstanceTakenError
+
 FORBIDDEN = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -44,6 +46,14 @@ _ADVICE: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (InconsistentGroupProtocolError,),
         "the group has members of another kind: another program uses this --app-id",
+    ),
+    (
+        (InstanceTakenError,),
+        "another worker has joined with the same --instance-id: give each worker one of its own",
+    ),
+    (
+        (GroupMaxSizeReachedError,),
+        "the group has as many members as the broker's group.max.size allows",
     ),
     ((InvalidGroupIdError,), "--app-id is no name that a group may have"),
     (

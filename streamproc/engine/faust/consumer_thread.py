@@ -11,6 +11,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamproc.engine.faust.advice import FORBIDDEN, NO_MEMBER
+from streamproc.engine.faust.group_watch import GroupWatch
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import ByBatch
 from streamproc.supervision import start_task
@@ -40,6 +41,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             lambda *missing: self.missing.append(missing),
             self.app.engine.settings.max_value_bytes,
         )
+        self._group: GroupWatch | None = None
+        self._unheard: BaseException | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -51,6 +54,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # broker always waits the whole time.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        # Nothing is subscribed yet, so this sees the first attempt to join, too.
+        self._group = GroupWatch(self._ensure_consumer()._coordinator)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         # aiokafka starts its heartbeats after this method returns, but partitions are opened in it.
@@ -141,7 +149,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def refusal(self) -> BaseException | None:
         """Why this member cannot be one, if it cannot: after that, aiokafka tries no more until
-        somebody who fetches has heard of it."""
+        somebody who fetches has heard of it. To be asked again and again."""
+        error: BaseException | None = self._group.error if self._group is not None else None
+        if error is not None:
+            return error
         coordinator = self._consumer and self._consumer._coordinator
-        error: BaseException | None = coordinator and coordinator._pending_exception
-        return error if isinstance(error, (*FORBIDDEN, *NO_MEMBER)) else None
+        error = coordinator and coordinator._pending_exception
+        if isinstance(error, (*FORBIDDEN, *NO_MEMBER)):
+            return error
+        # A worker with input hears of any other error. One that waits for its group never does.
+        is_unheard, self._unheard = error is self._unheard, error
+        return error if is_unheard else None
