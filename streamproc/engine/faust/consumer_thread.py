@@ -150,13 +150,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def refusal(self) -> BaseException | None:
         """Why this member cannot be one, if it cannot: after that, aiokafka tries no more until
         somebody who fetches has heard of it. To be asked again and again."""
-        error: BaseException | None = self._group.error if self._group is not None else None
-        if error is not None:
-            return error
+        seen: BaseException | None = self._group.error if self._group is not None else None
+        if seen is not None:
+            return seen
         coordinator = self._consumer and self._consumer._coordinator
-        error = coordinator and coordinator._pending_exception
-        if isinstance(error, (*FORBIDDEN, *NO_MEMBER)):
-            return error
+        error: BaseException | None = coordinator and coordinator._pending_exception
+        before, self._unheard = self._unheard, error
         # A worker with input hears of any other error. One that waits for its group never does.
-        is_unheard, self._unheard = error is self._unheard, error
-        return error if is_unheard else None
+        is_final = isinstance(error, (*FORBIDDEN, *NO_MEMBER)) or before is error
+        return error if is_final else None
