@@ -44,7 +44,9 @@ class Consumer:
         self.group = settings["group_id"]
         self.places: dict[TopicPartition, int] = {}
         self.is_member = "session_timeout_ms" in settings
-        self._coordinator = SimpleNamespace(rejoining=False, need_rejoin=lambda: False)
+        self._coordinator = SimpleNamespace(
+            rejoining=False, need_rejoin=lambda: False, stable=lambda: False
+        )
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         self.log.calls.append("metadata")
