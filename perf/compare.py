@@ -119,7 +119,7 @@ def main() -> None:
     names, missing = build(names)
     for name, reason in missing.items():
         print(f"NOT BUILT: {PEERS[name].name}: {reason}", flush=True)
-    with open_broker(options.broker) as broker:
+    with open_broker(options.broker, quick=False) as broker:
         try:
             so_far = compare(broker.bootstrap, names, options.rounds, options.events, subscribers)
             for runs in so_far:  # written after every round: an interrupted run is not lost

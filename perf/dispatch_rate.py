@@ -104,7 +104,7 @@ def main() -> None:
     options = parser.parse_args()
     windows = [None, *map(int, options.windows.split(","))]
     print(f"machine: {describe()}, load {os.getloadavg()[0]:.1f} at the start")
-    with open_broker(options.broker) as broker:
+    with open_broker(options.broker, quick=False) as broker:
         for window in windows:
             with (
                 tempfile.TemporaryDirectory() as name,

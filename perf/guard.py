@@ -34,7 +34,7 @@ TOLERANCE = 0.25
 
 def ratios(rounds: int, events: int, names: list[str], broker: str) -> dict[str, list[float]]:
     """Events per CPU-second over the yardstick's, round by round; raises PeerError."""
-    with open_broker(broker) as running:
+    with open_broker(broker, quick=False) as running:
         given = fill(running.bootstrap, f"in{uuid4().hex[:6]}", events, max(events // 10, 1))
         found: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):

@@ -227,7 +227,7 @@ def main() -> None:
     if options.seconds <= WARM_UP_SECONDS:
         parser.error(f"--seconds: the first {WARM_UP_SECONDS} s are left out")
     intervals = [float(one) for one in options.intervals.split(",")]
-    with open_broker(options.broker) as broker:
+    with open_broker(options.broker, quick=False) as broker:
         try:
             content = run_all(broker.bootstrap, options, intervals)
         except PeerError as error:

@@ -74,7 +74,10 @@ def main() -> None:
         seed=options.seed, events=options.events, subscribers=options.subscribers
     )
     print(f"machine: {describe()}")
-    with tempfile.TemporaryDirectory() as directory, open_broker(options.broker) as broker:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open_broker(options.broker, quick=False) as broker,
+    ):
         scene = Scene(broker.bootstrap, Path(directory))
         try:
             result = asyncio.run(run(scene, settings, options.kills))

@@ -62,7 +62,10 @@ def main() -> None:
     options = parser.parse_args()
     settings = WorkloadSettings(events=options.events, subscribers=options.subscribers)
     print(f"machine: {describe()}, load {os.getloadavg()[0]:.1f} at the start")
-    with tempfile.TemporaryDirectory() as directory, open_broker(options.broker) as broker:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open_broker(options.broker, quick=False) as broker,
+    ):
         path = Path(directory) / "month.ndjson.zst"
         record(path, settings)
         best = 0.0

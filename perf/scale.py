@@ -316,7 +316,7 @@ def main() -> None:
     parser.add_argument("--broker", default="auto", help="auto, docker, jvm or HOST:PORT")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
-    with open_broker(options.broker) as broker:
+    with open_broker(options.broker, quick=False) as broker:
         try:
             content = run_all(broker.bootstrap, options)
         except PeerError as error:

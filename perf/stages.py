@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=4, help="innermost frames per stage")
     parser.add_argument("--broker", default="auto", help="auto, docker, jvm or HOST:PORT")
     options = parser.parse_args()
-    with open_broker(options.broker) as broker:
+    with open_broker(options.broker, quick=False) as broker:
         given = fill(broker.bootstrap, f"in{uuid4().hex[:6]}", options.events, options.events // 10)
         try:
             raw = profile(broker.bootstrap, options.form, given, options.option)

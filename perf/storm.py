@@ -295,7 +295,10 @@ def main() -> None:
     parser.add_argument("--broker", default="auto", help="auto, docker, jvm or HOST:PORT")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, open_broker(options.broker) as broker:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open_broker(options.broker, quick=False) as broker,
+    ):
         storm = Storm(broker.bootstrap, options.subscribers, options.per_second, Path(directory))
         found = storm.run()
     samples = {name: found.pop(name) for name in ("since_midnight_ms", "beyond_slot_ms")}

@@ -80,7 +80,10 @@ def main() -> None:
     settings = WorkloadSettings(
         seed=options.seed, events=options.events, subscribers=options.subscribers
     )
-    with tempfile.TemporaryDirectory() as directory, open_broker(options.broker) as broker:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open_broker(options.broker, quick=False) as broker,
+    ):
         found = asyncio.run(measure(broker.bootstrap, settings, Path(directory)))
     print(f"machine: {describe()}")
     print(

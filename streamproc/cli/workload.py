@@ -18,7 +18,7 @@ from streamproc.cli.values import Count, FilePath, Number
 from streamproc.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
-    from streamproc.kafka import BulkProducer
+    from streamproc.kafka.producer import BulkProducer
     from streamproc.lab.workload import WorkloadRecord
 
 
@@ -110,7 +110,7 @@ def workload(
     """
     from datetime import UTC
 
-    from streamproc.kafka import BulkProducer
+    from streamproc.kafka.producer import BulkProducer
     from streamproc.kafka.topics import topic_facts
     from streamproc.lab.workload import WorkloadSettings, clock_records, generate
     from streamproc.lab.workload_quota import quota_month

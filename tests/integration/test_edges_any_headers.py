@@ -12,9 +12,9 @@ import pytest
 from kafka import TopicPartition
 
 from streamproc.contracts.records.codec import encode_effect
-from streamproc.kafka import BulkProducer
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.clients import kafka_consumer
+from streamproc.kafka.producer import BulkProducer
 from streamproc.kafka.topics import topic_facts
 from tests.support.commands import run
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due

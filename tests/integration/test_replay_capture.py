@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaProducer
 
 from streamproc.contracts.rules_file.load import default_rulebook
-from streamproc.kafka import BulkProducer
+from streamproc.kafka.producer import BulkProducer
 from streamproc.kafka.recording import RecordingReader
 from streamproc.kafka.topics import topic_facts
 from streamproc.lab.workload import WorkloadSettings, generate

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from streamproc.kafka import DeliveryError, RunFencedError
+from streamproc.kafka.errors import DeliveryError, RunFencedError
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.kafka.topics import topic_facts
 from tests.support.commands import read, run

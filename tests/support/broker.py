@@ -34,12 +34,13 @@ class BrokerAddress:
 
 
 @contextmanager
-def open_broker(choice: str = "auto") -> Iterator[RunningBroker]:
+def open_broker(choice: str = "auto", *, quick: bool = True) -> Iterator[RunningBroker]:
     """A running broker for the length of the ``with``.
 
     ``choice``: ``auto``, ``docker``, ``jvm``, or the ``host:port`` of a running one. ``auto``
     takes the address in $STREAMPROC_TEST_BROKER, else Docker if an engine answers, else the
     JVM. Only with ``jvm`` does the object have kill() and restart() (it is a JvmBroker).
+    ``quick`` is for tests. Measurements take a broker as it runs elsewhere.
 
     Raises BrokerUnavailable naming every reason, BrokerStartError if a JVM broker fails.
     """
@@ -52,24 +53,24 @@ def open_broker(choice: str = "auto") -> Iterator[RunningBroker]:
         with _in_docker() as broker:
             yield broker
     elif choice == "jvm":
-        with JvmBroker() as broker:
+        with JvmBroker(quick=quick) as broker:
             yield broker
     elif choice == "auto":
-        with _docker_or_jvm() as broker:
+        with _docker_or_jvm(quick) as broker:
             yield broker
     else:
         yield _existing(choice, "the broker choice")
 
 
 @contextmanager
-def _docker_or_jvm() -> Iterator[RunningBroker]:
+def _docker_or_jvm(quick: bool) -> Iterator[RunningBroker]:
     opened: RunningBroker
     with ExitStack() as stack:
         try:
             opened = stack.enter_context(_in_docker())
         except BrokerUnavailable as no_docker:
             try:
-                opened = stack.enter_context(JvmBroker())
+                opened = stack.enter_context(JvmBroker(quick=quick))
             except BrokerUnavailable as no_jvm:
                 raise BrokerUnavailable(
                     "no Kafka broker can be had here:\n"

@@ -35,6 +35,8 @@ from tests.support.ports import free_port
 
 __all__ = ["KAFKA_VERSION", "TEST_SETTINGS", "BrokerStartError", "BrokerUnavailable", "JvmBroker"]
 
+QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Java's second compiler takes more of a small machine than its code gives back in ten minutes."""
 START_LIMIT_S = 120.0
 """It takes a few seconds; on a machine that is busy with other tests many more."""
 PROBE: dict[str, Any] = {"bootstrap_timeout_ms": 500, "request_timeout_ms": 2_000}
@@ -78,10 +80,13 @@ class JvmBroker:
     start_limit_s = START_LIMIT_S
     _quorum_options: tuple[str, ...] = ("--standalone",)
 
-    def __init__(self, port: int | None = None, version: str = KAFKA_VERSION) -> None:
-        """``port``: the port for clients, or None for a free one. The constructor starts
-        nothing."""
+    def __init__(
+        self, port: int | None = None, version: str = KAFKA_VERSION, *, quick: bool = True
+    ) -> None:
+        """``port``: the port for clients, or None for a free one; ``quick``: see
+        :data:`QUICK_JAVA`. The constructor starts nothing."""
         self.version = version
+        self._quick = quick
         self.port = free_port() if port is None else port
         self.controller_port = free_port(other_than=self.port)
         self.bootstrap = f"127.0.0.1:{self.port}"
@@ -187,8 +192,10 @@ class JvmBroker:
             values = self._settings(directory / "data")
             settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
             # At its default level the tool prints every setting, which would hide an error.
-            quick = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-            command = self._java(*quick, "kafka.tools.StorageTool", "format", *self._quorum_options)
+            quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+            command = self._java(
+                *QUICK_JAVA, quiet, "kafka.tools.StorageTool", "format", *self._quorum_options
+            )
             command += ["-t", self.cluster_id, "-c", str(settings), *self._format_options()]
             done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT_S)
             if done.returncode != 0:
@@ -200,8 +207,9 @@ class JvmBroker:
         return directory
 
     def _spawn(self, directory: Path) -> subprocess.Popen[bytes]:
+        options = QUICK_JAVA if self._quick else ()
         command = self._java(
-            "-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties")
+            *options, "-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties")
         )
         with (directory / "broker.log").open("ab") as log:
             # It has a session of its own: Ctrl-C reaches only the tests, which then stop the

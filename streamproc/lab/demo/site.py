@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka.errors import KafkaError
 
-from streamproc.kafka import TopicError
+from streamproc.kafka.errors import TopicError
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin
 from streamproc.lab.demo.settings import Names
