@@ -14,6 +14,7 @@ from streamproc.cli import main
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.contracts.rules_file.packs import pack_names, pack_path
 from streamproc.core.rules.rulebook import Plan
+from streamproc.core.rules.scope import ORDINARY_RATING_GROUP
 from tests.support.checked import checked
 from tests.support.timeline import lived_under
 
@@ -106,3 +107,16 @@ def test_names_of_unlimited_data_do_not_say_so_twice(pack: str) -> None:
     endless = [one for plan in rules.plans.values() for one in plan.allowances if one.unlimited]
     said = [name for one in endless for name in one.names.values()]
     assert [name for name in said if re.search("unlimited|ilimitad", name)] == []
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_data_abroad_costs_what_the_zone_says_under_every_plan(pack: str) -> None:
+    """Else the welcome to the zone would tell a price that nobody is charged."""
+    rules = packaged_rulebook(f"packs/{pack}.yaml")
+    for plan in rules.plans.values():
+        for zone in rules.zones.values():
+            tariff = next(
+                one for one in plan.all_tariffs if one.scope.covers(ORDINARY_RATING_GROUP, zone.id)
+            )
+            found = (tariff.tiers[0].price_minor, tariff.tiers[0].unit_bytes)
+            assert found == (zone.price_minor, zone.unit_bytes), (plan.id, zone.id)

@@ -10,6 +10,8 @@ from msgspec import UNSET
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.state.events import CostCapLifted
 from tests.support.line import day, reminders
+from tests.support.rules import edited
+from tests.support.talking import RULES as TALKING
 from tests.support.talking import Talking, texts
 
 MB = 1_000_000
@@ -157,3 +159,40 @@ def test_a_plan_without_cap_has_none_on_a_trip() -> None:
 def test_the_price_of_a_whole_account_is_that_of_ordinary_usage_at_home() -> None:
     line = begun("zones")
     assert texts(line.reach(day(0.5)))[-1] == "2026-02-01 00:00 - €0.07"
+
+
+AT_ZONES = """\
+plans:
+  - id: mine
+    overage_price_minor: 10
+    allowances: [{id: data, granted_bytes: 1_000_000_000}]
+    tariffs:
+      - id: far
+        roaming_zones: [eu]
+        overage_price_minor: 20
+        overage_unit_bytes: 100_000
+        overage_tiers: [{from_bytes: 50_000_000, price_minor: 5, unit_bytes: 100_000}]
+"""
+
+
+def test_a_welcome_tells_the_price_that_the_readers_plan_has_in_the_zone() -> None:
+    """The price of the zone itself is for plans without a tariff that names it."""
+    rules = load_rulebook(edited(TALKING, ("plans:\n", AT_ZONES)), "r.yaml")
+    told = {}
+    for plan in ("mine", "small"):
+        line = Talking(rules)
+        line.begin(plan=plan)
+        for at, zone in ((1, "eu"), (2, "asia"), (3, "home")):
+            told[plan, zone] = texts(line.locate(zone, at))
+    assert told["mine", "eu"] == ["Welcome to Europe: data cost ¥0.20 per 100 kB."]
+    assert told["small", "eu"] == ["Welcome to Europe: data cost ¥3.00 per MB."]
+    assert told["mine", "asia"] == told["small", "asia"] == [
+        "Welcome to asia: data cost ¥5.00 per 10 MB."
+    ]
+
+
+def test_a_welcome_tells_the_price_of_the_next_byte_of_several() -> None:
+    line = Talking(load_rulebook(edited(TALKING, ("plans:\n", AT_ZONES)), "r.yaml"))
+    line.begin(plan="mine")
+    line.use(1100 * MB, at=1, roaming_zone="eu")
+    assert texts(line.locate("eu", 2)) == ["Welcome to Europe: data cost ¥0.05 per 100 kB."]

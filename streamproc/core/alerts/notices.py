@@ -34,7 +34,7 @@ from streamproc.core.texts.naming import plan_name
 from streamproc.core.texts.reminding import About, local_end
 from streamproc.core.usage.home_data import home_data_of, shown
 from streamproc.core.usage.plan_advice import better_plan
-from streamproc.core.usage.tariffs import cap_minor, tariff_of
+from streamproc.core.usage.tariffs import cap_minor, price_in_zone, tariff_of
 
 _SEPARATOR: Final = "\n"
 """An id of the rules file cannot contain it."""
@@ -120,15 +120,13 @@ class _Words:
 
     def roaming(self, facts: list[str]) -> dict[str, Any]:
         zone = self.rules.zones[facts[0]]
+        tariff = tariff_of(self.account, ORDINARY_RATING_GROUP, zone.id, self.rules)
+        tier = price_in_zone(self.account, tariff, zone.id, self.rules)
         return {
             "zone": name_of(zone, zone.id, self.notice, self.account, self.rules),
-            "price": zone.price_minor,
-            "unit": zone.unit_bytes,
-            "cap": cap_minor(
-                self.account,
-                tariff_of(self.account, ORDINARY_RATING_GROUP, zone.id, self.rules),
-                self.rules,
-            ),
+            "price": tier.price_minor if tier else zone.price_minor,
+            "unit": tier.unit_bytes if tier else zone.unit_bytes,
+            "cap": cap_minor(self.account, tariff, self.rules),
         }
 
     def advice(self, facts: list[str]) -> dict[str, Any]:

@@ -88,6 +88,13 @@ def next_tier(account: Account, tariff_id: str, rules: Rulebook) -> Tier | None:
     return None
 
 
+def price_in_zone(account: Account, tariff_id: str, zone: str, rules: Rulebook) -> Tier | None:
+    """The price of the next byte under a tariff that names a roaming zone; None if it does not."""
+    tariff = tariff_called(account, tariff_id, rules)
+    zones = tariff.scope.roaming_zones if tariff is not None else None
+    return next_tier(account, tariff_id, rules) if zones is not None and zone in zones else None
+
+
 def tariff_beyond(account: Account, source: str, rules: Rulebook) -> str:
     """The tariff that applies when a bucket (given by its source) is used up.
 

@@ -73,8 +73,7 @@ def given_by(facts: Facts, events: list[dict[str, Any]]) -> Iterator[Mapping[str
         if zone is not None:
             yield {
                 "zone": named(zone.names, facts.locales, facts.rules) or [zone.id],
-                "price": zone.price_minor,
-                "unit": zone.unit_bytes,
+                **dict(zip(("price", "unit"), _price_abroad(state, zone), strict=True)),
                 "cap": _cap_abroad(state),
             }
     elif kind == "plan_advice":
@@ -110,6 +109,17 @@ def _charge(facts: Facts, event: dict[str, Any]) -> dict[str, Any]:
         "refund": event["amount_minor"] * share // 100,
         "charged": event.get("charged_minor", event["amount_minor"]),
     }
+
+
+def _price_abroad(state: Snapshot, zone: Any) -> tuple[int, int]:
+    """That of the plan's tariff for ordinary usage in the zone, if the tariff names the zone."""
+    plan = state.rules.plans.get(state.plan)
+    for one in plan.all_tariffs if plan else ():
+        zones = one.scope.roaming_zones
+        if one.scope.rating_groups is None and (zones is None or zone.id in zones):
+            price = state.next_price(one.id) if zones else None
+            return price or (zone.price_minor, zone.unit_bytes)
+    return zone.price_minor, zone.unit_bytes
 
 
 def _cap_abroad(state: Snapshot) -> int | None:
