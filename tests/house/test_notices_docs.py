@@ -109,7 +109,9 @@ def test_the_example_does_what_the_page_says() -> None:
         "¥15.00 for Video VIP is due on Jan 7. If you no longer want it, end it before then."
     ]
     (arrived,) = texts(line.locate("eu", 4.5))
-    assert arrived.startswith("Welcome to Europe. Without a roaming pack data costs ¥3.00 per ")
+    assert arrived.startswith(
+        "Welcome to Europe. Without a roaming pack or extra data, data costs ¥3.00 per "
+    )
     line.use(2_000_000_000, 5)
     line.use(2_000_000_000, 35)
     assert any("With large you would have saved" in text for text in texts(line.reach(day(70))))

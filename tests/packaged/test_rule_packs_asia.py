@@ -183,8 +183,8 @@ INDIA_PREPAID = """
                   nearly-nothing-left: 5 MB of 28-day pack left (Jan 5, 10:00). Once no data is
                     left, you pay Rs 0.04 per 10 kB.
 2026-01-20 08:00  arrive world
-                  abroad: Roaming: outside India. Data costs Rs 10.00 per MB. If you do not want to
-                    use data, turn off data roaming.
+                  abroad: Roaming: outside India. Data that no extra data covers costs Rs 10.00 per
+                    MB. If you do not want to use data, turn off data roaming.
 """
 
 

@@ -26,9 +26,9 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-15 09:00  activate mobile-10gb Europe/Berlin de anchor 15
 2026-01-20 10:00  use 2 GB in eu
 2026-01-22 08:00  arrive us
-                  roaming-price: Willkommen in den USA. Ohne Reisepaket kosten Daten hier 0,20 € je
-                    MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie Datenroaming in den
-                    Einstellungen aus.
+                  roaming-price: Willkommen in den USA. Ohne Reisepaket oder Zusatzvolumen kosten
+                    Daten hier 0,20 € je MB (ohne MwSt.). Um Kosten zu vermeiden, schalten Sie
+                    Datenroaming in den Einstellungen aus.
 2026-01-22 09:00  use 199 MB in us
                   roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
                     ohne MwSt. (22.1., 09:00).
@@ -156,8 +156,8 @@ def test_us_approaching_exceeding_and_opting_out() -> None:
                   (opted_out exceeding 0)
                   (opted_out approaching 90)
 2026-03-20 08:00  arrive mexico
-                  abroad: Welcome to Mexico. Without a travel pack data costs $2.00 per MB; to avoid
-                    charges turn off data roaming. Reply STOP ABROAD to end alerts.
+                  abroad: Welcome to Mexico. Without a travel pack or extra data, you pay $2.00 per
+                    MB; to avoid it turn off data roaming. Reply STOP ABROAD to end alerts.
 2026-03-20 09:00  use 10 MB in mexico
                   data-costs-abroad: Data abroad without a travel pack now costs $2.00 per MB (Mar
                     20, 9:00 AM). Free alert. Reply STOP ABROAD to end.
@@ -178,7 +178,7 @@ REVOCATION = (
 
 
 @pytest.mark.parametrize("word", REVOCATION)
-@pytest.mark.parametrize("form", ["{}", "{}.", "“{}”", "  {}!! "])
+@pytest.mark.parametrize("form", ["{}", "{}.", "“{}”", "  {}!! ", "{} all"])
 def test_us_each_word_of_revocation_opts_out_of_everything(word: str, form: str) -> None:
     for text in (word, word.upper(), word.title()):
         line = Talking(US)
@@ -294,9 +294,9 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
         """
 2026-07-01 00:00  activate shared-10gb America/Toronto fr-CA
 2026-07-04 08:00  arrive us
-                  roaming-price: Bienvenue (États-Unis). Itinérance de données sans forfait voyage :
-                    0,50 $ par Mo, suspendue à 100,00 $ par cycle, sauf accord du titulaire du
-                    compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
+                  roaming-price: Bienvenue (États-Unis). Itinérance sans forfait voyage ni données
+                    supplémentaires : 0,50 $ par Mo, suspendue à 100,00 $ par cycle, sauf accord du
+                    titulaire du compte. Pour ne plus recevoir ces avis : STOP ITINERANCE
 2026-07-04 09:00  use 199 MB in us
                   roaming-begins: Les données à l'étranger sans forfait voyage coûtent maintenant
                     0,50 $ par Mo (4 juill., 09 h 00).

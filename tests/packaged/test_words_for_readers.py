@@ -12,7 +12,7 @@ from streamproc.contracts.rules_file.texts import packaged_content
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.texts.locales import best_name
 from streamproc.core.texts.samples import owners_of
-from tests.support.line import reminders
+from tests.support.line import day, reminders
 from tests.support.rules import edited
 from tests.support.talking import Talking, texts
 
@@ -111,6 +111,14 @@ def test_replies_of_a_pack_show_clocks_as_its_other_texts_do(pack: str, locale: 
         shown[is_reply] |= set(re.findall(r"as_of, time[^}]*", text))
     assert len(shown[True]) == 1
     assert shown[True] == shown[False]
+
+
+def test_an_american_reads_ends_by_the_clock_of_the_other_times() -> None:
+    line = begun(packaged_rulebook("packs/us.yaml"), "en-US", "flex-5gb")
+    line.top_up(1, granted_bytes=1_000_000_000, expires_time=day(9.5))
+    (said,) = texts(line.text("BALANCE", 2.25))
+    assert "6:00 AM: " in said
+    assert "(until Jan 10, 12:00 PM)" in said
 
 
 def with_bare_plan(name: str) -> Rulebook:

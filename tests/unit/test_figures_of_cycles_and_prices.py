@@ -186,9 +186,11 @@ def test_a_welcome_tells_the_price_that_the_readers_plan_has_in_the_zone() -> No
             told[plan, zone] = texts(line.locate(zone, at))
     assert told["mine", "eu"] == ["Welcome to Europe: data cost ¥0.20 per 100 kB."]
     assert told["small", "eu"] == ["Welcome to Europe: data cost ¥3.00 per MB."]
-    assert told["mine", "asia"] == told["small", "asia"] == [
-        "Welcome to asia: data cost ¥5.00 per 10 MB."
-    ]
+    assert (
+        told["mine", "asia"]
+        == told["small", "asia"]
+        == ["Welcome to asia: data cost ¥5.00 per 10 MB."]
+    )
 
 
 def test_a_welcome_tells_the_price_of_the_next_byte_of_several() -> None:
