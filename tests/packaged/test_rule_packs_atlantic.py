@@ -178,13 +178,22 @@ REVOCATION = (
 
 
 @pytest.mark.parametrize("word", REVOCATION)
-@pytest.mark.parametrize("form", ["{}", "{}.", "“{}”", "  {}!! ", "{} all"])
+@pytest.mark.parametrize("form", ["{}", "{}.", "“{}”", "  {}!! "])
 def test_us_each_word_of_revocation_opts_out_of_everything(word: str, form: str) -> None:
     for text in (word, word.upper(), word.title()):
         line = Talking(US)
         line.begin("flex-5gb")
         assert replies(line.text(form.format(text), 1)) == ["stopped_all"]
         assert line.account.opted_out == list(US.categories)
+
+
+@pytest.mark.parametrize(
+    "word", ["stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe"]
+)
+def test_us_a_word_of_revocation_may_say_all(word: str) -> None:
+    line = Talking(US)
+    line.begin("flex-5gb")
+    assert replies(line.text(f"{word} all", 1)) == ["stopped_all"]
 
 
 @pytest.mark.parametrize("word", REVOCATION)
