@@ -41,9 +41,11 @@ log = structlog.get_logger(__name__)
 @rules_option()
 @click.option(
     "--last-good-rules",
-    type=FilePath(file_okay=False),
-    help="Directory that keeps the last good rules. A start with a wrong rules file uses them. "
-    "Default: such a start fails.",
+    is_flag=True,
+    help=(
+        "A start with a wrong or missing rules file uses the rules that a worker of this --app-id "
+        "took last; they are in the topic --rule-versions. Default: such a start fails."
+    ),
 )
 @click.option(
     "--id-key-file",
@@ -134,7 +136,7 @@ log = structlog.get_logger(__name__)
 def worker(
     inputs: tuple[str, ...],
     rules: Path | None,
-    last_good_rules: Path | None,
+    last_good_rules: bool,
     log_level: str,
     log_format: Format,
     **options: Any,
@@ -148,7 +150,8 @@ def worker(
     from streamproc.worker.guarding import TopicGuard
     from streamproc.worker.id_keys import id_key_of
     from streamproc.worker.native_bridge.loading import is_native
-    from streamproc.worker.rules import KeptRules, RulesFile
+    from streamproc.worker.rule_versions import RulesKeeper, RuleVersions
+    from streamproc.worker.rules import RulesFile
     from streamproc.worker.topics import prepare_topics
 
     logging = configure(log_level, log_format)
@@ -160,8 +163,9 @@ def worker(
         retention_ms=dict(options.pop("retention")),
         **options,
     )
-    kept = None if last_good_rules is None else KeptRules(last_good_rules)
-    rules_file = RulesFile(rules, kept, id_key_of(settings.id_key))
+    versions = RuleVersions(settings.broker, settings.topics.rule_versions, settings.app_id, name)
+    last_good = versions.last_good if last_good_rules else None
+    rules_file = RulesFile(rules, last_good, id_key_of(settings.id_key))
     native = "yes" if is_native(settings.native) else "no"
     tell_who_starts(
         "worker",
@@ -181,9 +185,11 @@ def worker(
     app = create_app(settings, rules_file, topics[settings.changelog])
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
+    # The embedded broker ends with the demo.
+    keeper = [RulesKeeper(rules_file, versions)] if not settings.embedded else []
     runner = BoundedWorker(
         app,
-        beside=[TopicGuard(app, settings, topics, app.silence), *app.beside],
+        beside=[TopicGuard(app, settings, topics, app.silence), *keeper, *app.beside],
         loglevel=log_level,
         logging_config=logging,
         redirect_stdouts=False,

@@ -126,6 +126,15 @@ _NAMED: tuple[Demand, ...] = (
         "compact",
     ),
     Demand(
+        ("rule_versions",),
+        "cleanup.policy",
+        "with `delete`",
+        _has("delete"),
+        "the last good rules of workers whose rules did not change for a while",
+        "warn",
+        "compact",
+    ),
+    Demand(
         ("changelog", "journal"),
         "max.compaction.lag.ms",
         f"more than {LONGEST_LAG_DAYS} days",

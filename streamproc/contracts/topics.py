@@ -241,6 +241,20 @@ class WorkerTopics(_Names):
         )
     )
 
+    rule_versions: str = _named_by(
+        Topic(
+            "streamproc.rules",
+            "Topic that keeps the rules that workers have taken.",
+            ("rules.published",),
+            "its own",
+            written_by=("worker",),
+            read_by=("worker",),
+            retention=Retention(None, "the rules"),
+            partitions=1,
+            configs=COMPACTED,
+        )
+    )
+
     @property
     def read(self) -> tuple[str, ...]:
         """The names of all topics that a worker reads: the inputs, and the records that workers
@@ -257,6 +271,12 @@ class WorkerTopics(_Names):
     def outputs(self) -> tuple[str, ...]:
         """The names of all topics that a worker writes."""
         return tuple(self.by_field().values())
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The names of those that hold what follows from the input."""
+        own = [name for name, one in self.declared().items() if one.partitions is not None]
+        return tuple(name for field, name in self.by_field().items() if field not in own)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ neither loaded nor reported.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from streamproc.contracts.rules_file.load import (
@@ -22,7 +23,7 @@ from streamproc.contracts.rules_file.load import (
 )
 from streamproc.contracts.rules_file.texts import Content, read
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.private_files import make_private_directory, write_private
+from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
 
@@ -30,53 +31,43 @@ log = structlog.get_logger(__name__)
 NOTHING = Content(b"", {})
 
 
-class KeptRules:
-    """The last good rules, in a directory, for a start with a wrong file."""
+class KeptRules(NamedTuple):
+    """Rules that were good once."""
 
-    NAME = "last-good-rules.json"
+    path: Path
+    """The name of their file, for messages; it also says whether they are TOML or YAML."""
+    content: Content
 
-    def __init__(self, directory: Path) -> None:
-        """Raises ``OSError`` if the directory cannot be made."""
-        make_private_directory(directory)
-        self._path = directory / self.NAME
 
-    def write(self, content: Content) -> None:
-        """Keep the content of a good file. A full disk is reported; it stops nothing."""
-        try:
-            write_private(self._path, msgspec.json.encode(content))
-        except OSError as error:
-            log.error("the last good rules cannot be kept", problem=error.strerror or str(error))
-        except UnicodeError:  # the path of the file is not UTF-8
-            log.error("the last good rules cannot be kept", problem="a name is not UTF-8")
+class InForce(NamedTuple):
+    """The rules that a worker has taken from its file."""
 
-    def read(self, path: Path) -> Content:
-        """The content that was kept; :data:`NOTHING` if there is none. Raises ``RulesError``."""
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Content)
-        except FileNotFoundError:
-            return NOTHING
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = f"{path}:1: was refused, and {self._path} cannot be read ({error})"
-            raise RulesError(problem) from None
+    path: Path
+    content: Content
+    fingerprint: int
 
 
 class RulesFile:
     """A rulebook that follows its file."""
 
-    def __init__(self, path: Path | None, kept: KeptRules | None = None, id_key: str = "") -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        last_good: Callable[[], KeptRules | None] | None = None,
+        id_key: str = "",
+    ) -> None:
         """``id_key``: that of each rulebook (``id_keys.py``).
 
         Raises ``RulesError`` if the file is wrong: a worker does not start with wrong rules.
 
-        With ``kept`` it starts with the last good ones instead, and says why.
+        With ``last_good`` it starts with those instead, and says why.
         """
-        self._kept = kept
         self._id_key = id_key
         self.path = path
         self.refusal: str | None = None
         """Why the present file is not in force; None if it is."""
-        self._in_force = NOTHING
-        """The content from which the rulebook was made."""
+        self.in_force: InForce | None = None
+        """What was taken from the file; None if the rules are from elsewhere."""
         self._judged: Content | OSError = NOTHING
         """The content (or the failure to read it) that was checked last."""
         self._seen: Content | OSError = NOTHING
@@ -88,16 +79,12 @@ class RulesFile:
         try:
             self.rulebook = self._loaded(path, self._seen)
         except RulesError as error:
-            if kept is None:
+            if last_good is None:
                 raise
-            self._in_force = kept.read(path)
-            if self._in_force == NOTHING:
-                raise
-            self.rulebook = self._loaded(path, self._in_force)
-            self._refuse(str(error), "the rules file was refused; the last good rules are used")
+            self.rulebook = self._good_before(path, last_good, error)
         else:
             assert not isinstance(self._seen, OSError)
-            self._take(self._seen)
+            self.in_force = InForce(path, self._seen, self.rulebook.fingerprint)
 
     def refresh(self) -> Rulebook | None:
         """The new rulebook if the file changed and is good. A wrong file is logged once.
@@ -112,7 +99,7 @@ class RulesFile:
         if not _same(self._seen, before) or _same(self._seen, self._judged):
             return None
         self._judged = self._seen
-        if self._seen == self._in_force:
+        if self.in_force is not None and self._seen == self.in_force.content:
             self.refusal = None
             log.info("the rules file contains the rules in force again", file=str(self.path))
             return None
@@ -128,11 +115,20 @@ class RulesFile:
         self.refusal = problems
         log.error(says, problems=problems)
 
-    def _take(self, content: Content) -> None:
-        """Note what is in force from now on."""
-        self._in_force = content
-        if self._kept is not None:
-            self._kept.write(content)
+    def _good_before(
+        self, path: Path, last_good: Callable[[], KeptRules | None], refusal: RulesError
+    ) -> Rulebook:
+        """The last good rules. Raises ``RulesError``."""
+        try:
+            kept = last_good()
+        except StreamprocError as error:
+            problem = f"{refusal}\n{path}:1: the last good rules cannot be read: {error}"
+            raise RulesError(problem) from error
+        if kept is None:
+            raise RulesError(f"{refusal}\n{path}:1: no good rules are kept yet") from refusal
+        rulebook = self._loaded(kept.path, kept.content)
+        self._refuse(str(refusal), "the rules file was refused; the last good rules are used")
+        return rulebook
 
     def _loaded(self, path: Path, content: Content | OSError) -> Rulebook:
         if isinstance(content, OSError):
@@ -158,7 +154,7 @@ class RulesFile:
         self.refusal = None
         self.rulebook = rulebook
         assert not isinstance(content, OSError)
-        self._take(content)
+        self.in_force = InForce(path, content, rulebook.fingerprint)
         log.info("the changed rules are in force", file=str(path), fingerprint=rulebook.fingerprint)
         return rulebook
 

@@ -54,7 +54,7 @@ def _check_state(admin: Any, plan: Plan, settings: WorkerSettings) -> None:
     if settings.start_empty:
         return
     counts = plan.counts()
-    outputs = {name: counts[name] for name in settings.topics.outputs if name in counts}
+    outputs = {name: counts[name] for name in settings.topics.results if name in counts}
     # In this order: another worker that starts now writes both in one transaction.
     written = end_offsets(admin, outputs)
     kept = end_offsets(

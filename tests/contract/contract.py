@@ -25,6 +25,7 @@ from streamproc.contracts.records.receipts import (
     decode_dead_letter,
     decode_receipt,
 )
+from streamproc.contracts.records.rule_versions import RulesPublished, decode_rules
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import InputEvent
 
@@ -43,11 +44,13 @@ def _by_record(*kinds: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct]]:
 INPUTS = _by_record(*get_args(InputEvent))
 OUTPUTS = _by_record(*get_args(Effect))
 DISPATCH = _by_record(Receipt, DeadLetter)
-TYPES = {**INPUTS, **OUTPUTS, **DISPATCH}
+WORKERS = _by_record(RulesPublished)
+TYPES = {**INPUTS, **OUTPUTS, **DISPATCH, **WORKERS}
 _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(OUTPUTS, decode_effect),
     "receipt.recorded.v1": decode_receipt,
     "reminder.abandoned.v1": decode_dead_letter,
+    "rules.published.v1": decode_rules,
 }
 
 

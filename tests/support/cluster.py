@@ -47,7 +47,8 @@ class Names:
 # Workers whose clock a test has set write old times: with a limit, retention would delete them.
 KEPT = [
     word
-    for role in WorkerTopics.declared()
+    for role, topic in WorkerTopics.declared().items()
+    if topic.retention.days is not None
     for word in ("--retention", f"{role.replace('_', '-')}=forever")
 ]
 

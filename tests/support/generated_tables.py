@@ -97,9 +97,10 @@ OWN_TOPICS = {
     "streamproc-accounts-changelog": ("in full", "SMS that wait for their activation"),
     "streamproc.dispatch-journal": ("masked, and as keyed hashes", "none"),
     "streamproc.reports": ("as keyed hashes", "none"),
+    "streamproc.rules": ("none", "texts of rules, without figures"),
     "streamproc.incoming-sms": ("in full", "parts of long SMS; of other SMS a hash"),
 }
-"""Numbers and texts in topics whose records are not part of the contract."""
+"""Numbers and texts in topics whose records are about nobody, or not part of the contract."""
 
 
 def people() -> Rows:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.contracts.rules_file.load import RulesError, default_rulebook
+from streamproc.contracts.rules_file.load import RulesError, default_rulebook, load_rulebook
+from streamproc.contracts.rules_file.texts import Content
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.kafka.errors import TopicError
 from streamproc.worker import rules as worker_rules
 from streamproc.worker.app import take_changed_rules
 from streamproc.worker.processor import QuotaProcessor
@@ -309,44 +311,60 @@ async def test_a_file_that_takes_long_does_not_hold_up_the_worker() -> None:
     await looking
 
 
-def test_a_name_that_is_not_utf_8_stops_no_start(tmp_path: Path) -> None:
-    folder = tmp_path / os.fsdecode(b"\xff")
-    (folder / "rules.texts").mkdir(parents=True)
-    (folder / "rules.texts" / "pl.yaml").write_text("{}")
-    (folder / "rules.yaml").write_text(YAML, encoding="utf-8")
-    with capture_logs() as logs:
-        RulesFile(folder / "rules.yaml", KeptRules(tmp_path / "kept"))
-    assert [one["problem"] for one in logs] == ["a name is not UTF-8"]
-
-
 def test_a_start_with_a_wrong_file_uses_the_last_good_rules_by_choice(tmp_path: Path) -> None:
-    path, kept = tmp_path / "rules.yaml", KeptRules(tmp_path / "kept")
+    path = tmp_path / "rules.yaml"
     path.write_text(WRONG, encoding="utf-8")
     with pytest.raises(RulesError, match="must be at"):
-        RulesFile(path, kept)  # there are no good ones yet
-    path.write_text(CHANGED, encoding="utf-8")
-    RulesFile(path, kept)
-    path.write_text(WRONG, encoding="utf-8")
+        RulesFile(path)
+    with pytest.raises(RulesError, match=r"must be at(.|\n)*:1: no good rules are kept yet"):
+        RulesFile(path, lambda: None)
+    good = KeptRules(Path("other.toml"), Content(TOML.encode(), {}))
 
     with capture_logs() as logs:
-        again = RulesFile(path, KeptRules(tmp_path / "kept"))
+        again = RulesFile(path, lambda: good)
 
-    assert thresholds(again.rulebook) == (50,)
+    assert thresholds(again.rulebook) == thresholds(load_rulebook(TOML, "other.toml"))
     assert [one["event"] for one in logs] == [
         "the rules file was refused; the last good rules are used"
     ]
     assert "must be at" in (again.refusal or "")
+    assert again.in_force is None, "they are kept already"
     path.write_text(YAML, encoding="utf-8")
     assert [again.refresh() for _ in range(3)].count(None) == 2
     assert thresholds(again.rulebook) == (80, 100)
+    assert again.in_force == (path, Content(YAML.encode(), {}), again.rulebook.fingerprint)
     path.unlink()
-    assert thresholds(RulesFile(path, kept).rulebook) == (80, 100)
+    assert thresholds(RulesFile(path, lambda: good).rulebook) == thresholds(
+        load_rulebook(TOML, "other.toml")
+    )
     with pytest.raises(RulesError, match="cannot be read"):
         RulesFile(path)
 
 
-def test_last_good_rules_that_are_damaged_are_told(tmp_path: Path) -> None:
-    path, kept = tmp_path / "rules.yaml", KeptRules(tmp_path / "kept")
-    (tmp_path / "kept" / KeptRules.NAME).write_text("{")
-    with pytest.raises(RulesError, match=r"was refused, and .*last-good-rules.json cannot be read"):
-        RulesFile(path, kept)
+def test_last_good_rules_are_not_looked_for_if_the_file_is_good(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(YAML, encoding="utf-8")
+
+    def last_good() -> KeptRules:
+        raise AssertionError("asked")
+
+    rules = RulesFile(path, last_good)
+    assert rules.in_force == (path, Content(YAML.encode(), {}), rules.rulebook.fingerprint)
+
+
+def test_last_good_rules_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(WRONG, encoding="utf-8")
+
+    def unreadable() -> KeptRules:
+        raise TopicError("the broker does not answer")
+
+    with pytest.raises(
+        RulesError,
+        match=r"must be at(.|\n)*the last good rules cannot be read: the broker does not answer",
+    ):
+        RulesFile(path, unreadable)
+    # A release that knows less cannot read them.
+    newer = KeptRules(Path("rules.yaml"), Content(b"version: 9", {}))
+    with pytest.raises(RulesError, match="version"):
+        RulesFile(path, lambda: newer)

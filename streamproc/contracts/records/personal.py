@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from streamproc.contracts.records.codec import decode_effect
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
+from streamproc.contracts.records.rule_versions import RulesPublished
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import InputEvent
 
@@ -46,7 +47,7 @@ _FIELDS: Final[Mapping[Holds, str]] = {
     Holds.NAME: (
         "plan pack service services segments category tariff roaming_zone time_zone locale rule "
         "bucket counter gateway figures about decision error_class error_code kind outcome reason "
-        "severity state status topic unit"
+        "severity state status topic unit app_id file rules texts"
     ),
     Holds.WORD: (
         "type currency encoding effective until role summary_every summary_at own_percents"
@@ -60,14 +61,15 @@ _OF_STRUCT: Final[Mapping[tuple[str, str], Holds]] = {
     ("ConfirmationDecided", "id"): Holds.RECORD_ID,
     ("UnsubscriptionRequested", "id"): Holds.RECORD_ID,
     ("RefundRequested", "id"): Holds.RECORD_ID,
+    ("RulesPublished", "id"): Holds.NAME,
     ("Receipt", "subscriber"): Holds.MASKED,
     ("DeadLetter", "subscriber"): Holds.MASKED,
 }
 
-AnyRecord = InputEvent | Effect | Receipt | DeadLetter
+AnyRecord = InputEvent | Effect | Receipt | DeadLetter | RulesPublished
 """Every record of the contract."""
 
-_decode_other = msgspec.json.Decoder(Receipt | DeadLetter).decode
+_decode_other = msgspec.json.Decoder(Receipt | DeadLetter | RulesPublished).decode
 
 
 def held_by(struct: str, field: str) -> Holds:
@@ -88,7 +90,7 @@ def fields_of(record: Struct) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def decode_output(value: bytes) -> Effect | Receipt | DeadLetter | None:
+def decode_output(value: bytes) -> Effect | Receipt | DeadLetter | RulesPublished | None:
     """A record that streamproc writes; None if it is none."""
     for decode in (decode_effect, _decode_other):
         try:
