@@ -40,7 +40,7 @@ class RulesPublished(Struct, frozen=True, gc=False, tag="rules.published", tag_f
 
     @property
     def key(self) -> bytes:
-        """Of its record: the newest record of a key is kept."""
+        """The key of its record: the newest record of a key is kept."""
         return f"{self.app_id} {self.id}".encode()
 
     def content(self) -> Content:
