@@ -45,6 +45,10 @@ packs:
   - {id: trip, granted_bytes: 500_000_000, validity_hours: 24, roaming_zones: [eu]}
 """
 )
+ZONE = """\
+roaming_zones: [{id: eu, price_minor: 9}]
+notices: [{id: n, kind: roaming_welcome, category: c, texts: {en: x}}]
+"""
 ROLLING = PLANS.replace("1_000_000_000}", "1_000_000_000, rollover: {cycles: 1}}")
 OTHER_CODES = (("EUR", "EUX"), ("EUR", "RMB"), ("EUR", "DEM"))
 
@@ -237,6 +241,28 @@ CASES = [
              rule("kind: spend_amount, thresholds: [5]").replace("id: r,", "id: s,"),
              PLANS + "    tariffs: [{id: eu, roaming_zones: [eu], overage_price_minor: 2, "
              "cost_cap_minor: 9}]\n"),
+    ),
+    Case(
+        "zone-price",
+        file(PLANS, ZONE),
+        "roaming_zones[0].price_minor: warning: the welcome tells this price also to subscribers "
+        "of plan basic, which charges another one there: give it a tariff that names the zone",
+        file(PLANS + "    tariffs: [{id: abroad, roaming_zones: [eu], overage_price_minor: 7}]\n",
+             ZONE),
+    ),
+    Case(
+        "zone-price",
+        file(PLANS + "    tariffs: [{id: films, rating_groups: [20], overage_price_minor: 9}]\n",
+             ZONE),
+        "of plan basic",
+        file(PLANS, ZONE.replace("price_minor: 9", "price_minor: 5")),
+    ),
+    Case(
+        "zone-price",
+        file(ENDLESS + PLANS.removeprefix("plans:\n"),
+             ZONE.replace("price_minor: 9", "price_minor: 5")),
+        "of plan endless",
+        file(FREE, ZONE),
     ),
     Case(
         "never-empty",

@@ -36,6 +36,7 @@ CHECKS: dict[str, Check] = {
     "no-overage": costs.nothing_goes_beyond,
     "cost-beside": costs.costs_beside_home_data,
     "cap-untold": costs.cap_untold,
+    "zone-price": costs.other_price_in_zone,
     "never-empty": costs.nothing_runs_out,
     "large-velocity": costs.velocity_of_several_events,
     "date-over": dates.is_over,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamproc.contracts.rules_file.format.conversation import RoamingWelcomeEntry
 from streamproc.contracts.rules_file.format.plans import PlanEntry
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned, costs
 from streamproc.core.rules.kinds.base import Need
@@ -10,7 +11,7 @@ from streamproc.core.rules.kinds.overage_started import OverageStartedEntry
 from streamproc.core.rules.kinds.spend_amount import SpendAmountEntry
 from streamproc.core.rules.kinds.spend_percent import SpendPercentEntry
 from streamproc.core.rules.kinds.velocity import VelocityEntry
-from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP
+from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP, Scope
 from streamproc.core.texts.quantities import readable_bytes
 
 
@@ -86,6 +87,38 @@ def cap_untold(subject: Subject) -> Warned:
                 f"under plan {plans[0]} one event may reach the cost cap, and then this rule is "
                 "silent: tell what was spent by a spend_percent rule, too",
             )
+
+
+def other_price_in_zone(subject: Subject) -> Warned:
+    """Zones whose welcome tells another price than a plan has there.
+
+    A tariff that names the zone has its own price in the welcome. In a file without any price of
+    overage, prices are calculated elsewhere.
+    """
+    plans = subject.file.plans
+    is_told = any(isinstance(one, RoamingWelcomeEntry) for one in subject.file.notices)
+    tariffs = [one for plan in plans for one in plan.tariffs]
+    if not is_told or not (any(map(costs, plans)) or any(map(costs, tariffs))):
+        return
+    for index, zone in enumerate(subject.file.roaming_zones):
+        told = (zone.price_minor, zone.unit_bytes)
+        for plan in plans:
+            covering = (one for one in plan.tariffs if _is_ordinary_in(one.scope, zone.id))
+            tariff = next(covering, None)
+            if tariff is not None and tariff.scope.roaming_zones is not None:
+                continue
+            priced = plan if tariff is None else tariff
+            if (priced.overage_price_minor, priced.overage_unit_bytes) != told:
+                yield (
+                    ("roaming_zones", index, "price_minor"),
+                    f"the welcome tells this price also to subscribers of plan {plan.id}, which "
+                    "charges another one there: give it a tariff that names the zone",
+                )
+                break
+
+
+def _is_ordinary_in(scope: Scope, zone: str) -> bool:
+    return scope.covers(ORDINARY_RATING_GROUP, zone)
 
 
 def _has_gap(plan: PlanEntry, subject: Subject) -> bool:
