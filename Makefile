@@ -97,7 +97,7 @@ demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep"
 
 # Most tests on a broker wait: twice as many at once as a small machine has cores, on one broker.
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
-	$(BIN)/pytest -n $(JOBS) --dist worksteal
+	$(BIN)/pytest -n $(JOBS)
 
 check: setup docs  ## lint, types, import contracts, the site; the Rust code's format, lints and unit tests
 	$(BIN)/ruff check .

@@ -102,6 +102,16 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[_HOST_PORT] = config.stash[_HOST].port
 
 
+# Of pytest-xdist, too. With another --dist than its own default, its own distribution is taken.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getvalue("dist") != "load":
+        return None
+    from tests.support.distribution import MixedScheduling
+
+    return MixedScheduling(config, log)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _HOST in config.stash:
         config.stash[_HOST].close()

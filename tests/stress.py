@@ -55,7 +55,7 @@ def main() -> int:
     parser.add_argument("tests", nargs="*", default=["tests"], help="all, by default")
     options = parser.parse_args()
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(options.jobs)]
-    command += ["--dist", "worksteal", *options.tests]
+    command += options.tests
     failed = 0
     limit_seconds = options.minutes * 60
     with load(options.share, os.cpu_count() or 1, limit_seconds * options.runs):

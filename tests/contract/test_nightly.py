@@ -111,7 +111,7 @@ def test_tests_are_skipped_in_known_places_only() -> None:
 
 def test_the_makefile_runs_both() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^test:.*\n\t\$\(BIN\)/pytest -n \$\(JOBS\) --dist worksteal$", text, re.M)
+    assert re.search(r"^test:.*\n\t\$\(BIN\)/pytest -n \$\(JOBS\)$", text, re.M)
     assert re.search(r"^nightly:.*\n\t\$\(BIN\)/python -m tests\.nightly \$\(ARGS\)$", text, re.M)
 
 
