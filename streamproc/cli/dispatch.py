@@ -100,6 +100,14 @@ if TYPE_CHECKING:
 @topic_options(DispatchTopics)
 @create_topics_option
 @making_options
+@click.option(
+    "--start-empty",
+    is_flag=True,
+    help=(
+        "Start with an empty journal although there are receipts: every reminder that has not "
+        "expired is sent, also if it was sent before."
+    ),
+)
 def dispatch(
     broker: KafkaSettings,
     gateways: Path | None,

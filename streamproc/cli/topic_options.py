@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from streamproc.cli.durations import Duration
 from streamproc.cli.shared_options import SharedOption, inputs_of_worker, topic_option
@@ -30,6 +31,15 @@ inputs_option = inputs_of_worker(WorkerTopics().inputs)
 def events_option(says: str) -> Callable[[Command], Command]:
     """``--topic``: the input topic for usage and account events."""
     return topic_option("--topic", "events", default=EVENTS.default, help=says)
+
+
+def named_topics(*options: str) -> Iterator[str]:
+    """The topics that somebody named by these options of the present command, wherever."""
+    context = click.get_current_context()
+    for option in options:
+        if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            value = context.params[option]
+            yield from [value] if isinstance(value, str) else value
 
 
 def refuse_output(topic: str) -> None:

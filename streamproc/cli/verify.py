@@ -16,7 +16,7 @@ from streamproc.cli.printing import echo
 from streamproc.cli.regions import Subscribers, asked_for, each_once
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import app_id_option, clock_option
-from streamproc.cli.topic_options import inputs_option, taken, topic_options
+from streamproc.cli.topic_options import inputs_option, named_topics, taken, topic_options
 from streamproc.cli.values import Count, FilePath, Number
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.privacy import mask
@@ -121,10 +121,11 @@ def verify(
     rulebook = read_rules(rules)
     topics = taken(WorkerTopics, options, inputs=tuple(inputs))
     settings = WorkerSettings(topics=topics, **options)
+    named = set(named_topics("inputs", "forwarded", "reminders"))
     keys = frozenset(asked_for(one, None).encode() for one in subscribers)
     task = _Task(
         *(settings, rulebook, only, keys, share, checkpoints),
-        *(checkpoint_every_seconds, show, quiet),
+        *(checkpoint_every_seconds, show, quiet, named),
     )
     sys.exit(_conclude(asyncio.run(_verify(task))))
 
@@ -148,6 +149,8 @@ class _Task:
     checkpoint_every_seconds: float
     show: int
     quiet: bool
+    named: set[str]
+    """Topics that somebody named. All others have their usual names."""
 
     def partitions(self, count: int) -> list[int]:
         """The partitions to read."""
@@ -180,7 +183,7 @@ async def _verify(task: _Task) -> _Result:
     settings, result = task.settings, _Result()
     try:
         count = await asyncio.to_thread(_partitions, task)
-        reminders = await _tell_losing_settings(settings, result)
+        reminders = await _tell_losing_settings(task, result)
         with in_use(task.checkpoints, settings.app_id):
             for number in task.partitions(count):
                 await _verify_partition(task, number, count, reminders, result)
@@ -217,11 +220,17 @@ def _partitions(task: _Task) -> int:
     return count
 
 
-async def _tell_losing_settings(settings: WorkerSettings, result: _Result) -> int:
+async def _tell_losing_settings(task: _Task, result: _Result) -> int:
     """Returns the number of partitions of reminders."""
     from streamproc.tools.verify.losses import look_at_topics
 
-    looked = await asyncio.to_thread(look_at_topics, settings)
+    looked = await asyncio.to_thread(look_at_topics, task.settings)
+    mistyped = [name for name in looked.missing if name in task.named]
+    if mistyped:
+        raise VerifyError(
+            f"there is no topic {', '.join(mistyped)} at {task.settings.broker}; correct the "
+            "option that names it"
+        )
     for fault in looked.losing:
         echo(f"critical: {fault}")
         result.losing += 1

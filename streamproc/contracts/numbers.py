@@ -19,6 +19,7 @@ from streamproc.core.subscribers import (
     is_gpsi,
     is_key,
     is_machine_address,
+    is_message_uri,
     is_separated,
     is_sip,
     is_tel,
@@ -93,7 +94,9 @@ def _key(text: str, numbering: Numbering) -> str:
     if is_sip(found):  # the number stands before the host, and before parameters of its own
         found = found.partition(":")[2].partition("@")[0].partition(";")[0]
     elif is_gpsi(found):
-        found = f"+{found.partition('-')[2]}"
+        found = f"+{found[len('msisdn-') :].removeprefix('+')}"
+    elif is_message_uri(found):
+        found = f"+{found.partition(':')[2].partition('?')[0].removeprefix('+')}"
     if (damaged := damage(found)) is not None:
         raise NumberError(damaged)
     if is_tel(found) or found.startswith("+"):

@@ -22,7 +22,8 @@ LONGEST: Final = 15
 _KEY: Final = re.compile(rf"[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
 _TEL: Final = re.compile(r"tel:", re.IGNORECASE)
 _SIP: Final = re.compile(r"sips?:(?:\+[0-9]|[^@]*@.*;user=phone(?:;|\Z))", re.IGNORECASE)
-_GPSI: Final = re.compile(r"msisdn-[0-9]", re.IGNORECASE)
+_MESSAGE: Final = re.compile(r"(?:sms|smsto|callto):\+?[0-9]", re.IGNORECASE)
+_GPSI: Final = re.compile(r"msisdn[-:=]\+?[0-9]", re.IGNORECASE)
 _EXPONENT: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]+\Z|[0-9]+[.,][0-9]+[eE][0-9]+\Z")
 _FRACTION: Final = re.compile(rf"[0-9]{{{SHORTEST},}}[.,]0+\Z")
 _DIALLED: Final = re.compile(rf"00[1-9][0-9]{{{SHORTEST - 1},{LONGEST - 1}}}\Z")
@@ -51,8 +52,14 @@ def is_sip(text: str) -> bool:
     return _SIP.match(text) is not None
 
 
+def is_message_uri(text: str) -> bool:
+    """Whether a text is a URI of a number that is written to or called: ``sms:...`` (RFC 5724)."""
+    return _MESSAGE.match(text) is not None
+
+
 def is_gpsi(text: str) -> bool:
-    """Whether a text is a phone number as 5G writes it: ``msisdn-...`` (TS 29.571)."""
+    """Whether a text is a phone number as 5G writes it: ``msisdn-...`` (TS 29.571), also with
+    another sign behind the word."""
     return _GPSI.match(text) is not None
 
 
@@ -92,10 +99,12 @@ def foreign_form(subscriber: str, kind: SubscriberKind = "any") -> str | None:
         return None
     if is_tel(subscriber):
         return "is a tel: URI"
+    if is_message_uri(subscriber):
+        return "is a URI of a phone number"
     if is_sip(subscriber):
         return "is a SIP URI of a phone number"
     if is_gpsi(subscriber):
-        return "is a phone number with the prefix msisdn-"
+        return "is a phone number with the prefix msisdn"
     if (damaged := damage(subscriber)) is not None:
         return damaged
     if _DIALLED.match(subscriber):

@@ -25,8 +25,8 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
         if missing_ok:
             return []
         raise DispatchError(
-            f"there is no topic {topic} at {settings.broker}: a dispatcher creates it when it "
-            f"starts; correct --broker or the topic's name"
+            f"there is no topic {topic} at {settings.broker}: `streamproc topics create` makes it "
+            f"for dispatchers; correct --broker or the topic's name"
         )
     try:
         reader: Any = kafka_consumer(

@@ -22,6 +22,8 @@ class DispatchSettings:
     session_timeout_seconds: float = 10.0
     create_topics: bool = False
     """Make topics that do not exist; otherwise the dispatcher does not start."""
+    start_empty: bool = False
+    """Start with an empty journal although there are receipts."""
     partitions: int | None = None
     """For topics that are made; None: as many as the others have, else four."""
     replication_factor: int = 1

@@ -9,8 +9,8 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
 from streamproc.kafka.rights import MissingRightError, Needs
 from streamproc.kafka.topic_watch import TopicWatch
-from streamproc.provision.planning import Making, TopicsError, of_dispatcher, plan_topics
-from streamproc.provision.starting import admin_of, checked_topics, refuse
+from streamproc.provision.planning import Making, Plan, TopicsError, of_dispatcher, plan_topics
+from streamproc.provision.starting import admin_of, checked_topics, made_by_a_lost_state, refuse
 
 
 class DispatchError(StreamprocError):
@@ -28,11 +28,34 @@ def prepare_topics(settings: DispatchSettings) -> dict[str, int]:
         with admin_of(settings.broker) as admin:
             wanted = of_dispatcher(settings.topics)
             plan = checked_topics(
-                admin, settings.broker, wanted, making, command, needs_of(settings)
+                admin,
+                settings.broker,
+                wanted,
+                making,
+                command,
+                needs_of(settings),
+                lambda plan: _check_journal(admin, plan, settings),
             )
     except (TopicsError, MissingRightError) as error:
         raise DispatchError(str(error)) from error
     return plan.counts()
+
+
+def _check_journal(admin: Any, plan: Plan, settings: DispatchSettings) -> None:
+    """Refuse an empty journal beside receipts that some journal goes with."""
+    topics, counts = settings.topics, plan.counts()
+    if settings.start_empty:
+        return
+    if not made_by_a_lost_state(admin, counts, topics.journal, [topics.receipts]):
+        return
+    state = "is empty" if topics.journal in counts else "does not exist"
+    raise TopicsError(
+        f"the journal {topics.journal} {state}, but there are receipts in {topics.receipts}: with "
+        f"an empty journal a dispatcher does not know what was sent, and sends every reminder "
+        f"again that has not expired. Is --journal {topics.journal} wrong? Give the one that the "
+        f"dispatchers had. Is the journal lost? Restore it. Do you want a new start? Give "
+        f"--start-empty"
+    )
 
 
 def watch_of(settings: DispatchSettings, partitions: dict[str, int]) -> TopicWatch:

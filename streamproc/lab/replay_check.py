@@ -31,20 +31,34 @@ def verify(
     source = TopicSource(bootstrap, topic)
     expected = expect(_records(source), rules, partitions=len(source.partitions))
     deadline = time.monotonic() + timeout_seconds
+    missing: list[str] = []
+
+    def values(name: str) -> Iterator[bytes]:
+        try:
+            yield from _values(bootstrap, name)
+        except MissingTopicError:
+            missing.append(name)
+
     while True:
+        missing.clear()
         found = observed(
-            _values(bootstrap, outputs.reminders),
-            _values(bootstrap, outputs.audit),
-            _values(bootstrap, outputs.rejects),
+            values(outputs.reminders),
+            values(outputs.audit),
+            values(outputs.rejects),
             # The outputs do not show this: accounts are in the worker's own table.
             records=expected.records,
             charged_bytes=expected.charged_bytes,
-            policies=_values(bootstrap, outputs.policy),
-            orders=_values(bootstrap, outputs.orders),
+            policies=values(outputs.policy),
+            orders=values(outputs.orders),
         )
         lines = differences(found, expected)
-        if not lines or time.monotonic() > deadline or _beyond(found, expected):
-            return expected, lines
+        if not lines:
+            return expected, []
+        if time.monotonic() > deadline or _beyond(found, expected):
+            absent = [
+                f"there is no topic {one} at {bootstrap}; is its name right?" for one in missing
+            ]
+            return expected, [*absent, *lines]
         time.sleep(POLL_SECONDS)
 
 
@@ -67,10 +81,7 @@ def _records(source: TopicSource) -> Iterator[PlacedRecord]:
 
 
 def _values(bootstrap: Broker, topic: str) -> Iterator[bytes]:
-    try:
-        source = TopicSource(bootstrap, topic)
-    except MissingTopicError:
-        return  # no worker has created it yet
+    source = TopicSource(bootstrap, topic)
     for record in source.records(source.begin()):
         if record.value is not None:
             yield record.value

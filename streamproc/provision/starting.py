@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.rights import MissingRightError, Needs, said
 from streamproc.kafka.settings import Broker
-from streamproc.kafka.topics import open_admin
+from streamproc.kafka.topics import end_offsets, open_admin
 from streamproc.provision.planning import (
     Making,
     Plan,
@@ -70,6 +70,22 @@ def checked_topics(
         refuse(plan)
     tell(plan)
     return plan
+
+
+def made_by_a_lost_state(
+    admin: Any, counts: Mapping[str, int], state: str, outputs: Iterable[str]
+) -> list[str]:
+    """The outputs that hold records although the topic of their state is empty or missing.
+
+    ``counts``: the topics that exist, and their numbers of partitions.
+    """
+    present = {name: counts[name] for name in outputs if name in counts}
+    # In this order: another process that starts now writes both in one transaction.
+    written = end_offsets(admin, present)
+    kept = end_offsets(admin, {state: counts[state]}) if state in counts else {}
+    if any(map(any, kept.values())):
+        return []
+    return [name for name, ends in written.items() if any(ends)]
 
 
 def refuse(plan: Plan) -> None:

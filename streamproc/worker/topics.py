@@ -7,9 +7,9 @@ from typing import Any
 from streamproc.contracts.rights import Scope, rights_of, topic_operations
 from streamproc.contracts.topics import PARTITIONS
 from streamproc.kafka.rights import Needs
-from streamproc.kafka.topics import end_offsets, find_topics
+from streamproc.kafka.topics import find_topics
 from streamproc.provision.planning import Making, Plan, TopicsError, of_worker
-from streamproc.provision.starting import admin_of, checked_topics
+from streamproc.provision.starting import admin_of, checked_topics, made_by_a_lost_state
 from streamproc.worker.settings import WorkerSettings
 
 
@@ -54,14 +54,8 @@ def _check_state(admin: Any, plan: Plan, settings: WorkerSettings) -> None:
     if settings.start_empty:
         return
     counts = plan.counts()
-    outputs = {name: counts[name] for name in settings.topics.results if name in counts}
-    # In this order: another worker that starts now writes both in one transaction.
-    written = end_offsets(admin, outputs)
-    kept = end_offsets(
-        admin, {name: count for name, count in counts.items() if name == settings.changelog}
-    )
-    full = [name for name, ends in written.items() if any(ends)]
-    if not full or any(map(any, kept.values())):
+    full = made_by_a_lost_state(admin, counts, settings.changelog, settings.topics.results)
+    if not full:
         return
     state = "is empty" if settings.changelog in counts else "does not exist"
     raise TopicsError(

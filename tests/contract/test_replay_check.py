@@ -10,6 +10,7 @@ import pytest
 
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS
+from streamproc.kafka.errors import MissingTopicError
 from streamproc.kafka.recording import LogRecord
 from streamproc.lab import replay_check
 from streamproc.lab.workload import WorkloadSettings
@@ -45,6 +46,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[LogRecord]]:
         partitions = (0,)
 
         def __init__(self, _: str, topic: str) -> None:
+            if topic not in topics:
+                raise MissingTopicError(topic)
             self.topic = topic
 
         def begin(self) -> int:
@@ -73,3 +76,15 @@ def test_a_record_too_few_in_any_topic_is_told(name: str, log: Any) -> None:
     log[name].pop()
 
     assert differing()
+
+
+def test_an_output_topic_that_is_not_there_is_named(log: dict[str, list[LogRecord]]) -> None:
+    """Only if something differs: a worker without orders may have no topic for them."""
+    for name in UNUSED:
+        log.pop(name, None)
+    _, lines = replay_check.verify("broker", "events", TOPICS, RULES, 0)
+    assert lines == []
+
+    del log[TOPICS.reminders]
+    _, lines = replay_check.verify("broker", "events", TOPICS, RULES, 0)
+    assert f"there is no topic {TOPICS.reminders} at broker; is its name right?" in lines

@@ -192,6 +192,33 @@ def test_a_changelog_that_a_mistyped_name_would_make_is_not_made(bootstrap: str)
         admin.close()
 
 
+def test_receipts_beside_an_empty_journal_are_refused_until_that_is_meant(bootstrap: str) -> None:
+    """A mistyped --journal: with an empty one every reminder would be sent again."""
+    right = DispatchSettings(
+        bootstrap, DispatchTopics.under(f"t{uuid4().hex[:8]}."), create_topics=True
+    )
+    prepare_dispatch(right)
+    typo = f"{right.topics.journal}x"
+    wrong = replace(right, topics=replace(right.topics, journal=typo))
+    write(bootstrap, right.topics.receipts)
+
+    with pytest.raises(DispatchError, match=rf"the journal {typo} does not exist, but there are"):
+        prepare_dispatch(wrong)
+    admin = open_admin(bootstrap)
+    try:
+        assert find_topics(admin, bootstrap, [typo]) == {}
+    finally:
+        admin.close()
+    with pytest.raises(
+        DispatchError, match=rf"the journal {right.topics.journal} is empty"
+    ) as told:
+        prepare_dispatch(right)
+    assert "--start-empty" in str(told.value)
+    assert prepare_dispatch(replace(wrong, start_empty=True))
+    write(bootstrap, right.topics.journal)
+    assert prepare_dispatch(right)
+
+
 def run(*words: str) -> Result:
     return CliRunner().invoke(main, ["topics", *words])
 

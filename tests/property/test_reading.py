@@ -211,7 +211,10 @@ def test_a_key_is_its_own_key_and_never_of_a_foreign_form(text: str, region: str
 @given(
     st.one_of(
         st.text("0123456789+-. ()/,'eEtel:ab", max_size=20),
-        st.from_regex(r"(sips?:|msisdn-)?\+?[0-9]{0,16}[fF]?(@h)?(;user=phone)?", fullmatch=True),
+        st.from_regex(
+            r"(sips?:|msisdn[-:=]|sms:|smsto:|callto:)?\+?[0-9]{0,16}[fF]?(@h)?(;user=phone)?",
+            fullmatch=True,
+        ),
     ),
     st.sampled_from(["any", "numbers", "ids"]),
 )

@@ -69,6 +69,20 @@ def test_interims_and_stops_are_the_running_totals_of_their_session() -> None:
     assert [one.id for one in found] == ["f-12", "f-26"]
 
 
+def test_a_server_without_the_dictionary_writes_numbers_for_words() -> None:
+    """Such records were left out: nothing was charged."""
+    numbers = DETAIL
+    for word, number in (("Start", 1), ("Stop", 2), ("Interim-Update", 3)):
+        numbers = numbers.replace(f"Type = {word}\n", f"Type = {number}\n")
+    assert numbers != DETAIL
+
+    def counted(text: str) -> list[Any]:
+        return [one.value for one in read(text) if isinstance(one, ReadEvent)]
+
+    assert counted(numbers) == counted(DETAIL)
+    assert read(numbers)[0] == LeftOut(1)
+
+
 def test_a_stop_alone_counts_whole() -> None:
     (event,) = read(DETAIL[DETAIL.index("Mon Jan  5 16:20") :])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,25 @@ def test_an_interim_and_a_stop_count_as_the_stop_alone() -> None:
     stop = radius(2, "stop", inputOctets=3000, outputOctets=5000)
 
     assert sum(read([interim, stop])) == sum(read([stop])) == 8000
+
+
+@pytest.mark.parametrize("protocol", ["RADIUS", "Radius", "radius"])
+@pytest.mark.parametrize("form", [str.lower, str.title, str.upper])
+def test_words_of_radius_records_may_be_in_capitals_or_not(
+    protocol: str, form: Callable[[str], str]
+) -> None:
+    """As a protocol of another name, a stop would be charged in addition to its interims."""
+    used = {"username": "8613800000001", "acctSessionId": "s1"}
+    records = [
+        sigscale(1, protocol, form("start"), **used),
+        sigscale(2, protocol, form("interim"), inputOctets=5, outputOctets=6, **used),
+        sigscale(3, protocol, form("stop"), inputOctets=5, outputOctets=7, **used),
+        sigscale(4, protocol, form("on"), **used),
+        sigscale(5, protocol, form("start"), **used),
+        sigscale(6, protocol, form("stop"), inputOctets=1, outputOctets=1, **used),
+    ]
+
+    assert read(records) == [LeftOut(1), 11, 1, LeftOut(4), LeftOut(5), 2]
 
 
 def test_directions_stay_directions() -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from streamproc.cli import main
+from streamproc.contracts.topics import WorkerTopics
 from streamproc.engine.changelog import (
     KEPT_EPOCHS,
     UNKNOWN_EPOCH,
@@ -26,6 +29,7 @@ from streamproc.tools.verify.checkpoint import (
     save,
 )
 from streamproc.tools.verify.losses import (
+    Looked,
     LookedThrough,
     Missing,
     MissingOffsets,
@@ -182,3 +186,21 @@ async def test_reminders_are_read_once_for_all_runs_with_a_checkpoint(tmp_path: 
     path.write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="is not a checkpoint"):
         load_looked_through(path, "out")
+
+
+@pytest.mark.parametrize("option", ["--input", "--forwarded", "--reminders"])
+def test_a_topic_that_somebody_named_must_exist(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody named may be missing: a worker has no topic of commands if it reads none."""
+    looked = Looked((), 0, ("mistyped", *WorkerTopics().inputs, "streamproc.reminders"))
+    monkeypatch.setattr("streamproc.worker.topics.changelog_partitions", lambda _: 4)
+    monkeypatch.setattr("streamproc.tools.verify.losses.look_at_topics", lambda _: looked)
+    command = ["verify", "--broker", "127.0.0.1:1", "--native", "off"]
+
+    result = CliRunner().invoke(main, [*command, option, "mistyped"])
+
+    assert result.exit_code == 3
+    assert result.stderr.startswith("Error: there is no topic mistyped at 127.0.0.1:1; correct")
+    other = CliRunner().invoke(main, [*command, option, "right"])
+    assert "there is no topic" not in other.stderr

@@ -385,16 +385,22 @@ def spells_a_number(subscriber: str, kind: str) -> bool:
 
 def _is_address(text: str) -> bool:
     """A number in a SIP URI, with the prefix of 5G, or of digits in pairs with a filler."""
-    if text[:7] == "msisdn-":
-        return text[7:8] in _DIGITS and text[7:8] != ""
+    if text[:6] == "msisdn" and text[6:7] in ("-", ":", "="):
+        return _begins_with_digit(text[7:].removeprefix("+"))
     if text[-1] == "f" and _all_digits(text[:-1]):
         return text[0] != "0" and len(text) in (12, 14, 16)
     scheme, _, rest = text.partition(":")
+    if scheme in ("sms", "smsto", "callto"):
+        return _begins_with_digit(rest.removeprefix("+"))
     if scheme not in ("sip", "sips"):
         return False
-    if rest[:1] == "+" and rest[1:2] in _DIGITS and rest[1:2] != "":
+    if rest[:1] == "+" and _begins_with_digit(rest[1:]):
         return True
     return "@" in rest and "user=phone" in rest.partition("@")[2].split(";")[1:]
+
+
+def _begins_with_digit(text: str) -> bool:
+    return text[:1] in _DIGITS and text != ""
 
 
 def _is_spreadsheets(text: str) -> bool:

@@ -112,6 +112,8 @@ class Looked:
     """Sentences about topics whose ``cleanup.policy`` loses records."""
     reminders: int
     """How many partitions of reminders there are; 0 if this client may not see them."""
+    missing: tuple[str, ...]
+    """Topics that do not exist."""
 
 
 def look_at_topics(settings: WorkerSettings) -> Looked:
@@ -121,6 +123,7 @@ def look_at_topics(settings: WorkerSettings) -> Looked:
     return Looked(
         tuple(str(fault) for fault in plan.faults() if fault.demand.setting == "cleanup.policy"),
         plan.counts().get(settings.topics.reminders, 0),
+        tuple(one.wanted.name for one in plan.missing),
     )
 
 
