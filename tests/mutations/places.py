@@ -297,4 +297,22 @@ MUTATIONS = (
         "waiting.lower = []",
         TRUTH,
     ),
+    Mutation(
+        "an owner reads the share of a member as the reader's own",
+        "if member and member != reader:",
+        "if False:",
+        TRUTH,
+    ),
+    Mutation(
+        "a welcome tells the price of the zone, whatever the plan charges there",
+        "if zones is not None and zone in zones else None",
+        "if False else None",
+        TRUTH,
+    ),
+    Mutation(
+        "an Arabic text that begins with a Latin name runs from left to right",
+        'if first == "L" else text',
+        "if False else text",
+        TRUTH,
+    ),
 )
