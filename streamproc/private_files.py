@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -31,7 +33,12 @@ _FLAGS: Final = {
     "a+b": os.O_RDWR | os.O_CREAT | os.O_APPEND,
     "r+b": os.O_RDWR,
 }
+LEFT_SECONDS: Final = 3_600.0
+"""A passing file that is older was left by a process that was killed."""
+_PASSING: Final = re.compile(r"\.[0-9a-f]+-[0-9a-f]+\.new\Z")
 _told: set[Path] = set()
+_cleared: set[tuple[int, int]] = set()
+"""Device and number of directories."""
 
 
 class LinkError(StreamprocError, OSError):
@@ -95,8 +102,36 @@ def passing_name() -> str:
     return f".{os.getpid():x}-{threading.get_ident():x}.new"
 
 
+def clear_left(folder: int) -> None:
+    """Remove what killed processes left of :func:`passing_name`, once for each directory.
+
+    A process of now, perhaps in another container, needs no hour to write a file.
+    """
+    held = os.fstat(folder)
+    place = held.st_dev, held.st_ino
+    if place in _cleared:
+        return
+    _cleared.add(place)
+    with os.scandir(folder) as entries:
+        left = [one.name for one in entries if _PASSING.match(one.name)]
+    for name in left:
+        with suppress(OSError):
+            if time.time() - os.lstat(name, dir_fd=folder).st_mtime > LEFT_SECONDS:
+                os.unlink(name, dir_fd=folder)
+
+
+def _clear_left_in(folder: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            clear_left(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
     refuse_special(path)
+    _clear_left_in(path.parent)
     temporary = path.with_name(passing_name())
     # What a crash left, or what somebody else put there, is not written to.
     temporary.unlink(missing_ok=True)
@@ -114,13 +149,20 @@ def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
 
 def replace_private_in(folder: int, name: str, content: bytes) -> None:
     """:func:`replace_private` in a directory that is open, which others may rename meanwhile."""
-    temporary = f".{name}.new"
+    with suppress(OSError):
+        clear_left(folder)
+    temporary = passing_name()
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, FILE_MODE, dir_fd=folder), "wb") as file:
-        file.write(content)
-    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    try:
+        with os.fdopen(os.open(temporary, flags, FILE_MODE, dir_fd=folder), "wb") as file:
+            file.write(content)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
 
 
 def open_private_directory(path: Path) -> int:

@@ -155,10 +155,13 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
 
 
 def _producer(options: dict[str, Any]) -> UsageProducer:
+    from streamproc.kafka.probe import refuse_unreachable
     from streamproc.producer import UsageProducer
 
     compression = options["compression"]
-    seconds = options["wait"] / 1000
+    seconds, begun = options["wait"] / 1000, time.monotonic()
+    refuse_unreachable(options["broker"])
+    bootstrap_seconds = max(seconds - (time.monotonic() - begun), 2.0)
     return UsageProducer(
         options["broker"],
         options["topic"],
@@ -166,7 +169,7 @@ def _producer(options: dict[str, Any]) -> UsageProducer:
         spool=options["spool"],
         delivery_seconds=max(seconds, 2.0),
         block_seconds=max(seconds, 2.0),
-        bootstrap_timeout_ms=int(max(seconds, 2.0) * 1000) if options["spool"] is None else 2_000,
+        bootstrap_timeout_ms=int(bootstrap_seconds * 1000) if options["spool"] is None else 2_000,
         max_block_ms=int(max(min(seconds, 10.0), 2.0) * 1000),
         numbering=numbering_of(options),
     )

@@ -186,7 +186,7 @@ def worker(
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
     # The embedded broker ends with the demo.
-    keeper = [RulesKeeper(rules_file, versions)] if not settings.embedded else []
+    keeper = [RulesKeeper(rules_file, versions, app.is_running)] if not settings.embedded else []
     runner = BoundedWorker(
         app,
         beside=[TopicGuard(app, settings, topics, app.silence), *keeper, *app.beside],

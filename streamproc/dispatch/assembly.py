@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 from streamproc.dispatch.backoff import Backoff
@@ -38,6 +39,20 @@ def gateways_of(
     """The gateways by name; paths are relative to ``base``. Raises ``GatewaysError``."""
     site = Site(base, chance)
     return {one.name: _gateway(one, site) for one in config.gateways}
+
+
+def in_plain_text(config: GatewaysFormat) -> dict[str, str]:
+    """The hosts to which gateways send over a network without TLS, by gateway."""
+    hosts = {one.name: GATEWAYS[_kind(one)].plain_text_host(one) for one in config.gateways}
+    return {name: host for name, host in hosts.items() if host and not _is_this_machine(host)}
+
+
+def _is_this_machine(host: str) -> bool:
+    """By its name alone: nothing is looked up."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower().rpartition(".")[2] == "localhost"
 
 
 def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:

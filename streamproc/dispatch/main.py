@@ -26,7 +26,13 @@ from kafka.errors import (
 from streamproc.contracts.records.codec import UNREADABLE
 from streamproc.contracts.records.receipts import decode_receipt
 from streamproc.contracts.rules_file.read.parse import read_file
-from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
+from streamproc.dispatch.assembly import (
+    backoff_of,
+    gateways_of,
+    in_plain_text,
+    lanes_of,
+    router_of,
+)
 from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Gateway
@@ -71,6 +77,14 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         config = load_gateways(content, str(file))
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)
+    plain = in_plain_text(config)
+    if plain:
+        log.warning(
+            "numbers and texts go over the network without encryption",
+            gateways=plain,
+            advice="https:// for a webhook, tls: true for smpp, or a tunnel that ends on this "
+            "machine (docs/security.md)",
+        )
     with watched(settings.broker):
         hashes = _hashes_of(settings, gateways)
     partitions = prepare_topics(settings)

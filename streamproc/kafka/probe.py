@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,9 @@ UNSUPPORTED_MECHANISM, ILLEGAL_STATE = 33, 34
 HOSTNAME_MISMATCH = {62, 63, 64}
 """OpenSSL's codes: host name, e-mail, IP address."""
 
+FRESH_SECONDS = 10.0
+"""A broker that did not answer is not asked again for this time: nobody waits for it twice."""
+
 _CLOSED = (OSError, EOFError)
 _reached: set[KafkaSettings] = set()
 _quiet_lock = threading.Lock()
@@ -48,6 +52,10 @@ class Finding:
     """A broker answers, and waiting does not change its answer."""
 
 
+_silent: dict[KafkaSettings, tuple[float, Finding]] = {}
+"""Who did not answer, when, and how that was noticed."""
+
+
 def refuse_unreachable(broker: Broker) -> None:
     """Raise :class:`ReachError` if brokers answer, but not to a client with these settings.
 
@@ -56,13 +64,21 @@ def refuse_unreachable(broker: Broker) -> None:
     ``CONNECT_SECONDS`` if packets get lost.
     """
     settings = settings_of(broker)
-    if settings in _reached:
+    if settings in _reached or _fresh(settings) is not None:
         return
     finding = _look(settings)
-    if finding is not None and finding.is_refusal:
-        raise ReachError(finding.text)
     if finding is None:
         _reached.add(settings)
+    elif finding.is_refusal:
+        raise ReachError(finding.text)
+    else:
+        _silent[settings] = time.monotonic(), finding
+
+
+def _fresh(settings: KafkaSettings) -> Finding | None:
+    """What was found a moment ago, if it was no answer."""
+    since, finding = _silent.get(settings, (-FRESH_SECONDS, None))
+    return finding if time.monotonic() - since < FRESH_SECONDS else None
 
 
 @contextmanager
@@ -99,7 +115,8 @@ def refusal_of(broker: Broker) -> str | None:
 
 def why_no_answer(broker: Broker, error: BaseException) -> str:
     """One line about a client that could not be opened or could not do its work."""
-    finding = _look(settings_of(broker))
+    settings = settings_of(broker)
+    finding = _fresh(settings) or _look(settings)
     if finding is not None and finding.is_refusal:
         return finding.text
     refused = missing_right(error, broker)

@@ -19,6 +19,7 @@ from streamproc.engine.faust.consumer import ALIAS, register
 from streamproc.engine.faust.credentials import security_settings
 from streamproc.engine.faust.recovery import SafeTableManager
 from streamproc.engine.faust.table import PartitionedTable
+from streamproc.engine.life import State
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.settings import settings_of
 from streamproc.kafka.silence import Silence
@@ -122,6 +123,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     table.partitions_here = engine.partitions
     app.tables.add(table)
     app.processor = processor
+    app.is_running = lambda: State.RUNNING in engine.partitions.states.values()
 
     @app.timer(RULES_CHECK_SECONDS)
     async def check_rules() -> None:

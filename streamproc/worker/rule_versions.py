@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -164,7 +165,11 @@ class RuleVersions:
 class RulesKeeper:
     """Runs beside a worker, and keeps the rules in force in the rules topic."""
 
-    def __init__(self, rules: RulesFile, versions: RuleVersions) -> None:
+    def __init__(
+        self, rules: RulesFile, versions: RuleVersions, is_running: Callable[[], bool]
+    ) -> None:
+        """``is_running``: whether the worker applies input with these rules."""
+        self._is_running = is_running
         self._rules = rules
         self._versions = versions
         self._kept: InForce | None = None
@@ -190,7 +195,7 @@ class RulesKeeper:
     async def look(self) -> None:
         """Keep the rules in force, if they are not kept yet. A failure is logged once."""
         now = self._rules.in_force
-        if now is None or now == self._kept:
+        if now is None or now == self._kept or not self._is_running():
             return
         try:
             await asyncio.to_thread(self._versions.publish, now)

@@ -6,11 +6,14 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from structlog.testing import capture_logs
 
 from streamproc.core.state.effects import Cause
-from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
+from streamproc.dispatch import main
+from streamproc.dispatch.assembly import backoff_of, gateways_of, in_plain_text, lanes_of, router_of
 from streamproc.dispatch.config import (
     CONSOLE_ONLY,
     load_gateways,
@@ -21,6 +24,7 @@ from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.gateways.webhook import WebhookEntry, WebhookSettings
 from streamproc.dispatch.lanes import default_lanes, lane_of
+from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp.gateway import SmppGateway
 from streamproc.dispatch.smpp.session import SessionSettings
 from tests.support.certificates import Authority, secret_file
@@ -318,3 +322,51 @@ def test_national_tables_and_names_of_sms_reach_the_gateway() -> None:
     assert any("spanish has no locking shift table" in one for one in said)
     said = problems(SMPP % "national_locking: [hindi], alphabet: latin1")
     assert any("needs alphabet: gsm and long_texts: udh or udh16" in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_told"),
+    [
+        ("sms.example.com", True),
+        ("10.0.0.7", True),
+        ("[2001:db8::1]", True),
+        ("localhost.example.com", True),
+        ("127.0.0.1", False),
+        ("127.9.9.9", False),
+        ("[::1]", False),
+        ("localhost", False),
+        ("LOCALHOST", False),
+        ("sms.localhost.", False),
+    ],
+)
+def test_gateways_that_send_over_a_network_without_tls_are_found(host: str, is_told: bool) -> None:
+    smpp = f"host: '{host}', system_id: me, password_env: P, source: '1'"
+    config = load_gateways(
+        f"""
+version: 1
+gateways:
+  - {{name: web, kind: webhook, url: 'http://{host}:8080/x', secret_env: S}}
+  - {{name: web-tls, kind: webhook, url: 'https://{host}/x', secret_env: S}}
+  - {{name: sms, kind: smpp, {smpp}}}
+  - {{name: sms-tls, kind: smpp, {smpp}, tls: true}}
+  - {{name: con, kind: console}}
+""",
+        "gateways.yaml",
+    )
+    assert set(in_plain_text(config)) == ({"web", "sms"} if is_told else set())
+
+
+def test_a_dispatcher_tells_them_at_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "gateways.yaml"
+    path.write_text(
+        "version: 1\n"
+        "gateways: [{name: web, kind: webhook, url: 'http://sms.example.com/', secret_env: S}]\n"
+    )
+    monkeypatch.setenv("S", "whsec_" + "a2V5" * 8)
+    monkeypatch.setattr(main, "watched", mock.Mock(side_effect=ZeroDivisionError))
+    with capture_logs() as logs, pytest.raises(ZeroDivisionError):
+        main.run_dispatcher(DispatchSettings("nowhere:9092"), path)
+    (told,) = [one for one in logs if "without encryption" in one["event"]]
+    assert told["gateways"] == {"web": "sms.example.com"}

@@ -154,6 +154,54 @@ def test_several_who_write_one_file_leave_one_of_their_contents(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_several_who_write_one_file_in_an_open_directory_do_not_meet(tmp_path: Path) -> None:
+    contents = [bytes([65 + number]) * 10_000 for number in range(4)]
+    folder = open_private_directory(tmp_path)
+
+    def write(content: bytes) -> None:
+        for _ in range(25):
+            replace_private_in(folder, "a.reason", content)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, contents))
+    assert [one.name for one in tmp_path.iterdir()] == ["a.reason"]
+    assert (tmp_path / "a.reason").read_bytes() in contents
+    with pytest.raises(OSError, match="directory"):
+        replace_private_in(folder, "no/such", b"")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.reason"]
+    replace_private_in(folder, "b" * 255, b"a name as long as may be")
+    os.close(folder)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_what_a_killed_process_left_is_removed_when_a_directory_is_first_written(
+    tmp_path: Path, is_open: bool
+) -> None:
+    names = [".1f-7f3a.new", ".abc-1.new", "keep.new", ".x-1.new", ".1f-7f3a.new.gz"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"number")
+    for name in (".1f-7f3a.new", *names[2:]):
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".2f-1.new").mkdir()
+    os.utime(tmp_path / ".2f-1.new", (0, 0))
+
+    def write() -> None:
+        if not is_open:
+            replace_private(tmp_path / "state", b"")
+            return
+        folder = open_private_directory(tmp_path)
+        replace_private_in(folder, "state", b"")
+        os.close(folder)
+
+    write()
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted(
+        [*names[1:], ".2f-1.new", "state"]  # .abc-1.new is new: its process may still write it
+    )
+    os.utime(tmp_path / ".abc-1.new", (0, 0))
+    write()
+    assert (tmp_path / ".abc-1.new").exists(), "a directory is looked through once"
+
+
 def test_a_new_file_takes_the_place_of_a_file_alone(tmp_path: Path) -> None:
     """A rename onto /dev/null would make a file of it."""
     others, link, pipe = tmp_path / "others", tmp_path / "link", tmp_path / "pipe"

@@ -123,7 +123,11 @@ async def test_a_worker_keeps_what_it_takes_and_tells_a_failure_once(
     path = tmp_path / "rules.yaml"
     path.write_text(YAML, encoding="utf-8")
     rules = RulesFile(path)
-    keeper = RulesKeeper(rules, versions())
+    running: list[bool] = []
+    keeper = RulesKeeper(rules, versions(), lambda: bool(running))
+    await keeper.look()
+    assert topic.values == [], "a worker that may not start leaves nothing"
+    running.append(True)
     topic.fails = TopicError("the broker does not answer")
     with capture_logs() as logs:
         await keeper.look()
@@ -144,5 +148,5 @@ async def test_a_worker_keeps_what_it_takes_and_tells_a_failure_once(
 
 
 async def test_packaged_rules_are_not_kept(topic: Topic) -> None:
-    await RulesKeeper(RulesFile(None), versions()).look()
+    await RulesKeeper(RulesFile(None), versions(), lambda: True).look()
     assert topic.values == []

@@ -103,6 +103,10 @@ class GatewayKind:
         """Contradictions between fields of an entry; types were checked before."""
         yield from ()
 
+    def plain_text_host(self, entry: Any) -> str | None:
+        """The host to which messages go without TLS; None if there is none."""
+        return None
+
     def gateway(self, entry: Any, site: Site) -> Gateway:
         """Make the gateway from an entry without problems. Raises :class:`GatewaysError`."""
         raise NotImplementedError

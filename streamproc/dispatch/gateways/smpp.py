@@ -104,6 +104,9 @@ class Smpp(GatewayKind):
             if language in WITHOUT_LOCKING:
                 yield ("national_locking", place), f"{language} has no locking shift table"
 
+    def plain_text_host(self, entry: SmppEntry) -> str | None:
+        return None if entry.tls else entry.host
+
     def gateway(self, entry: SmppEntry, site: Site) -> SmppGateway:
         password = self.secret.of(entry, site)
         if not _PASSWORD.fullmatch(password):

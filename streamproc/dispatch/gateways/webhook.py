@@ -138,6 +138,10 @@ class Webhook(GatewayKind):
         if isinstance(url, str) and (problem := problem_of(url)):
             yield ("url",), problem
 
+    def plain_text_host(self, entry: WebhookEntry) -> str | None:
+        url = URL(entry.url)
+        return url.raw_host if url.scheme == "http" else None
+
     def gateway(self, entry: WebhookEntry, site: Site) -> WebhookGateway:
         text = self.secret.of(entry, site)
         try:
