@@ -76,7 +76,7 @@ def refuse_unreachable(broker: Broker) -> None:
 
 
 def _fresh(settings: KafkaSettings) -> Finding | None:
-    """What was found a moment ago, if it was no answer."""
+    """The finding of a moment ago, if the broker did not answer."""
     since, finding = _silent.get(settings, (-FRESH_SECONDS, None))
     return finding if time.monotonic() - since < FRESH_SECONDS else None
 
