@@ -126,8 +126,12 @@ pub fn apply(
     if !rules.watch.is_silent(&figures, history, activated_ms)? {
         return None;
     }
-    if rules.watch.of_uncovered && figures.has_overage() && !rules.is_for_home_data(usage)? {
-        return None; // a rule may report this usage separately
+    if rules.watch.of_uncovered && figures.has_overage() {
+        // A rule may report this usage separately. What is left was bought after the usage: then
+        // the message is about the instant of the purchase.
+        if figures.is_ordinary_left() || !rules.is_for_home_data(usage)? {
+            return None;
+        }
     }
     row.to(&mut reader, at::EXTRA)?;
     out.extend_from_slice(&account[copied..reader.at]);

@@ -71,6 +71,11 @@ impl Figures {
         self.overage > 0
     }
 
+    /// Whether bytes for ordinary usage are left, of any live bucket.
+    pub fn is_ordinary_left(&self) -> bool {
+        self.ordinary_after > 0
+    }
+
     /// Whether ordinary usage has begun to cost, for the first time or again.
     fn begins_to_cost(&self) -> Option<bool> {
         let is_now = self.overage_before.checked_add(self.overage)? > 0 && self.ordinary_after <= 0;

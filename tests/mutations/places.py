@@ -62,6 +62,30 @@ MUTATIONS = (
         CORE,
     ),
     Mutation(
+        "late usage from before a purchase costs without a word",
+        "    if late_costs:\n        out +=",
+        "    if False:\n        out +=",
+        "tests/unit/test_core_late_costs.py",
+    ),
+    Mutation(
+        "what was bought counts before its purchase",
+        "if not bucket.granted_ms < at_ms <= bucket.expires_ms:",
+        "if not at_ms <= bucket.expires_ms:",
+        "tests/unit/test_core_late_costs.py",
+    ),
+    Mutation(
+        "the figures of before a purchase are those of now",
+        "is_known = used is not None and not any(bucket is one for one in covering)",
+        "is_known = False",
+        "tests/unit/test_core_late_costs.py",
+    ),
+    Mutation(
+        "a cycle notes twice what a forgotten one used of its own top-up",
+        "known.difference_update(bucket.id for bucket in oldest.buckets)",
+        "known.difference_update()",
+        "tests/unit/test_core_late_cycles.py",
+    ),
+    Mutation(
         "usage that was pushed out costs although a bucket may have covered it",
         "elif known.overlaps(scope):",
         "elif False:",

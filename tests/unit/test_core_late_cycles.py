@@ -9,6 +9,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.account import Account, ClosedCycle, pack
 from streamproc.core.state.effects import Effect, PolicyChanged
 from streamproc.core.state.events import MemberJoined, UsageRefunded
+from tests.support.amounts import wrong_amounts
 from tests.support.line import Line, day, decisions, reminders, thresholds
 
 RULES = """
@@ -310,3 +311,40 @@ def test_late_usage_is_none_of_the_events_that_are_counted() -> None:
     assert thresholds(line.use(50, at=32)) == []
     assert thresholds(line.use(1, LAST, 32.1)) == []
     assert thresholds(line.use(1, at=32.2)) == [("low", 40)]
+
+
+def test_a_refund_of_the_oldest_cycle_goes_beyond_what_a_forgotten_one_used_of_its_own_top_up() -> (
+    None
+):
+    limits = "limits: {max_age_days: 100, dedupe_horizon_days: 140, history_cycles: 2}\n"
+    line = Line(load_rulebook(RULES + limits, "rules.yaml"))
+    line.activate()
+    line.use(100, at=8)
+    line.top_up(at=9, granted_bytes=50, expires_time=day(50))
+    line.use(20, at=10)
+    line.use(110, at=40)
+    line.reach(day(95))  # January is forgotten
+    february = line.account.history[0]
+    assert february.start_ms == to_ms(day(31))
+    (_, top_up) = february.buckets
+    assert (top_up.used_bytes, february.beside) == (30, {})  # its own, so it is noted once
+    line.send(UsageRefunded, 40, 95.5, refunded_bytes=25)
+    assert not wrong_amounts(line.account)
+    (_, top_up) = line.account.history[0].buckets
+    assert (top_up.used_bytes, top_up.expired_bytes) == (5, 45)
+
+
+def test_a_row_of_an_earlier_release_that_noted_it_twice_takes_no_harm() -> None:
+    limits = "limits: {max_age_days: 100, dedupe_horizon_days: 140, history_cycles: 2}\n"
+    line = Line(load_rulebook(RULES + limits, "rules.yaml"))
+    line.activate()
+    line.use(100, at=8)
+    line.top_up(at=9, granted_bytes=50, expires_time=day(50))
+    line.use(20, at=10)
+    line.use(110, at=40)
+    line.reach(day(95))
+    account = line.account
+    account.history[0].beside = {"topup#1": 20}
+    line.state = pack(account)
+    line.send(UsageRefunded, 40, 95.5, refunded_bytes=25)
+    assert line.account.history[0].beside == {"topup#1": 20}

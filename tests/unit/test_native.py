@@ -229,6 +229,30 @@ def test_ids_are_forgotten_as_in_the_core() -> None:
 
 
 @needs_native
+def test_usage_from_before_a_purchase_that_costs_is_left_to_the_core() -> None:
+    def used(name: bytes, time: bytes, at_ms: int, number: int, total: bytes = b"1000") -> Log:
+        value = GOOD.replace(b"u1", name).replace(b"1000", total).replace(b"08:00:01Z", time)
+        return Log(KEY, value, at_ms, number)
+
+    bought = (
+        b'{"type":"account.topped_up","id":"b1","source":"crm","subscriber":"8613800000001",'
+        b'"time":"2026-01-05T08:01:00Z","pack":"day-1gb"}'
+    )
+    begun = activation()
+    assert begun.value is not None
+    log = [
+        begun._replace(value=begun.value.replace(b"family-20gb", b"basic-5gb")),
+        used(b"u1", b"08:00:01Z", START_MS + 2000, 1, b"5000000000"),
+        Log(KEY, bought, START_MS + 61_000, 2),
+        used(b"u2", b"08:00:02Z", START_MS + 62_000, 3),
+        used(b"u3", b"08:00:03Z", START_MS + 63_000, 4),
+    ]
+    run = compared(log, list(range(1, len(log))))
+    told = [value for _, value in run.outbox.topics[WorkerTopics().reminders]]
+    assert [b'"rule":"data-costs"' in value for value in told].count(True) == 1
+
+
+@needs_native
 def test_most_of_the_demo_needs_no_core() -> None:
     """A feature that lets the compiled part decline all is seen here, not in a bench only."""
     settings = WorkloadSettings(seed=5, events=6_000, subscribers=60)

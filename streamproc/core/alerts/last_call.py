@@ -40,7 +40,9 @@ def speak_of_costs(moment: Moment, wall_ms: int, speakers: Speakers) -> list[Eff
     for entry in _held(moment, speakers):
         of_it = moment.because(cause_of_release(entry.waiting, moment.now_ms))
         if is_wanted(of_it, entry.rule, entry.waiting.mark, out):
-            out += _tell(moment, _in_words_of_now(of_it, entry), max(moment.now_ms, wall_ms))
+            out += speak_at_once(
+                moment, _in_words_of_now(of_it, entry), max(moment.now_ms, wall_ms)
+            )
         else:
             forget(moment.account, entry.waiting)
     return out
@@ -70,7 +72,7 @@ def speak_of_ended_costs(moment: Moment, calls: list[LastCall]) -> list[Effect]:
         if speaker.is_true(moment, rule, waiting.mark):
             continue
         if spend_minor(account, rule.tariff or "", rules) > 0:
-            out += _tell(moment, call, moment.now_ms)
+            out += speak_at_once(moment, call, moment.now_ms)
     return out
 
 
@@ -95,7 +97,7 @@ def _in_words_of_now(moment: Moment, entry: Candidate) -> LastCall:
     return LastCall(entry, to, speaker.say(moment, rule, waiting.mark, to, waiting.cycle_start_ms))
 
 
-def _tell(moment: Moment, call: LastCall, at_ms: int) -> list[Effect]:
+def speak_at_once(moment: Moment, call: LastCall, at_ms: int) -> list[Effect]:
     """Send a message to each recipient, to be delivered when nothing holds it any more."""
     account, rules = moment.account, moment.rules
     rule, since_ms = call.entry.rule, call.entry.waiting.since_ms

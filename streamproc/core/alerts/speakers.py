@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts import alarms, checks, gate, last_call
+from streamproc.core.alerts import alarms, checks, gate, last_call, late_costs
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.correction_rules import CORRECTED
 from streamproc.core.alerts.last_call import LastCall
@@ -58,6 +58,14 @@ def last_calls(moment: Moment) -> list[LastCall]:
 def speak_of_ended_costs(moment: Moment, calls: list[LastCall]) -> list[Effect]:
     """Send those of them that the event has made untrue; see :mod:`last_call`."""
     return last_call.speak_of_ended_costs(moment, calls)
+
+
+def speak_of_late_costs(
+    moment: Moment, before: late_costs.Before, edges: list[Reached]
+) -> list[Effect]:
+    """Report late usage that costs although a bucket bought since covers the next byte; see
+    :mod:`late_costs`."""
+    return late_costs.speak_of_late_costs(moment, before, edges, WATCH)
 
 
 def after_usage(

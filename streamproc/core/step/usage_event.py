@@ -8,6 +8,7 @@ from streamproc.core.alerts import speakers
 from streamproc.core.alerts.alarms import are_at_rest
 from streamproc.core.alerts.checks import note_use
 from streamproc.core.alerts.last_call import LastCall
+from streamproc.core.alerts.late_costs import before_purchase
 from streamproc.core.alerts.usage_rules import edges_of_crossed
 from streamproc.core.alerts.watch_rules import edges_of_usage, values_before
 from streamproc.core.instants import DAY_MINUTES
@@ -57,6 +58,8 @@ def use(
     calls = _last_calls(account, event, arrival, rules)
     account.charged_bytes += used_bytes
     figures = values_before(account, time_ms, rules) if rules.watch_rules else []
+    is_late_cost = cycle is None and bool(rules.watched_costs)
+    late_costs = before_purchase(account, event, time_ms, rules) if is_late_cost else None
     if rules.wants_last_use:
         note_use(account, time_ms, rules)
     granted_before, used_before, overage_before = 0, 0, account.overage_bytes
@@ -93,13 +96,17 @@ def use(
     edges = edges_of_usage(account, figures, time_ms, used_bytes, rules) if figures else []
     has_alarms = account.extra is not None and bool(account.extra.alarms)
     is_late = cycle is not None or bool(taken or pushed_out_bytes)
-    is_usual = crossed is None and not (edges or is_watched or is_late or calls)
+    if account.overage_bytes == overage_before:
+        late_costs = None
+    is_usual = crossed is None and not (edges or is_watched or is_late or calls or late_costs)
     if is_usual and (not has_alarms or are_at_rest(account, now_ms, rules)):
         return NOTHING, True
     moment = moment_of_event(account, event, arrival, rules)
     out = _late(moment, event, cycle, taken, pushed_out_bytes)
     if calls:
         out += speakers.speak_of_ended_costs(moment, calls)
+    if late_costs:
+        out += speakers.speak_of_late_costs(moment, late_costs, edges)
     told: list[Effect] = []
     if is_watched:
         told, of_cap = after_usage(moment, event, is_of_cycle=cycle is None)

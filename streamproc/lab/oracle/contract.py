@@ -32,6 +32,7 @@ from streamproc.lab.oracle.conversation import Conversation
 from streamproc.lab.oracle.days import cycle_around
 from streamproc.lab.oracle.figures import Expectation, PolicyKey
 from streamproc.lab.oracle.gate import Gate, News, Reason
+from streamproc.lab.oracle.looking_back import LookBack
 from streamproc.lab.oracle.memory import Memory, OracleEdge, most_urgent
 from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use
 from streamproc.lab.oracle.periods import Periods
@@ -111,6 +112,8 @@ class Contract:
         """All buckets of the present cycle, with those that have ended."""
         self.gone: list[Bucket] = []
         """Packs that ended in earlier cycles with bytes left."""
+        self.is_looking_back = False
+        """Whether the buckets are those of an earlier instant for a while."""
         self.number = 0
         """Number of the present cycle."""
         self.overage = 0
@@ -458,7 +461,9 @@ class Contract:
             self.last_use_ms = max(self.last_use_ms, time_ms)
         self.memory.before_use(time_ms, now_ms, rules)
         levels = {rule.id: thresholds(self, rule) for rule in rules.usage_rules}
+        back: LookBack | None = None
         if cycle is None:
+            back = LookBack(self, event, rules)
             before = [(one, one["used"]) for one in self.buckets]
             rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
             for bucket, used_before in before:
@@ -473,7 +478,9 @@ class Contract:
             self.overage += rest
             tariff = self.money.tariff(self.plan, event, rules)
             self.money.move(tariff, rest)
-            if rest:
+            if not rest:
+                back = None
+            else:
                 note_costly(self, self._use_of(event, tariff), rules)
             for bucket, used_before in before:
                 note_use(bucket, self.number, bucket["used"] - used_before)
@@ -498,6 +505,8 @@ class Contract:
                 new = [None] if new else []
             edges += [OracleEdge(rule, None, value) for value in new]
         self.gate.say_last_words(last, now_ms, rules)
+        if back is not None:
+            back.tell({edge.rule.id for edge in edges}, now_ms)
         self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
         self.tell_policies(now_ms, rules)
 

@@ -124,13 +124,13 @@ class Gate:
                 continue
             self.letters.remove(letter)
             if self._is_wanted(rule, at_ms):
-                self._send_ahead(letter, self._keys(letter, at_ms, rules), at_ms, rules)
+                self._send_ahead(letter, self.keys(letter, at_ms, rules), at_ms, rules)
 
     def last_words(self, at_ms: int, rules: Rulebook) -> LastWords:
         """The waiting letters about costs, as they would read now: the next step may end their
         reason."""
         return [
-            (letter, self._keys(letter, at_ms, rules))
+            (letter, self.keys(letter, at_ms, rules))
             for letter, rule in [(one, rule_called(one.rule, rules)) for one in self.letters]
             if rule is not None
             and rule.kind == "overage_started"
@@ -150,7 +150,14 @@ class Gate:
                 self.letters.remove(letter)
                 self._send_ahead(letter, keys, at_ms, rules)
 
-    def _keys(self, letter: Letter, at_ms: int, rules: Rulebook) -> list[ReminderKey]:
+    def tell_of_the_past(self, found: LastWords, at_ms: int, rules: Rulebook) -> None:
+        """Letters about costs that what was bought since has ended."""
+        for letter, keys in found:
+            rule = rule_called(letter.rule, rules)
+            if self._is_wanted(rule, at_ms):
+                self._send_ahead(letter, keys, at_ms, rules)
+
+    def keys(self, letter: Letter, at_ms: int, rules: Rulebook) -> list[ReminderKey]:
         rule = rule_called(letter.rule, rules)
         found = [
             words(self.contract, rule, letter.reason, to, at_ms, rules)

@@ -79,6 +79,13 @@ class Spans:
     def is_late(self, time_ms: int) -> bool:
         return any(at_ms > time_ms for at_ms in self.begins.values())
 
+    def used_since(self, bucket: Bucket, at_ms: int) -> int:
+        """Bytes that were used since the first purchase or end, of those known, that was not before
+        an instant."""
+        ahead = [number for number, begun_ms in self.begins.items() if begun_ms >= at_ms]
+        by: dict[int, int] = bucket.get("spans", {}) if ahead else {}
+        return sum(took for number, took in by.items() if number >= min(ahead))
+
     def displace(
         self, event: dict[str, Any], rest: int, rules: Rulebook
     ) -> list[tuple[Bucket, int]]:

@@ -191,12 +191,15 @@ class OwedMessages:
             is_capped = cap is not None and after.spent_minor.get(tariff, 0) >= cap
             # Usage that late usage pushed out has no known sort: any report of this cycle will do.
             is_pushed = event["time"] < after.start_ms
-            if is_pushed:
+            # What was bought since covers the next byte, so the report is of an earlier instant.
+            is_from_before = not is_pushed and use.is_within(_scopes_left(after))
+            if is_pushed or is_from_before:
                 is_told = self.told_cost_ms.get(rule.id, -1) >= after.start_ms
             if now > was and price and price[0] and not is_told and not is_capped:
-                if not is_pushed and use.is_within(_scopes_left(after)):
-                    continue  # late usage from before a purchase: the next byte does not cost
-                yield self._owed(rule, "", now, after, is_of_costs=True)
+                owed = self._owed(rule, "", now, after, is_of_costs=True)
+                if is_from_before:
+                    owed.since_ms = event["time"]
+                yield owed
 
     def _covered_ms(self, use: Use) -> int:
         """When bytes for such usage were left last; -1: never in this cycle."""

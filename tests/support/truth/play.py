@@ -19,6 +19,7 @@ from streamproc.lab.oracle.contract import Contract
 from streamproc.lab.oracle.ledger import SubscriberLedger
 from streamproc.lab.oracle.reading import read
 from tests.property.world import rfc3339
+from tests.support.amounts import wrong_amounts
 from tests.support.truth.account import Snapshot
 from tests.support.truth.lives import SUBSCRIBER, Entry
 
@@ -36,10 +37,12 @@ class Scene:
     messages: list[Reminder]
     audits: list[Audited] = field(default_factory=list)
     rejected: str = ""
+    past: list[Snapshot] = field(default_factory=list)
+    """The account as it stood before something was bought, with late usage from then."""
 
     def states_at(self, at_ms: int) -> list[Snapshot]:
         """The states at an instant; else the last one before it."""
-        found = [one for one in self.states if one.at_ms == at_ms]
+        found = [one for one in (*self.states, *self.past) if one.at_ms == at_ms]
         before = [one for one in self.states if one.at_ms < at_ms]
         return found or before[-1:] or self.states[:1]
 
@@ -58,11 +61,12 @@ class Player:
         self.ledger = SubscriberLedger(name, rules, self.expectation)
         self.offset = 0
         self._states: list[Snapshot] = []
+        self._past: list[Snapshot] = []
 
     def _watch(self, contract: Contract, at_ms: int) -> None:
         state = Snapshot.of(contract, at_ms, self.rules)
         state.charged_bytes = self.ledger.charged
-        self._states.append(state)
+        (self._past if contract.is_looking_back else self._states).append(state)
 
     def feed(self, fields: dict[str, Any], arrival_ms: int) -> Scene:
         """An event (instants in milliseconds) arrives."""
@@ -89,12 +93,15 @@ class Player:
         return self._scene(None, now_ms, effects)
 
     def _scene(self, event: dict[str, Any] | None, now_ms: int, effects: Iterable[Effect]) -> Scene:
+        if self.account is not None:
+            assert not (wrong := wrong_amounts(self.account)), wrong
         states, self._states = self._states, self._states[-1:]
+        past, self._past = self._past, []
         effects = list(effects)
         rejected = next((one.reason for one in effects if isinstance(one, Rejected)), "")
         messages = [one for one in effects if isinstance(one, Reminder)]
         audits = [one for one in effects if isinstance(one, Audited)]
-        return Scene(event, now_ms, states, messages, audits, rejected)
+        return Scene(event, now_ms, states, messages, audits, rejected, past)
 
 
 def played(rules: Rulebook, entries: Iterable[Entry], after_ms: int = 0) -> Iterator[Scene]:
