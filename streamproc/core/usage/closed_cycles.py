@@ -159,7 +159,8 @@ def is_live(account: Account, bucket: Bucket) -> bool:
 
 def take_back_beside(cycle: ClosedCycle, bucket: Bucket, back: int) -> None:
     """Usage of the cycle took fewer bytes (``back``) from a bucket that continued after it."""
-    # Of a bucket of its own an earlier release noted what cycles took that are forgotten.
+    # An earlier release also noted here how much forgotten cycles took of the cycle's own
+    # buckets.
     if bucket.id in cycle.beside and not any(bucket is one for one in cycle.buckets):
         add_amount(cycle.beside, bucket.id, -back)
 
@@ -207,7 +208,7 @@ def _keep(account: Account, closed: ClosedCycle, count: int) -> None:
     known = {bucket.id for one in account.history for bucket in one.buckets}
     known.update(bucket.id for bucket in account.buckets)
     oldest = account.history[0]
-    # Of the oldest cycle's own buckets all used bytes are its usage.
+    # The used bytes of the oldest cycle's own buckets all count as its usage.
     known.difference_update(bucket.id for bucket in oldest.buckets)
     for gone in every[:-count]:
         for name, took in gone.beside.items():

@@ -151,7 +151,7 @@ class Gate:
                 self._send_ahead(letter, keys, at_ms, rules)
 
     def tell_of_the_past(self, found: LastWords, at_ms: int, rules: Rulebook) -> None:
-        """Letters about costs that what was bought since has ended."""
+        """Letters about costs that a purchase has ended since."""
         for letter, keys in found:
             rule = rule_called(letter.rule, rules)
             if self._is_wanted(rule, at_ms):

@@ -52,7 +52,7 @@ class LookBack:
         contract.buckets, contract.is_looking_back = now, False
 
     def tell(self, but: set[str], now_ms: int) -> None:
-        """Tell what began to cost then, except what the rules ``but`` tell of now."""
+        """Tell what began to cost then, except what the rules ``but`` report now."""
         contract, rules = self.contract, self.rules
         letters = []
         with self.then() as is_past:
