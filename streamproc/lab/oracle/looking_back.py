@@ -58,7 +58,7 @@ class LookBack:
         with self.then() as is_past:
             after = contract.costs(rules) if is_past else {}
             for name, count in after.items():
-                rule = rules.rules_by_id[name]
+                rule: Any = rules.rules_by_id[name]
                 if count <= self.before[name] or name in but or rule.policy.for_count > 1:
                     continue
                 if not self._has_price(rule.tariff or ""):
