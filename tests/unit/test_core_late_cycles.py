@@ -348,3 +348,20 @@ def test_a_row_of_an_earlier_release_that_noted_it_twice_takes_no_harm() -> None
     line.state = pack(account)
     line.send(UsageRefunded, 40, 95.5, refunded_bytes=25)
     assert line.account.history[0].beside == {"topup#1": 20}
+
+
+def test_a_contract_that_began_and_ended_as_the_earlier_one_was_closed_has_its_own_usage() -> None:
+    line = line_of("basic")
+    line.use(100, at=1)
+    line.top_up(at=1.5, granted_bytes=50)
+    line.use(150, at=35)  # of February, all of the top-up
+    line.close(at=40, arrives=41)
+    line.activate(at=40, arrives=41)
+    line.use(150, at=40.2, arrives=41.1)
+    line.close(at=40, arrives=41.2)
+    first, second = line.account.history
+    assert (first.end_ms, second.start_ms, second.end_ms) == (to_ms(day(40)),) * 3
+    line.send(UsageRefunded, 35, 42, refunded_bytes=30)
+    first, second = line.account.history
+    (_, top_up) = first.buckets
+    assert (top_up.used_bytes, second.overage_bytes) == (20, 50)

@@ -76,8 +76,19 @@ def _fetch(account: Account, cycle: ClosedCycle, bucket: Bucket, rules: Rulebook
                 _fetch_from_present(account, bucket, scope, rules)
         # The bucket must have been valid until the end of that cycle: the time of the
         # usage is not known.
-        elif later.end_ms <= bucket.expires_ms:
+        elif later.end_ms <= bucket.expires_ms and _is_of_its_time(bucket, later):
             _fetch_from_closed(account, later, bucket, scope, rules)
+
+
+def _is_of_its_time(bucket: Bucket, later: ClosedCycle) -> bool:
+    """Whether a bucket existed in a cycle, so that both are of one contract.
+
+    The next contract can begin, and also end, at the very instant at which the earlier one was
+    closed, and its bucket with it.
+    """
+    if any(bucket is one for one in later.buckets):
+        return True
+    return bucket.granted_ms < later.end_ms and later.start_ms < bucket.expires_ms
 
 
 def _fetch_from_present(account: Account, bucket: Bucket, scope: Scope, rules: Rulebook) -> None:

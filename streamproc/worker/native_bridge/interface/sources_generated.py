@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "ddc4fa4a22a7bd8cde7424aaa7e62e4b"
+SOURCES: Final = "f6a0a169448667c6fd6d9bcb2529a64e"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
