@@ -20,6 +20,7 @@ from streamproc.core.rules.commands import REPLIES
 from streamproc.core.rules.fields import TextEntry
 from streamproc.core.rules.notices import PLACEHOLDERS
 from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
+from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.core.texts.template import compile_text
 from tests.house.test_rules_docs import TEXT as RULES
 
@@ -99,10 +100,10 @@ def table(first: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def described(first: str, vocabularies: Mapping[Any, Vocabulary]) -> dict[str, set[str]]:
-    """By kind of text the placeholders that a table describes."""
+def described(vocabularies: Mapping[Any, Vocabulary], *firsts: str) -> dict[str, set[str]]:
+    """By kind of text the placeholders that tables describe."""
     found: dict[str, set[str]] = {kind: set() for kind in vocabularies}
-    for kinds, names, *_ in table(first):
+    for kinds, names, *_ in (row for first in firsts for row in table(first)):
         every = kinds == "all"
         patterns = ["*"] if every else re.findall(r"`([\w*]+)`", kinds)
         for pattern in patterns:
@@ -125,9 +126,11 @@ def test_it_is_said_of_what_each_placeholder_of_a_rule_is() -> None:
 
 
 def test_it_is_said_of_what_each_placeholder_of_a_notice_is() -> None:
-    assert described("In notices", PLACEHOLDERS) == {k: set(v) for k, v in PLACEHOLDERS.items()}
+    assert described(PLACEHOLDERS, "In notices") == {k: set(v) for k, v in PLACEHOLDERS.items()}
 
 
 def test_it_is_said_of_what_each_placeholder_of_a_reply_is() -> None:
     replies: Mapping[Any, Vocabulary] = REPLIES
-    assert described("In replies", replies) == {k: set(v) for k, v in replies.items()}
+    found = described(replies, "In replies", "In replies about choices")
+    assert found == {k: set(v) for k, v in replies.items()}
+    assert {one.shows_without for one in PREFERENCES} <= replies.keys()

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
+from streamproc.cli import main
 from streamproc.contracts.records.personal import Holds, held_by, is_listed
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
@@ -162,6 +164,21 @@ def preferences() -> Rows:
         yield f"`{one.action}`", one.says, fields
 
 
+def choices() -> Rows:
+    """The placeholders of replies about what subscribers choose."""
+    yield "In replies about choices", "Placeholders", "What they are of", "Without value"
+    for one in PREFERENCES:
+        showing = [name for name, known in one.replies.items() if one.action in known]
+        yield (
+            " ".join(f"`{name}`" for name in showing),
+            f"`{{{one.action}}}`",
+            one.shows,
+            f"the reply `{one.shows_without}`",
+        )
+    actions = " ".join(f"`{one.action}`" for one in PREFERENCES)
+    yield actions, "`{keyword}`", "the keyword of the command", ""
+
+
 def usage() -> Rows:
     """The fields of a usage event that an event can lack."""
     yield "Field", "Default", "What it is"
@@ -214,6 +231,7 @@ TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/operations.md", "retention"): retention,
     ("docs/security.md", "people"): people,
     ("docs/operations.md", "topic settings"): topic_settings,
+    ("docs/texts.md", "choices"): choices,
     ("docs/two-way-sms.md", "commands"): commands,
     ("docs/two-way-sms.md", "preferences"): preferences,
     ("docs/security-kafka.md", "rights"): rights,
@@ -222,6 +240,8 @@ TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/metrics.md", "tool"): partial(metrics_of, ToolMetrics),
 }
 """By page and name of the table."""
+PRINTED = {"docs/texts.md": re.compile(r"^\$ streamproc (.+)\n(?:.+\n)+?(?=```$)", re.M)}
+"""Pages that show what commands print, and the form of such a block. ``make tables`` runs them."""
 
 
 def table(rows: Rows) -> str:
@@ -242,7 +262,13 @@ def written(page: str) -> str:
             raise ValueError(f"{page} has no place for the table {name}: {begin}{end}")
         made = f"{begin}\n{table(TABLES[page, name]())}\n{end}"
         text = whole.sub(lambda _, made=made: made, text)  # type: ignore[misc]
-    return text
+    return PRINTED[page].sub(_printed, text) if page in PRINTED else text
+
+
+def _printed(block: re.Match[str]) -> str:
+    """A command and what it prints, as a page shows both."""
+    output = CliRunner().invoke(main, block[1].split()).stdout
+    return f"$ streamproc {block[1]}\n{output}"
 
 
 def pages() -> list[str]:

@@ -366,6 +366,8 @@ _ENTRY = """    Preference(
         example="AMOUNTS OFF",
         tries=(" OFF", " DEFAULT", ""),
         sample="{word_off}",
+        shows="whether replies name amounts",
+        shows_without="word_default",
         words=("default", "off"),
         answers=_answers("amounts", "off", "reset"),
         state=("amounts",),
@@ -441,6 +443,7 @@ PREFERENCE = Trial(
     },
     (
         "tests/house/test_preferences.py",
+        "tests/house/test_texts_docs.py",
         "tests/house/test_generated_tables.py",
         "tests/unit/test_truth_reader.py::test_the_reader_reads_the_setting_that_replies_to_a_choice_show",
     ),
