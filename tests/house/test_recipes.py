@@ -26,6 +26,7 @@ from tests.support.everything import everything
 from tests.support.truth.figures import SCRIPTS
 from tests.support.truth.probes import ALL_LOCALES, LOCALES
 from tests.support.truth.rules import rules_data
+from tests.unit.test_re_arming import STORIES
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "recipes"
@@ -169,7 +170,7 @@ def test_only_one_function_re_arms() -> None:
     assert setting == ["usage/arming.py"]
 
 
-def test_the_recipe_of_re_arming_names_all_callers() -> None:
+def test_the_recipe_of_re_arming_names_all_callers_and_each_has_a_story() -> None:
     core = ROOT / "streamproc" / "core"
     calling = {
         path.relative_to(ROOT / "streamproc").as_posix()
@@ -178,7 +179,7 @@ def test_the_recipe_of_re_arming_names_all_callers() -> None:
     }
     told = re.findall(r"^\|.*`(core/[\w/]+\.py)` \|$", page("re-arm"), re.M)
 
-    assert set(told) == calling
+    assert set(told) == calling == STORIES.keys()
 
 
 def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
