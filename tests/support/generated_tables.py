@@ -52,6 +52,17 @@ def topics() -> Rows:
         )
 
 
+def outputs() -> Rows:
+    """The topics that streamproc writes for others, with the records of the contract."""
+    yield "Topic (default name)", "What it is for", "Records", "Read by"
+    for one in TOPICS:
+        is_ours = {*one.written_by} & {"worker", "dispatcher"} and "messaging" not in one.written_by
+        if one.records and is_ours and one.read_by != ("worker",):
+            says = one.says.removeprefix("Topic for ").rstrip(".")
+            records = ", ".join(f"`{record}`" for record in one.records)
+            yield f"`{one.default}`", says, records, ", ".join(one.read_by)
+
+
 EVENTS_A_DAY = 10_000_000
 
 
@@ -227,6 +238,7 @@ def metrics_of(home: type[Metrics]) -> Rows:
 
 TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/contracts.md", "usage"): usage,
+    ("docs/contracts.md", "outputs"): outputs,
     ("schemas/README.md", "topics"): topics,
     ("docs/operations.md", "retention"): retention,
     ("docs/security.md", "people"): people,
