@@ -207,9 +207,35 @@ def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
             assert languages <= known, name
 
 
-def test_the_reader_of_the_tests_reads_every_packaged_language() -> None:
+def packaged_languages() -> set[str]:
     rules = Path(str(resources.files("streamproc.contracts"))) / "rules"
-    packaged = {path.stem for path in rules.glob("*.texts/*.yaml")} | {"en"}
+    return {path.stem for path in rules.glob("*.texts/*.yaml")} | {"en"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/decisions/checking.md"])
+def test_a_page_says_how_many_languages_are_packaged(name: str) -> None:
+    words = ["four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    told = re.findall(r"\b(\w+)\s+languages\b", (ROOT / name).read_text(encoding="utf-8"))
+
+    assert words[len(packaged_languages()) - 4] in told
+
+
+def test_every_page_of_a_process_is_told() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    served = {
+        node.value
+        for name in ("metrics/serving.py", "worker/app.py", "dispatch/runner.py")
+        for node in ast.walk(ast.parse((ROOT / "streamproc" / name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"/[a-z]+", node.value)
+    }
+
+    assert served == set(re.findall(r"^\| `(/[a-z]+)` \|", text, re.M))
+
+
+def test_the_reader_of_the_tests_reads_every_packaged_language() -> None:
+    packaged = packaged_languages()
 
     assert packaged == set(LOCALES)
     assert {one.partition("-")[0] for one in ALL_LOCALES} <= SCRIPTS.keys()

@@ -20,7 +20,6 @@ from streamproc.core.rules.commands import REPLIES
 from streamproc.core.rules.fields import TextEntry
 from streamproc.core.rules.notices import PLACEHOLDERS
 from streamproc.core.rules.placeholders import ENDLESS, REMINDER, Kind, Vocabulary
-from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.core.texts.template import compile_text
 from tests.house.test_rules_docs import TEXT as RULES
 
@@ -133,4 +132,3 @@ def test_it_is_said_of_what_each_placeholder_of_a_reply_is() -> None:
     replies: Mapping[Any, Vocabulary] = REPLIES
     found = described(replies, "In replies", "In replies about choices")
     assert found == {k: set(v) for k, v in replies.items()}
-    assert {one.shows_without for one in PREFERENCES} <= replies.keys()

@@ -183,8 +183,8 @@ def choices() -> Rows:
         yield (
             " ".join(f"`{name}`" for name in showing),
             f"`{{{one.action}}}`",
-            one.shows,
-            f"the reply `{one.shows_without}`",
+            f"the choice in force: {one.says}",
+            "the reply `none` or `word_off`",
         )
     actions = " ".join(f"`{one.action}`" for one in PREFERENCES)
     yield actions, "`{keyword}`", "the keyword of the command", ""

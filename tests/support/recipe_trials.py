@@ -370,8 +370,6 @@ _ENTRY = """    Preference(
         example="AMOUNTS OFF",
         tries=(" OFF", " DEFAULT", ""),
         sample="{word_off}",
-        shows="whether replies name amounts",
-        shows_without="word_default",
         words=("default", "off"),
         answers=_answers("amounts", "off", "reset"),
         state=("amounts",),
@@ -447,7 +445,7 @@ PREFERENCE = Trial(
     },
     (
         "tests/house/test_preferences.py",
-        "tests/house/test_texts_docs.py",
+        "tests/house/test_texts_docs.py::test_it_is_said_of_what_each_placeholder_of_a_reply_is",
         "tests/house/test_generated_tables.py",
         "tests/unit/test_truth_reader.py::test_the_reader_reads_the_setting_that_replies_to_a_choice_show",
     ),

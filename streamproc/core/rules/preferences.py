@@ -6,7 +6,7 @@ These follow the list:
 - the commands and replies of two-way SMS;
 - the event ``account.preferences_set``;
 - the interface to the compiled part;
-- the tables in docs.
+- the table in docs.
 
 ``core/commands/preferences`` has one module for each preference, which applies the choice
 (docs/recipes/preference.md).
@@ -36,11 +36,6 @@ class Preference(Struct, frozen=True, kw_only=True):
     """What SMS of the workload have after the keyword."""
     sample: tuple[int, ...] | str
     """A value for previews of texts: percentages, or words with ``{word_...}`` filled in."""
-    shows: str
-    """What its replies show of the choice: the meaning of their placeholder, which has the name of
-    the command."""
-    shows_without: str
-    """The reply that stands for the placeholder if there is nothing to show."""
     words: tuple[str, ...] = ()
     """The arguments that are words; the rules file lists spellings of each."""
     answers: dict[str, Vocabulary]
@@ -77,8 +72,6 @@ PREFERENCES: Final = (
         example="阈值 50、80%",
         tries=(" 50 80", "90%、100%", " DEFAULT", ""),
         sample=(50, 80),
-        shows="levels in force",
-        shows_without="none",
         words=("default",),
         answers=_answers("thresholds", "reset"),
         state=("own_percents",),
@@ -92,8 +85,6 @@ PREFERENCES: Final = (
         example="MDR 22:30-7",
         tries=(" 22-7", "23:30-06:00", " OFF", "默认", ""),
         sample="22:00-07:30",
-        shows="hours in force",
-        shows_without="word_off",
         words=("default", "off"),
         answers=_answers("quiet_hours", "off", "reset"),
         state=("quiet_minutes",),
@@ -105,8 +96,6 @@ PREFERENCES: Final = (
         example="定期提醒 每周 9:00",
         tries=(" WEEKLY 9:00", "每天", " OFF", " DEFAULT", ""),
         sample="{word_week} 09:00",
-        shows="summaries that will come, with their times",
-        shows_without="word_off",
         words=("default", "off", "day", "week", "month"),
         answers=_answers("schedule", "off", "reset"),
         state=("summary_every", "summary_minute"),
