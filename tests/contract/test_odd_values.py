@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaConnectionError as AioConnectionError
 from click.testing import CliRunner, Result
 from kafka.errors import KafkaConnectionError
 
-from streamproc.cli import main
+from streamproc.cli import main, replay_options
 from streamproc.cli.values import Addresses, Count, FilePath, Number, TopicName
 from streamproc.lab import demo as demo_package
 
@@ -151,6 +151,7 @@ def alone(
         monkeypatch.setattr(later, "start", fail_later)
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # no server is asked for its certificate
     monkeypatch.setattr(demo_package, "run_demo", lambda *_, **__: 0)
+    monkeypatch.setattr(replay_options, "SLOWNESS", 2)  # nobody guesses these numbers
     monkeypatch.chdir(tmp_path)
     for name, content in inputs.items():
         Path(name).write_bytes(content)

@@ -162,24 +162,6 @@ def _is_running(pid: int, arguments: str) -> bool:
     return present.strip() == arguments and not state.startswith("Z")
 
 
-@pytest.mark.usefixtures("runs")  # they get on meanwhile
-def test_months_go_on_until_ctrl_c_on_a_real_broker(start: Start, bootstrap: str) -> None:
-    run = start(*SMALL, "--keep", "--broker", bootstrap)
-    run.wait_for("usage is coming in")
-    run.wait_for(r"2026-(02-[12]\d|03-\d\d) \d\d:\d\d UTC  [\d,]+ events")  # the second month
-    run.interrupt()
-
-    assert run.end() == 0, run.text
-    assert re.search(r"All \d+ figures are equal", run.text), run.text
-    (records,) = re.findall(r"events applied +([\d,]+) ", run.text)
-    assert int(records.replace(",", "")) > 3_008
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        assert not [topic for topic in admin.list_topics() if topic.startswith("demo-")]
-    finally:
-        admin.close()
-
-
 @pytest.mark.skipif(not Path("/proc").exists(), reason="Linux ends the children of a killed demo")
 def test_a_killed_demo_leaves_no_process(runs: dict[str, Run]) -> None:
     run = runs["killed"]
@@ -227,6 +209,24 @@ def test_a_dead_worker_is_named_with_the_tail_of_its_log(runs: dict[str, Run]) -
     assert "partition opened" in run.text
     (logs,) = re.findall(r"Logs are in\s+(\S+)", run.text)
     assert (Path(logs) / "worker.log").read_text()
+
+
+@pytest.mark.usefixtures("runs")  # they get on meanwhile
+def test_months_go_on_until_ctrl_c_on_a_real_broker(start: Start, bootstrap: str) -> None:
+    run = start(*SMALL, "--keep", "--broker", bootstrap)
+    run.wait_for("usage is coming in")
+    run.wait_for(r"2026-(02-[12]\d|03-\d\d) \d\d:\d\d UTC  [\d,]+ events")  # the second month
+    run.interrupt()
+
+    assert run.end() == 0, run.text
+    assert re.search(r"All \d+ figures are equal", run.text), run.text
+    (records,) = re.findall(r"events applied +([\d,]+) ", run.text)
+    assert int(records.replace(",", "")) > 3_008
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        assert not [topic for topic in admin.list_topics() if topic.startswith("demo-")]
+    finally:
+        admin.close()
 
 
 def test_all_is_equal_on_the_embedded_broker(runs: dict[str, Run]) -> None:

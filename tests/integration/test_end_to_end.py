@@ -30,7 +30,7 @@ from tests.support.expectation import expect
 from tests.support.hook import HookReceiver
 from tests.support.smsc import SmscProcess
 
-USAGE = WorkloadSettings(seed=9, events=20_000, subscribers=300)
+USAGE = WorkloadSettings(seed=9, events=6_000, subscribers=150)
 WINDOW = 60
 KILLS = 2
 OPEN_MESSAGES = 3 * WINDOW
@@ -200,7 +200,7 @@ async def _run_with_kills(
     dispatcher = scene.start()
     for _ in range(KILLS):
         before = len(arrived())
-        await scene.until_more(lambda: len(arrived()), before + 60, 60)
+        await scene.until_more(lambda: len(arrived()), before + 60, 120)
         await asyncio.sleep(chance.random() * 0.3)  # they are killed at any instant
         dispatcher.kill()
         worker.kill()

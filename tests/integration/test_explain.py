@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from kafka import KafkaAdminClient
 
 import streamproc.contracts
@@ -35,10 +36,10 @@ def bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
         yield broker.bootstrap
 
 
-@pytest.fixture
-async def scene(bootstrap: str, tmp_path: Path) -> AsyncIterator[Scene]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     """A month that a worker has done, compared already with what must come of it."""
-    scene = Scene(bootstrap, tmp_path)
+    scene = Scene(bootstrap, tmp_path_factory.mktemp("explained"))
     await scene.load(MONTH)
     try:
         wait_for_words(scene.worker("w"), "input flows")
