@@ -49,7 +49,7 @@ def test_the_installed_releases_are_the_pinned_ones() -> None:
 OWN = {
     *("heartbeat", "is_member", "rewind", "partitions_here", "_intake", "_intakes"),
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
-    *("is_read_out", "end_offset", "_beside", "_tell_peers"),
+    *("is_read_out", "end_offset", "ends", "_beside", "_tell_peers", "_tell_withheld_input"),
     *("_watch_for_deleted_input", "_tell_deleted_input", "_tell_missing_input", "_note_ranges"),
     *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on", "_fetch", "_perform_seek"),
     *("_rewind", "_unless_crashed"),

@@ -28,6 +28,7 @@ from streamproc.engine.faust.consumer_thread import BatchConsumerThread
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import read_whole_batches
 from streamproc.engine.intake import Intake
+from streamproc.engine.withheld import Withheld
 from streamproc.errors import StreamprocError
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class BatchConsumer(driver.Consumer):
         self._fetching = asyncio.Lock()
         """Held by a fetch until its records are chunks, so that input is not sought meanwhile."""
         self._engine: Engine[Any] = self.app.engine
+        self._withheld = Withheld()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -85,6 +87,7 @@ class BatchConsumer(driver.Consumer):
     async def _watch_for_deleted_input(self) -> None:
         async for _ in self.itertimer(HOLES_CHECK_SECONDS, name="holes"):
             self._tell_missing_input()
+            self._tell_withheld_input()
             try:
                 await self._tell_deleted_input()
             except KafkaError as error:
@@ -122,6 +125,15 @@ class BatchConsumer(driver.Consumer):
             if ranges:
                 missing = sum(following - first for first, following in ranges)
                 tell_compacted_input(*intake.place, missing, ranges[0][0])
+
+    def _tell_withheld_input(self) -> None:
+        """Log it if a transaction that is open withholds input for long."""
+        inputs = {tp for tp in self.assignment() if tp.topic in self._engine.settings.input_topics}
+        self._withheld.forget_others(inputs)
+        for tp in inputs:
+            ends = self._thread.ends(tp)
+            if ends is not None:
+                self._withheld.look(tp, *ends)
 
     def _intake(self, tp: TP) -> Intake:
         return self._engine.partitions[tp.partition].intake(tp.topic)

@@ -147,6 +147,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         end: int | None = state.highwater if state.lso is None else state.lso
         return end
 
+    def ends(self, tp: TP) -> tuple[int, int] | None:
+        """The offset after the last readable record and after the last one, by the last answer of
+        the broker."""
+        state = self._state(tp)
+        if state is None or state.lso is None or state.highwater is None:
+            return None
+        return state.lso, state.highwater
+
     def refusal(self) -> BaseException | None:
         """Why this member cannot be one, if it cannot: after that, aiokafka tries no more until
         somebody who fetches has heard of it. To be asked again and again."""
