@@ -458,6 +458,16 @@ def test_your_share_is_that_of_who_reads_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("role", ["member", "owner"])
+def test_the_own_number_of_a_pool_gets_one_message_though_it_is_a_member_too(role: str) -> None:
+    one = pool(rules(f"{SHARE}, audience: both"))
+    one.send(MemberJoined, 0.2, member=SUBSCRIBER, role=role, cap_bytes=100)
+    effects = one.use(60, at=1, member=SUBSCRIBER)
+    assert [one.recipient or SUBSCRIBER for one in effects if isinstance(one, Reminder)] == [
+        SUBSCRIBER
+    ]
+
+
 def test_a_list_of_buckets_names_a_share_as_its_reader_does() -> None:
     text = rules(f"{SHARE}, audience: both").replace("{percent}% of {bucket}", "{buckets}")
     one = pool(text, owner=True)

@@ -29,7 +29,7 @@ from streamproc.core.alerts.message import (
 from streamproc.core.alerts.passing import Pass
 from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.instants import NEVER_MS
-from streamproc.core.rules.rulebook import Rulebook, TimedRule
+from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, Spoken, urgency
 from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.state.effects import Effect
@@ -137,27 +137,28 @@ def look_again(moment: Moment, speakers: Speakers) -> list[Effect]:
             out.append(refused(moment, "opted_out", entry.rule, waiting.mark))
             forget(account, waiting)
             continue
-        why, until_ms = _soonest(account, entry, now_ms, rules)
+        why, until_ms = _soonest(moment, entry, now_ms)
         if until_ms <= now_ms:
             free.append(waiting)
         elif until_ms != waiting.until_ms:
             waiting.until_ms = until_ms
-            to = recipients_left(entry, account)
+            to = recipients_left(entry, moment)
             out.append(of_waiting(moment, why, waiting, to, until_ms))
     _send(moment, free, now_ms, speakers, out)
     drop_empty_extra(account)
     return out
 
 
-def wait_by_new_rules(account: Account, now_ms: int, rules: Rulebook, speakers: Speakers) -> None:
-    """Other rules are in force since ``now_ms``. Messages for which they mean another instant
+def wait_by_new_rules(moment: Moment, speakers: Speakers) -> None:
+    """Other rules are in force since this moment. Messages for which they mean another instant
     become due at once; then they are sent or held again."""
+    account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     _split(account)
     for waiting in _waiting_of(account):
         entry = entry_of(waiting, rules, speakers)
         if entry is None or waiting.until_ms <= now_ms:
             continue
-        if _soonest(account, entry, now_ms, rules).until_ms != waiting.until_ms:
+        if _soonest(moment, entry, now_ms).until_ms != waiting.until_ms:
             waiting.until_ms = max(now_ms, account.clock_ms + 1)
 
 
@@ -229,13 +230,13 @@ def _send(
         Pass(moment, wall_ms, speakers, out).run(entries)
 
 
-def _soonest(account: Account, entry: Candidate, at_ms: int, rules: Rulebook) -> Delay:
+def _soonest(moment: Moment, entry: Candidate, at_ms: int) -> Delay:
     """When the first recipient of a message can get it, and the reason for the delay until then."""
     since_ms = entry.waiting.since_ms
     return min(
         (
-            earliest(account, to, entry.rule, since_ms, at_ms, rules)
-            for to in recipients_left(entry, account)
+            earliest(moment.account, to, entry.rule, since_ms, at_ms, moment.rules)
+            for to in recipients_left(entry, moment)
         ),
         key=lambda one: one.until_ms,
         default=Delay("", at_ms),

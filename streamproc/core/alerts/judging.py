@@ -50,7 +50,7 @@ def judge(moment: Moment, entry: Candidate, out: list[Effect]) -> Candidate | No
         marks = sorted((mark, *waiting.lower), key=lambda one: order(rule, one), reverse=True)
     true = next((one for one in marks if speaker.is_true(moment, rule, one)), None)
     if true is not mark and not speaker.is_true(moment, rule, mark):
-        out.append(of_waiting(moment, "no_longer_true", waiting, recipients_left(entry, account)))
+        out.append(of_waiting(moment, "no_longer_true", waiting, recipients_left(entry, moment)))
     if true is not None:
         waiting.lower = marks[marks.index(true) + 1 :]
         waiting.marks = [true]

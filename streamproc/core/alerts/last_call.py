@@ -93,7 +93,7 @@ def _held(moment: Moment, speakers: Speakers) -> list[Candidate]:
 
 def _in_words_of_now(moment: Moment, entry: Candidate) -> LastCall:
     speaker, rule, waiting, _ = entry
-    to = recipients_left(entry, moment.account)
+    to = recipients_left(entry, moment)
     return LastCall(entry, to, speaker.say(moment, rule, waiting.mark, to, waiting.cycle_start_ms))
 
 

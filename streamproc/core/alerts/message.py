@@ -9,7 +9,6 @@ from msgspec import UNSET
 
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
-from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Cause, Effect
 from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import Moment
@@ -42,7 +41,7 @@ class Speaker(NamedTuple):
     say: Callable[[Moment, Spoken, Mark, list[str], int], list[Effect]]
     """Makes the message of a mark. Arguments: moment, rule, mark, recipients (at least one), start
     (ms) of the cycle that it belongs to. It can store in the account that the message was sent."""
-    recipients: Callable[[Account, Spoken, Mark], list[str]]
+    recipients: Callable[[Moment, Spoken, Mark], list[str]]
     """The recipients of now, at least one; an empty text is the account's own number."""
     order: Callable[[Spoken, Mark], int] | None = None
     """Among the marks of one rule about one thing, the message is about the highest; the others are
@@ -97,8 +96,8 @@ def entry_of(waiting: Waiting, rules: Rulebook, speakers: Speakers) -> Candidate
     return None if rule is None else Candidate(speaker, rule, waiting, True)
 
 
-def recipients_left(entry: Candidate, account: Account) -> list[str]:
+def recipients_left(entry: Candidate, moment: Moment) -> list[str]:
     """The recipients that have not got a message yet."""
     waiting = entry.waiting
-    found = entry.speaker.recipients(account, entry.rule, waiting.mark)
+    found = entry.speaker.recipients(moment, entry.rule, waiting.mark)
     return [to for to in found if to not in waiting.told] if waiting.told else found

@@ -62,7 +62,7 @@ class Pass:
         # Each recipient has caps and cool-downs of their own, so each is decided separately.
         everybody: dict[str, list[Candidate]] = {}
         for entry in self.entries:
-            for to in recipients_left(entry, self.account):
+            for to in recipients_left(entry, self.moment):
                 everybody.setdefault(to, []).append(entry)
         for to, own in everybody.items():
             self._tell(to, own)
@@ -83,13 +83,13 @@ class Pass:
             return entry
         speaker, rule, waiting, _ = entry
         mark = waiting.mark
-        to = speaker.recipients(self.account, rule, mark)
+        to = speaker.recipients(self.moment, rule, mark)
         for held in self.account.extra.waiting:
             if (held.speaker, held.rule, held.mark.bucket) != (speaker.name, rule.id, mark.bucket):
                 continue
             # Only a message with the same recipients that none of them has got is replaced.
             # Otherwise a recipient could lose one of the two messages.
-            if held.told or speaker.recipients(self.account, rule, held.mark) != to:
+            if held.told or speaker.recipients(self.moment, rule, held.mark) != to:
                 continue
             cause = waiting.cause
             self.out.append(of_waiting(self.moment.because(cause), "superseded", held, to))
@@ -158,7 +158,7 @@ class Pass:
             entry = entry_of(waiting, self.rules, self.speakers)
             if entry is None or not self._is_near(entry, free):
                 continue
-            if to in recipients_left(entry, self.account) and self._is_true(entry):
+            if to in recipients_left(entry, self.moment) and self._is_true(entry):
                 found.append(entry)
         return found
 
@@ -197,7 +197,7 @@ class Pass:
         """Keep a message for the recipients that have not got it."""
         account, waiting = self.account, entry.waiting
         heard = self.told.get(id(waiting), [])
-        left = [to for to in recipients_left(entry, account) if to not in heard]
+        left = [to for to in recipients_left(entry, self.moment) if to not in heard]
         if not left:
             forget(account, waiting)
             return

@@ -83,7 +83,7 @@ def _say(
     out: list[Effect] = []
     for some in of_one_period(present, rule, to, rules):
         out += remind(moment._replace(account=account), about, some)
-    note_told(present, rule, to, of_account(present, rule, mark), rules)
+    note_told(present, rule, to, of_account(moment, rule, mark), rules)
     return out
 
 

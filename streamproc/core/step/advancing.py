@@ -84,7 +84,8 @@ def adopt_rules(account: Account, subscriber: str, now_ms: int, rules: Rulebook)
     due under the old rules and is not done yet is done.
     """
     account.clock_ms = max(account.clock_ms, min(now_ms, account.next_due_ms - 1))
-    gate.wait_by_new_rules(account, now_ms, rules, speakers.SPEAKERS)
+    moment = moment_of_time(account, subscriber, rules, now_ms)
+    gate.wait_by_new_rules(moment, speakers.SPEAKERS)
     reschedule(account, subscriber, rules)
 
 

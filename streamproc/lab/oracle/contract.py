@@ -95,7 +95,7 @@ class Contract:
         self.grant_count = grant_count
         self.told = told
         self.money = Money()
-        self.members = Members()
+        self.members = Members(name)
         self.uncrossed = False
         """A refund un-crossed a threshold, and the follow-up was not sent yet."""
         self.outcome = outcome

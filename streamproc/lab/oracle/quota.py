@@ -109,7 +109,8 @@ class Money:
 class Members:
     """The members of a pool: ``owner``, ``cap`` and ``used`` of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_number: str = "") -> None:
+        self.own_number = own_number
         self.by_name: dict[str, dict[str, Any]] = {}
 
     def recipients(self, audience: str, member: str) -> list[str]:
@@ -124,7 +125,8 @@ class Members:
         others = [name for name, one in self.by_name.items() if not one["owner"]]
         users = [member] if member in self.by_name else others or owners
         if audience == "both":
-            return [*owners, *(name for name in users if name not in owners)]
+            known = [*owners, self.own_number] if owners == [""] else owners
+            return [*owners, *(name for name in users if name not in known)]
         return owners if audience == "account_holder" else users
 
 
