@@ -83,7 +83,7 @@ def speak_of_late_costs(
             continue
         start_ms = account.cycle_start_ms
         waiting = Waiting(speaker.name, rule.id, [mark], now_ms, now_ms, start_ms, moment.cause)
-        to = speaker.recipients(account, rule, mark)
+        to = speaker.recipients(moment, rule, mark)
         said = speaker.say(then, rule, mark, to, start_ms)
         call = LastCall(Candidate(speaker, rule, waiting, False), to, said)
         out += speak_at_once(moment, call, now_ms)
