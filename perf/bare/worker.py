@@ -4,7 +4,8 @@
 with FORM ``bare`` (``perf.bare.counter`` on the engine) or ``full`` (the app of ``streamproc
 worker``). Options: ``commit`` (seconds), ``native`` (auto, on, off), ``clock`` (wall, event),
 ``standbys`` (warm copies), ``session`` (timeout in seconds),
-``timed`` (START:COUNT, in epoch seconds: packs are reminded of at COUNT successive seconds).
+``timed`` (START:COUNT, in epoch seconds: packs are reminded of at COUNT successive seconds),
+``port`` (of ``/metrics``), ``counted`` (``no``: what is counted for metrics is left out).
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import faust
-
 from perf.bare.counter import CountUsage
 from perf.compare_task import morning_offset_hours
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.engine.engine import Engine
+from streamproc.engine.faust.ending import BoundedWorker
 from streamproc.engine.housekeeping import relax_collector
+from streamproc.engine.observer import UNOBSERVED
+from streamproc.worker import processor as processor_module
 from streamproc.worker.app import create_app
 from streamproc.worker.rules import RulesFile
 from streamproc.worker.settings import WorkerSettings
 from streamproc.worker.topics import prepare_topics
 
 RULES = Path(__file__).with_name("common.yaml")
+COUNTING = ("note_reminder", "note_since", "note_transport", "_count_outcome")
+"""What the processor calls to count."""
 GROUP_OFFSETS_SECONDS = 0.05
 """The end of a run is read from the group's offsets, which Faust commits beside the transactions
 that count; the worker's own half second would be measured as work."""
@@ -52,6 +56,7 @@ def main() -> None:
         datadir=Path(directory),
         create_topics=True,
         start_empty=True,
+        http_port=int(options["port"]) if "port" in options else None,
     )
     prepare_topics(settings)
     rules = RulesFile(settings.rules)
@@ -62,9 +67,23 @@ def main() -> None:
     if form == "bare":
         # The app of the worker around another processor: all of the engine, nothing of the core.
         app.processor = app.engine.partitions.processor = CountUsage(output)
+    if options.get("counted") == "no":
+        leave_out_counting(app.engine)
     _say_first(app.engine)
     relax_collector()
-    faust.Worker(app, loglevel="info").execute_from_commandline()
+    BoundedWorker(app, beside=app.beside, loglevel="info").execute_from_commandline()
+
+
+def leave_out_counting(engine: Engine[Any]) -> None:
+    """For ``perf.watching``: the same worker as if nothing were counted for metrics."""
+    for name in COUNTING:
+        setattr(processor_module, name, _do_nothing)
+    engine.partitions.processor._told_counts.note = _do_nothing  # type: ignore[attr-defined]
+    engine.partitions.observer = engine.partitions._opener._observer = UNOBSERVED
+
+
+def _do_nothing(*_: Any, **__: Any) -> None:
+    pass
 
 
 def _with_timed_rules(rulebook: Rulebook, when: str) -> Rulebook:

@@ -119,12 +119,12 @@ def tool_pages(
     server = MetricsServer(
         host, port, registry, pages.refresh, pages.failing, pages.waiting, pages.waiting
     )
-    with _served(server):
+    with served(server):
         yield pages
 
 
 @contextmanager
-def _served(server: MetricsServer) -> Iterator[None]:
+def served(server: MetricsServer) -> Iterator[None]:
     """A server on a loop of its own, in a thread: tools block theirs."""
     from streamproc.supervision import on_loop, start_thread
 

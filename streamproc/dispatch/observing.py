@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, get_args
 
 from streamproc import __version__
+from streamproc.contracts.records.receipts import Status
 from streamproc.core.instants import to_ms
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import SmsRefusedError
@@ -107,6 +108,8 @@ class DispatchObserver:
             for state in BREAKER_STATES:
                 is_so = line.breaker.state == state
                 metrics.breaker.labels(line.name, state).set(int(is_so))
+            for status in get_args(Status):
+                metrics.receipts.labels(line.name, status)  # 0 from the start, for alerts
             metrics.window.labels(line.name).set(line.shaper.window)
             metrics.paused.labels(line.name).set(int(now_ms < line.shaper.paused_until_ms))
             metrics.connected.labels(line.name).set(int(line.down_since_ms is None))

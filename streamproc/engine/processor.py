@@ -29,8 +29,8 @@ class Outbox:
         committed."""
         self.times_ms: dict[str, list[int]] = {}
         """Durations of which the application keeps a distribution, for the observer too."""
-        self.since_ms: dict[str, list[int]] = {}
-        """Instants (ms): the observer measures the time from each of them to the commit."""
+        self.since_ms: dict[str, Counter[int]] = {}
+        """Instants (ms) and how often: the observer measures the time from them to the commit."""
 
     @property
     def is_full(self) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 PREFIX = "streamproc_"
 UNITS = (
@@ -35,6 +39,35 @@ class Declaration:
     """A label whose values have figures of their own in the line, beside the sum."""
 
 
+class Distribution:
+    """A histogram that takes many equal values at once.
+
+    The library's own takes one after the other, in a microsecond each: too long for reminders.
+    """
+
+    def __init__(
+        self, name: str, says: str, bounds: tuple[float, ...], registry: CollectorRegistry
+    ) -> None:
+        """``bounds``: upper bounds of the buckets, ascending."""
+        self._name = name
+        self._says = says
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def add(self, value: float, count: int = 1) -> None:
+        """Add a value so many times."""
+        self._counts[bisect_left(self._bounds, value)] += count
+        self._sum += value * count
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """The samples, as the library asks for them."""
+        names = [*map(floatToGoString, self._bounds), "+Inf"]
+        buckets = list(zip(names, accumulate(self._counts), strict=True))
+        yield HistogramMetricFamily(self._name, self._says, buckets, self._sum)
+
+
 class Metrics:
     """The metrics of one kind of process. A subclass declares each in its ``__init__``.
 
@@ -60,12 +93,20 @@ class Metrics:
         labels: Mapping[str, str] | None = None,
         line: str = "",
         by: str = "",
+        zero: Iterable[tuple[str, ...]] = (),
     ) -> Counter:
-        """Declare a figure that only grows. ``by``: see :class:`Declaration`."""
+        """Declare a figure that only grows. ``by``: see :class:`Declaration`.
+
+        ``zero``: values of the labels that are shown from the start, as 0. Prometheus does not see
+        the increase of a series that begins above 0, so alerts need it.
+        """
         self._declare(name, "counter", says, labels, line, by)
         if not name.endswith("_total"):
             raise ValueError(f"{name}: the name of a counter ends in _total")
-        return Counter(name, says, tuple(labels or ()), registry=self.registry)
+        counter = Counter(name, says, tuple(labels or ()), registry=self.registry)
+        for values in zero:
+            counter.labels(*values)
+        return counter
 
     def gauge(
         self, name: str, says: str, labels: Mapping[str, str] | None = None, line: str = ""
@@ -85,6 +126,13 @@ class Metrics:
         """Declare a distribution; ``buckets`` are upper bounds, ascending, in the name's unit."""
         self._declare(name, "histogram", says, labels, line)
         return Histogram(name, says, tuple(labels or ()), registry=self.registry, buckets=buckets)
+
+    def distribution(
+        self, name: str, says: str, buckets: tuple[float, ...], line: str = ""
+    ) -> Distribution:
+        """Declare a histogram without labels that takes many equal values at once."""
+        self._declare(name, "histogram", says, None, line)
+        return Distribution(name, says, buckets, self.registry)
 
     def info(self, name: str, says: str, labels: Mapping[str, str]) -> Info:
         """Declare facts about the process, as labels of a sample that is always 1."""

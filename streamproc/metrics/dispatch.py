@@ -35,6 +35,7 @@ class DispatchMetrics(Metrics):
             "Reminders that were abandoned, and records that are no reminders.",
             {"reason": "the field `reason` of `reminder.abandoned`"},
             line="dead_letters",
+            zero=[("permanent",), ("transient",), ("contract_violation",)],
         )
         self.submits = self.counter(
             "streamproc_dispatch_submits_total",

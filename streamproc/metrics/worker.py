@@ -38,6 +38,7 @@ class WorkerMetrics(Metrics):
             },
             line="events",
             by="outcome",
+            zero=[(one,) for one in ("applied", "held", "duplicate", "forwarded", "rejected")],
         )
         self.rejects = self.counter(
             "streamproc_worker_rejects_total",
@@ -45,6 +46,7 @@ class WorkerMetrics(Metrics):
             {"reason": "the field `reason` of `input.rejected`"},
             line="rejects",
             by="reason",
+            zero=[("wrong_partition",)],
         )
         self.reminders = self.counter(
             "streamproc_worker_reminders_total",
@@ -60,24 +62,26 @@ class WorkerMetrics(Metrics):
             "streamproc_worker_decisions_total",
             "Audit records written, each of one subscriber.",
             {"decision": "the field `decision` of `audit.recorded`"},
+            zero=[("missed",)],
         )
         self.applied_by = self.counter(
             "streamproc_worker_applied_total",
             "Input records, by the part of the program that applied them.",
             {"by": "`compiled` (the compiled part) or `core`"},
+            zero=[("compiled",), ("core",)],
         )
-        self.transport = self.histogram(
+        self.transport = self.distribution(
             "streamproc_worker_event_to_arrival_seconds",
             "From the time in an event to its arrival in Kafka; of one event of each chunk.",
             TIMELY_SECONDS,
         )
-        self.arrival_to_reminder = self.histogram(
+        self.arrival_to_reminder = self.distribution(
             "streamproc_worker_arrival_to_reminder_seconds",
             "From the arrival of usage in Kafka until its reminder can be read.",
             TIMELY_SECONDS,
             line="arrival_to_reminder",
         )
-        self.lateness = self.histogram(
+        self.lateness = self.distribution(
             "streamproc_worker_timed_lateness_seconds",
             "From the instant of a timed or held reminder until it can be read.",
             TIMELY_SECONDS,
@@ -109,6 +113,10 @@ class WorkerMetrics(Metrics):
             "Partitions of this worker by state.",
             {"state": "a state of streamproc/engine/life.py, without `closed`"},
             line="partitions",
+        )
+        self.input_partitions = self.gauge(
+            "streamproc_worker_input_partitions",
+            "Partitions that each input topic has; all workers together must run so many.",
         )
         self.opening_seconds = self.histogram(
             "streamproc_worker_opening_duration_seconds",
@@ -166,6 +174,10 @@ class WorkerMetrics(Metrics):
         self.broker_silent = self.gauge(
             "streamproc_worker_broker_silent_seconds",
             "Time since the broker answered this worker last, if a question failed; else 0.",
+        )
+        self.clock = self.gauge(
+            "streamproc_worker_clock_seconds",
+            "The worker's time of day, in seconds since 1970: timed messages follow it.",
         )
         self.rules_refused = self.gauge(
             "streamproc_worker_rules_refused_state",

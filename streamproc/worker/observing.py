@@ -68,15 +68,14 @@ class WorkerObserver:
                 counter = self._counters[name]
                 (counter.labels(*labels) if labels else counter).inc(count)
         for kind, times_ms in outbox.times_ms.items():
-            observe = self._times[kind].observe
             for time_ms in times_ms:
-                observe(time_ms / 1000)
+                self._times[kind].add(time_ms / 1000)
         if outbox.since_ms:
             now_ms = self._now_ms()
             for kind, instants_ms in outbox.since_ms.items():
-                observe = self._times[kind].observe
-                for since_ms in instants_ms:
-                    observe(max(now_ms - since_ms, 0) / 1000)
+                add = self._times[kind].add
+                for since_ms, count in instants_ms.items():
+                    add(max(now_ms - since_ms, 0) / 1000, count)
 
     def commit_failed(self) -> None:
         self._metrics.transactions_failed.inc()
@@ -95,6 +94,8 @@ class WorkerObserver:
         metrics.broker_silent.set(facts.broker_silent_seconds)
         metrics.memory_limit.set(facts.memory_limit_bytes or 0)
         metrics.rules_refused.set(int(facts.has_refused_rules))
+        metrics.clock.set(now_ms / 1000)
+        metrics.input_partitions.set(engine.settings.partitions)
         states = Counter(engine.partitions.states.values())
         for state in State:
             if state is not State.CLOSED:

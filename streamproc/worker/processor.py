@@ -36,7 +36,7 @@ from streamproc.worker.catching_up import (
     is_far_behind,
     is_refused,
 )
-from streamproc.worker.counting import note_reminder, note_told, note_transport
+from streamproc.worker.counting import USAGE, ToldCounts, note_reminder, note_since, note_transport
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
 from streamproc.worker.native_bridge.loading import is_native, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
@@ -87,7 +87,6 @@ class QuotaProcessor:
         self.is_native = is_native(native)
         """Whether the compiled part is used."""
         self._outlets = outlets(topics)
-        self._clock = clock
         self._event_clock = clock == "event"
         self.lateness_counts = clock == "wall"
         """Whether late reminders are audited as missed. Not in a replay: the worker that ran at
@@ -105,6 +104,7 @@ class QuotaProcessor:
         allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
         self._sources = {*rules.packs, *allowances}
         self._told: set[str] = set()
+        self._told_counts = ToldCounts()
         self._plain = (
             plain_usage(rules, event_clock=self._event_clock, partitions=self._placement.partitions)
             if self.is_native
@@ -136,7 +136,7 @@ class QuotaProcessor:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
-        if not self._event_clock:
+        if self.lateness_counts:
             note_transport(outbox, records[-1])
         plain = self._plain
         # The compiled part does not know which records are set aside.
@@ -159,6 +159,9 @@ class QuotaProcessor:
             # These messages belong to records before the crossing one, so they come first.
             if told:
                 self._emit_told(outbox, told)
+                if self.lateness_counts:
+                    # The compiled part does not tell when each record arrived.
+                    note_since(outbox, USAGE, records[0].timestamp, len(told))
                 told.clear()
             if crossed is not None:
                 self._tell(
@@ -499,7 +502,7 @@ class QuotaProcessor:
             outlet = self._outlets[type(effect)]
             counts[outlet.name] += 1
             if isinstance(effect, Reminder):
-                note_reminder(outbox, effect, self._clock)
+                note_reminder(outbox, effect, self.lateness_counts)
             elif isinstance(effect, Audited):
                 outbox.counts["decisions", effect.decision] += 1
             elif isinstance(effect, Rejected):
@@ -511,8 +514,8 @@ class QuotaProcessor:
     def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
         """Emit reminders of the compiled part, each with its audit record ``fired``."""
         reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
+        self._told_counts.note(outbox, told)
         for key, reminder, fired in told:
-            note_told(outbox, reminder, self._clock)
             outbox.put(reminders.topic, key, reminder)
             outbox.put(audit.topic, key, fired)
         outbox.counts["decisions", "fired"] += len(told)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,21 @@ def test_the_file_is_valid_compose() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_prometheus_reads_the_pages_of_the_services_and_its_files_are_there() -> None:
+    settings = tomllib.loads((ROOT / "examples/compose/streamproc.toml").read_text())
+    targets = ROOT / "ops" / "prometheus" / "targets"
+    for service, section in (("worker", "worker"), ("dispatcher", "dispatch")):
+        (group,) = yaml.safe_load((targets / f"{service}.yml").read_text())
+        assert group["targets"] == [f"{service}:{settings[section]['http_port']}"]
+        assert settings[section]["http_host"] == "0.0.0.0"
+    for name in ("prometheus", "alertmanager", "grafana"):
+        mounted = [one.split(":")[0] for one in SERVICES[name]["volumes"] if one.startswith("./")]
+        assert mounted
+        assert all((ROOT / one).is_dir() for one in mounted)
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "ops" / "grafana" / "dashboards" / Path(home).name).is_file()
+
+
 def test_it_runs_the_broker_of_the_tests() -> None:
     image, _, _digest = SERVICES["kafka"]["image"].partition("@")
     assert image == KAFKA_IMAGE
@@ -114,6 +130,8 @@ def environment_of(name: str, kafka: ComposeBroker, directory: Path) -> dict[str
     text = settings.read_text(encoding="utf-8")
     assert "kafka:9092" in text
     text = text.replace("kafka:9092", kafka.inside)
+    for port in re.findall(r"(?m)^http_port = (\d+)$", text):
+        text = text.replace(port, str(free_port()))
     for inside, outside in mounted.items():
         assert inside in text
         text = text.replace(inside, str(outside))

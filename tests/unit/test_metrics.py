@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamproc.dispatch.ledger import JournalTransaction
@@ -94,6 +94,39 @@ def test_every_metric_is_counted_by_the_part_that_declares_it(home: type[Metrics
     assert len(declared) == len(made.declared), "each metric is an attribute of its own"
     module = ROOT / "streamproc" / home.counted_in
     assert declared - _used_attributes(module) == set()
+
+
+def test_a_distribution_takes_many_equal_values_at_once_and_reads_as_the_librarys(
+    metrics: Metrics,
+) -> None:
+    bounds = (0.1, 1.0, 10.0)
+    ours = metrics.distribution("streamproc_worker_ours_seconds", "Ours.", bounds, line="ours")
+    theirs = metrics.histogram("streamproc_worker_theirs_seconds", "Theirs.", bounds)
+    for value, count in ((0.1, 3), (0.5, 1), (10.0, 2), (99.0, 4), (0.0, 1)):
+        ours.add(value, count)
+        for _ in range(count):
+            theirs.observe(value)
+
+    text = generate_latest(metrics.registry).decode()
+    samples = {
+        name: [
+            line.split("_seconds", 1)[1]
+            for line in text.splitlines()
+            if line.startswith(f"streamproc_worker_{name}_seconds")
+        ]
+        for name in ("ours", "theirs")
+    }
+    assert len(samples["ours"]) == 6
+    assert samples["ours"] == [one for one in samples["theirs"] if "_created" not in one]
+    assert FigureLine(metrics).take() == {"ours_mean_ms": 37_890.9}
+
+
+def test_counters_that_alerts_need_begin_at_0(metrics: Metrics) -> None:
+    metrics.counter("streamproc_worker_x_total", "X.", {"why": "which"}, zero=[("a",), ("b",)])
+
+    values = metrics.registry.get_sample_value
+    assert values("streamproc_worker_x_total", {"why": "a"}) == 0.0
+    assert values("streamproc_worker_x_total", {"why": "b"}) == 0.0
 
 
 # The figure line.

@@ -1,0 +1,194 @@
+"""A real Prometheus with the configuration of ops/ reads the pages of a worker and a dispatcher:
+every record has a value, and every query of every panel returns data.
+
+The processes are in this one: their registries, filled by a worker in memory and a desk. What
+broker and gateways do to them is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from streamproc.cli.tool_pages import served
+from streamproc.contracts.rules_file.load import load_rulebook
+from streamproc.dispatch.ledger import JournalTransaction
+from streamproc.dispatch.model import Accepted, ErrorClass, Refused
+from streamproc.dispatch.observing import DispatchObserver
+from streamproc.engine.life import State
+from streamproc.metrics.dispatch import DispatchMetrics
+from streamproc.metrics.process import register_process
+from streamproc.metrics.serving import MetricsServer
+from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.observing import Facts, WorkerObserver
+from tests.driver.conftest import RULES
+from tests.support import ops
+from tests.support.debian_parts import debian_program
+from tests.support.desk import Table, reminder
+from tests.support.ports import free_port
+from tests.support.quota_driver import HOUR, QuotaDriver
+
+EMPTY = frozenset({"streamproc:gateway_slow:concerned", "streamproc:gateway_down:concerned"})
+"""Records that have no value while nothing is wrong."""
+SECONDS = 1
+"""Between two readings, and two evaluations."""
+LIMIT_SECONDS = 60.0
+
+
+class Worker:
+    """A worker in memory, with its page."""
+
+    def __init__(self) -> None:
+        self.metrics = WorkerMetrics(CollectorRegistry())
+        register_process(self.metrics.registry)
+        self.observer = WorkerObserver(self.metrics)
+        rules = load_rulebook(RULES, "rules.yaml")
+        self.driver = QuotaDriver(rules, partitions=1, observer=self.observer)
+        self.used = 0
+        opened = self.driver.partitions[0]
+        partition = SimpleNamespace(number=0, state=State.RUNNING, opened=opened)
+        partitions = _Partitions([partition])
+        partitions.opened, partitions.states = [opened], {0: State.RUNNING}
+        settings = SimpleNamespace(input_topics=("events",), partitions=1)
+        self.engine: Any = SimpleNamespace(
+            partitions=partitions, settings=settings, lag_records=lambda *_: 3
+        )
+        self.observer.opened(10, 0.5)
+
+    def work(self) -> None:
+        """Usage of a new subscriber that causes a reminder, a reject, and some time."""
+        self.used += 1
+        subscriber = f"8613800{self.used:06}"
+        self.driver.activate(subscriber)
+        self.driver.use(subscriber, 600_000)
+        self.driver.pipe(subscriber.encode(), b"{")
+        self.driver.advance_wall_clock(6 * HOUR, HOUR)
+        self.observer.assigned()
+
+    def refresh(self) -> None:
+        """Before each reading."""
+        processor: Any = self.driver.processor
+        self.observer.refresh(self.engine, processor, 5_000, Facts(0.0, 1 << 30))
+
+
+class _Partitions(list[Any]):
+    """Stands for the partitions of an engine."""
+
+    opened: list[Any]
+    states: dict[int, State]
+
+
+class Dispatcher:
+    """A desk, with its page."""
+
+    def __init__(self) -> None:
+        self.metrics = DispatchMetrics(CollectorRegistry())
+        register_process(self.metrics.registry)
+        self.observer = DispatchObserver(self.metrics)
+        self.table = Table()
+        self.sent = 0
+
+    def refresh(self) -> None:
+        """Before each reading."""
+        self.observer.refresh(self.table.desk, self.table.now_ms)
+
+    def work(self) -> None:
+        """Send a message, and fail to send another."""
+        for outcome in (Accepted(), Refused(ErrorClass.PERMANENT, "ESME_RINVDSTADR")):
+            self.sent += 1
+            self.table.put(reminder(self.sent))
+            self.table.run(outcome)
+            self.observer.answered("main", 0, outcome, 0.02)
+        batch = JournalTransaction()
+        batch.receipts, self.table.receipts = self.table.receipts, []
+        batch.dead_letters, self.table.dead_letters = self.table.dead_letters, []
+        self.observer.committed(batch)
+        with self.observer.incoming("main"):
+            pass
+
+
+class Prometheus:
+    """The real one, with the files of ops/ and its own targets."""
+
+    def __init__(self, directory: Path, targets: dict[str, int]) -> None:
+        config = yaml.safe_load((ops.OPS / "prometheus" / "prometheus.yml").read_text())
+        config["global"] = {"scrape_interval": f"{SECONDS}s", "evaluation_interval": f"{SECONDS}s"}
+        config["rule_files"] = [str(ops.RULES / "*.yml")]
+        del config["alerting"]
+        for job in config["scrape_configs"]:
+            found = directory / f"{job['job_name']}.yml"
+            port = targets.get(job["job_name"])
+            listed = [] if port is None else [{"targets": [f"127.0.0.1:{port}"]}]
+            found.write_text(yaml.safe_dump(listed))
+            job["file_sd_configs"] = [{"files": [str(found)]}]
+        file = directory / "prometheus.yml"
+        file.write_text(yaml.safe_dump(config))
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}/api/v1"
+        command = [
+            str(debian_program("prometheus")),
+            f"--config.file={file}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=warn",
+        ]
+        self._log = (directory / "prometheus.log").open("wb")
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def ask(self, query: str) -> list[Any]:
+        """The result of a query; empty also while it starts."""
+        words = urllib.parse.urlencode({"query": query})
+        try:
+            with urllib.request.urlopen(f"{self._url}/query?{words}", timeout=10) as answer:
+                found: list[Any] = json.load(answer)["data"]["result"]
+        except OSError:
+            return []
+        return found
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+
+def page(registry: CollectorRegistry, refresh: Callable[[], None], port: int) -> MetricsServer:
+    return MetricsServer("127.0.0.1", port, registry, refresh, lambda: "", lambda: "")
+
+
+@pytest.mark.timeout(120)
+def test_every_record_and_every_panel_has_data(tmp_path: Path) -> None:
+    debian_program("prometheus")  # or the test is skipped
+    worker, dispatcher = Worker(), Dispatcher()
+    jobs = {"streamproc-worker": free_port(), "streamproc-dispatcher": free_port()}
+    records = {rule["record"] for rule in ops.rules() if "record" in rule}
+    missing = {f"record {name}": name for name in records - EMPTY}
+    missing |= {f"{one.dashboard}: {one.title}: {one.query}": one.query for one in ops.panels()}
+    with (
+        served(page(worker.metrics.registry, worker.refresh, jobs["streamproc-worker"])),
+        served(
+            page(dispatcher.metrics.registry, dispatcher.refresh, jobs["streamproc-dispatcher"])
+        ),
+        closing(Prometheus(tmp_path, jobs)) as prometheus,
+    ):
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while missing and time.monotonic() < deadline:
+            worker.work()
+            dispatcher.work()
+            # A rate needs several readings, which come each second.
+            time.sleep(SECONDS / 2)
+            for name, query in list(missing.items()):
+                if prometheus.ask(query):
+                    del missing[name]
+        assert sorted(missing) == []
