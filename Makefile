@@ -106,10 +106,10 @@ check: setup docs  ## lint, types, import contracts, the site; the Rust code's f
 	$(BIN)/lint-imports
 	native/check
 
-# Its plugin imports hypothesis even where no test uses it.
 unit: setup  ## the unit tests alone, in seconds
-	$(BIN)/pytest -p no:hypothesispytest -n 2 tests/unit
+	@$(BIN)/python -m tests.shares tests/unit
 
+# Its plugin imports hypothesis even where no test uses it.
 house: setup  ## the checks of pages, prose, registries and of the packaged texts and packs
 	$(BIN)/pytest -p no:hypothesispytest -n 2 tests/house tests/packaged
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,8 +19,8 @@ from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.properties import read_properties
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.virtual import TOPICS, InputRecord
-from tests.contract.golden import GOLDEN
 
+GOLDEN = Path(__file__).parents[1] / "contract" / "data" / "golden"
 NOT_UTF_8 = b"\xdc\x00\x1a\x01\x01\xa4\xa8\x00\x00\xcf"
 NESTED = b"\xdc\x00\x19\x01\x01" + b"\x91" * 5_000
 

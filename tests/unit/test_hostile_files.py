@@ -129,7 +129,7 @@ def test_dots_in_texts_are_no_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [("version: 1", "version: 1\n" + "".join(f"x{one}: 1\n" for one in range(5_000))),
+    "change", [("version: 1", "version: 1\n" + "".join(f"x{one}: 1\n" for one in range(1_000))),
                ("version: 1", f"version: 1\n{'x' * 100_000}: 1")]
 )  # fmt: skip
 def test_problems_by_the_thousand_and_names_of_a_page_are_told_in_short(
@@ -140,7 +140,7 @@ def test_problems_by_the_thousand_and_names_of_a_page_are_told_in_short(
     told = str(refused.value).splitlines()
     assert len(told) <= 101
     assert max(map(len, told)) < 1_000
-    assert len(told) == 1 or told[-1] == "r.yaml:1: and 4900 more problems"
+    assert len(told) == 1 or told[-1] == "r.yaml:1: and 900 more problems"
 
 
 def test_a_text_of_more_parts_than_phones_join_is_refused_when_rules_are_loaded() -> None:
@@ -292,13 +292,13 @@ def test_a_content_of_thousands_of_times_the_file_is_refused(
     packer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of 2 MB would keep a watched folder busy for hours."""
-    lines = b"\n" * 600_000
+    lines = b"\n" * 150_000
     bomb = gzip.compress(lines, 9) if packer == "gzip" else zstandard.compress(lines)
     assert records("ndjson", bomb) == []  # small ones may have any ratio
-    monkeypatch.setattr("streamproc.kafka.unpacking.ANY_RATIO_BYTES", 1 << 19)
+    monkeypatch.setattr("streamproc.kafka.unpacking.ANY_RATIO_BYTES", 1 << 17)
     with pytest.raises(UnreadableFileError, match="f: it unpacks to more than 500 times its size"):
         records("ndjson", bomb)
-    assert len(records("ndjson", gzip.compress(EVENT * 9_000))) == 9_000
+    assert len(records("ndjson", gzip.compress(EVENT * 2_000))) == 2_000
 
 
 def test_an_array_of_millions_of_values_is_refused(
