@@ -15,7 +15,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.moved import moved_option
 from streamproc.cli.process_options import http_options, log_options
-from streamproc.cli.shared_options import SecretFile, SecretOption
+from streamproc.cli.shared_options import key_file_option
 from streamproc.cli.topic_options import (
     create_topics_option,
     making_options,
@@ -71,16 +71,11 @@ if TYPE_CHECKING:
     default=10.0,
     help="After this time without a heartbeat another dispatcher takes over.",
 )
-@click.option(
-    "--number-key-file",
-    "number_key",
-    cls=SecretOption,
-    place=("dispatch", "number_key_file"),
-    type=SecretFile(exists=True, dir_okay=False),
-    help=(
-        "The key of the hashes that stand for numbers in the journal, the same for all "
-        "dispatchers. While it is replaced, the old key follows on a second line."
-    ),
+@key_file_option(
+    "dispatch",
+    "number-key",
+    "The key of the hashes that stand for numbers in the journal, the same for all "
+    "dispatchers. While it is replaced, the old key follows on a second line.",
 )
 @log_options
 @click.option(

@@ -76,6 +76,20 @@ class SecretOption(SharedOption):
         return None
 
 
+def key_file_option(command: str, key: str, text: str) -> Callable[[Command], Command]:
+    """``--KEY-file``, with a key that all processes of a command share; the function gets it as
+    ``KEY``."""
+    option, name = f"--{key}-file", key.replace("-", "_")
+    return click.option(
+        option,
+        name,
+        cls=SecretOption,
+        place=(command, f"{name}_file"),
+        type=SecretFile(exists=True, dir_okay=False),
+        help=text,
+    )
+
+
 def bare(name: str) -> str:
     """The variable or key that holds the secret whose file ``name`` names."""
     return name[: -len("_file")]

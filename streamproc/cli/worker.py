@@ -16,12 +16,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.process_options import http_options, log_options
 from streamproc.cli.rules import rules_option
-from streamproc.cli.shared_options import (
-    SecretFile,
-    SecretOption,
-    app_id_option,
-    clock_option,
-)
+from streamproc.cli.shared_options import app_id_option, clock_option, key_file_option
 from streamproc.cli.topic_options import (
     create_topics_option,
     inputs_option,
@@ -47,16 +42,11 @@ log = structlog.get_logger(__name__)
         "took last; they are in the topic --rule-versions. Default: such a start fails."
     ),
 )
-@click.option(
-    "--id-key-file",
-    "id_key",
-    cls=SecretOption,
-    place=("worker", "id_key_file"),
-    type=SecretFile(exists=True, dir_okay=False),
-    help=(
-        "The key of the ids of reminders and orders, the same for all workers. Without it, who has "
-        "the rules file can test numbers against ids (docs/security.md)."
-    ),
+@key_file_option(
+    "worker",
+    "id-key",
+    "The key of the ids of reminders and orders, the same for all workers. Without it, who has "
+    "the rules file can test numbers against ids (docs/security.md).",
 )
 @app_id_option("Prefix for the consumer group, the changelog topic and the transactional ids.")
 @inputs_option

@@ -98,16 +98,6 @@ def site(secured: SecuredAddresses, tmp_path: Path) -> Iterator[Site]:
     cast.admin.close()
 
 
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
-    yield started
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
 def test_the_chain_runs_from_one_file(site: Site, processes: list[subprocess.Popen[bytes]]) -> None:
     cast = site.cast
     site.run("config", "check")

@@ -238,7 +238,7 @@ async def test_foreign_records_in_the_dispatchers_topics_stop_nothing(
         # The one in the resends; that in the topic itself is nobody's.
         (["dead-letters", "--broker", scene.bootstrap, *letters, "list"], "1 dead letter\n"),
     ):
-        assert scene.run(words, "looking").wait(30) == 0
+        assert scene.run(words, "looking").wait(60) == 0
         assert said in (scene.directory / "looking.log").read_text()
 
 

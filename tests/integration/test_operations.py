@@ -235,7 +235,7 @@ def last_line(started: Started) -> str:
 def stop(started: Started) -> None:
     process, log = started
     stop_in_order(process)
-    assert process.wait(30) == 0, log.read_text()
+    assert process.wait(60) == 0, log.read_text()
 
 
 @pytest.fixture

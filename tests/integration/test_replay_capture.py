@@ -98,7 +98,7 @@ def test_a_capture_killed_again_and_again_has_every_record_once(
         ended.set()
         writer.join()
     stop_in_order(process)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     run(*command, "--to-end")
 

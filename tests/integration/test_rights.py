@@ -95,16 +95,6 @@ def cast(secured: SecuredAddresses, tmp_path: Path) -> Iterator[Cast]:
     cast.admin.close()
 
 
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
-    yield started
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
 def ends(cast: Cast, topic: str) -> int:
     """How many records a topic has, aborted ones too; looked at from outside."""
     places = [TopicPartition(topic, 0)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -87,16 +86,6 @@ class Access:
 @pytest.fixture
 def access(secured: SecuredAddresses, tmp_path: Path) -> Access:
     return Access(secured, tmp_path)
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
-    yield started
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def lag(bootstrap: str, group: str, topic: str) -> int:

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.timeline import lived_under
-
-
-def lives(pack: str, timeline: str) -> None:
-    written, true = lived_under(pack, timeline)
-    assert true == written
+from tests.support.timeline import lives
 
 
 def test_china_near_limit_at_limit_and_before_expiry() -> None:

@@ -11,12 +11,7 @@ from streamproc.contracts.rules_file.load import load_rulebook, packaged_ruleboo
 from streamproc.contracts.rules_file.packs import pack_path
 from streamproc.core.state.effects import Reminder
 from tests.support.talking import Talking, replies, texts
-from tests.support.timeline import lived_under
-
-
-def lives(pack: str, timeline: str) -> None:
-    written, true = lived_under(pack, timeline)
-    assert true == written
+from tests.support.timeline import lives
 
 
 def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:

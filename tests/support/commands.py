@@ -82,14 +82,28 @@ def read(bootstrap: str, topic: str, partitions: int) -> list[Any]:
     return asyncio.run(read_committed(bootstrap, topic, partitions))
 
 
-def contents(
-    bootstrap: str, topic: str, partitions: int
-) -> dict[int, list[tuple[bytes | None, bytes | None, int]]]:
+Contents = dict[int, list[tuple[bytes | None, bytes | None, int]]]
+
+
+def contents(bootstrap: str, topic: str, partitions: int) -> Contents:
     """Key, value and timestamp of each committed record, by partition in order."""
-    found: dict[int, list[tuple[bytes | None, bytes | None, int]]] = defaultdict(list)
+    found: Contents = defaultdict(list)
     for record in read(bootstrap, topic, partitions):
         found[record.partition].append((record.key, record.value, record.timestamp))
     return dict(found)
+
+
+def contents_at_rest(bootstrap: str, topic: str, partitions: int) -> Contents:
+    """What :func:`contents` returns once nothing was added for a second."""
+
+    def at_rest() -> Contents | None:
+        first = contents(bootstrap, topic, partitions)
+        time.sleep(1.0)  # nothing may come
+        return first if contents(bootstrap, topic, partitions) == first else None
+
+    found = wait_until(at_rest)
+    assert found is not None
+    return found
 
 
 def wait_for(condition: Any, timeout_seconds: float = 20) -> None:

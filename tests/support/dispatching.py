@@ -119,7 +119,7 @@ class DispatchScene:
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """SIGTERM; fails if the process does not end with success."""
         stop_in_order(process)
-        assert process.wait(25) == 0, self.logs()
+        assert process.wait(60) == 0, self.logs()
 
     def logs(self) -> str:
         return "\n".join(

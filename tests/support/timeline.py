@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from difflib import unified_diff
 from functools import cache
 from textwrap import wrap
 from typing import Any
@@ -172,9 +173,11 @@ def lived(rules: Rulebook, timeline: str) -> tuple[str, str]:
     return timeline.strip("\n"), "\n".join(lines)
 
 
-def lived_under(pack: str, timeline: str) -> tuple[str, str]:
-    """A life under a rule pack."""
-    return lived(packaged_rulebook(f"packs/{pack}.yaml"), timeline)
+def lives(pack: str, timeline: str) -> None:
+    """A life under a rule pack is as it is written."""
+    written, true = lived(packaged_rulebook(f"packs/{pack}.yaml"), timeline)
+    lines = unified_diff(written.splitlines(), true.splitlines(), "written", "true", lineterm="")
+    assert true == written, "\n".join(lines)
 
 
 def _actions(timeline: str, zone: str) -> list[tuple[str, datetime, str]]:
