@@ -29,8 +29,8 @@ ACTIVATED = (
 
 
 @cache
-def _processor(native: Native) -> QuotaProcessor:
-    return QuotaProcessor(packaged_rulebook("quota.yaml"), TOPICS, "event", native)
+def _processor(native: Native, rules: str) -> QuotaProcessor:
+    return QuotaProcessor(packaged_rulebook(rules), TOPICS, "event", native)
 
 
 def _samples() -> list[bytes]:
@@ -38,7 +38,8 @@ def _samples() -> list[bytes]:
     return [json.loads(one.read_bytes())["text"].encode() for one in events]
 
 
-def _key(value: bytes) -> bytes:
+def key_of(value: bytes) -> bytes:
+    """The subscriber that a value names, as the key of its record."""
     try:
         held = msgspec.json.decode(value)
         return str(held["subscriber"]).encode()
@@ -46,9 +47,9 @@ def _key(value: bytes) -> bytes:
         return SUBSCRIBER
 
 
-def _applied(native: Native, records: list[InputRecord]) -> object:
+def applied(native: Native, records: list[InputRecord], rules: str = "quota.yaml") -> object:
     """What became of records: outputs and rows. A record that cannot be applied is an escape."""
-    processor, outbox = _processor(native), Outbox()
+    processor, outbox = _processor(native, rules), Outbox()
     rows = processor.new_rows()
     clock_ms = processor.apply("usage-events", 0, records, rows, outbox, 0)
     rows.take_changes()
@@ -59,13 +60,13 @@ def _applied(native: Native, records: list[InputRecord]) -> object:
 
 
 def _feed(value: bytes) -> None:
-    key = _key(value)
+    key = key_of(value)
     records = [
         InputRecord("usage-events", 0, 0, SUBSCRIBER, ACTIVATED, START_MS),
         InputRecord("usage-events", 0, 1, key, value, START_MS + 1_000),
         InputRecord("usage-events", 0, 2, key, value, START_MS + 2_000),
     ]
-    assert _applied("auto", records) == _applied("off", records), "compiled and not differ"
+    assert applied("auto", records) == applied("off", records), "compiled and not differ"
 
 
 EVENTS = Target("events", "a record of the input topic", _samples, _feed, tree=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from perf.fuzz.places import ROOT
 from perf.fuzz.target import Target, check_words
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.state.account import NewerStateError, unpack
@@ -60,10 +61,14 @@ def _row(data: bytes) -> None:
 
 
 def _outputs() -> list[bytes]:
-    names = ("audit", "reminder", "reject", "receipt", "event")
+    names = ("audit", "reminder", "reject", "policy", "order", "event")
     found = (one for name in names for one in sorted(GOLDEN.glob(f"{name}-v1*.json")))
     held = (json.loads(one.read_bytes()) for one in found)
-    return [one["text"].encode() for one in held if "text" in one]
+    own = [one["text"].encode() for one in held if "text" in one]
+    folder = ROOT / "schemas/examples"
+    written = ("receipt.recorded.v1", "reminder.abandoned.v1", "rules.published.v1")
+    others = (one for name in written for one in sorted((folder / name).glob("valid/*.json")))
+    return [*own, *(one.read_bytes() for one in others)]
 
 
 @cache

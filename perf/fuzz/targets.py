@@ -10,6 +10,7 @@ from perf.fuzz.logs import LOGS
 from perf.fuzz.mappings import MAPPINGS
 from perf.fuzz.message_centers import SMPP_BYTES, SMPP_PDUS
 from perf.fuzz.recordings import RECORDINGS
+from perf.fuzz.records import RECORDS
 from perf.fuzz.rules import RULES
 from perf.fuzz.settings import SETTINGS
 from perf.fuzz.target import Target
@@ -30,5 +31,6 @@ TARGETS: dict[str, Target] = {
         *WEB,
         SETTINGS,
         *LOGS,
+        *RECORDS,
     )
 }

@@ -132,7 +132,7 @@ def without_records(batch: bytes | memoryview) -> bytes:
     if batch[FORMAT_AT] in _OLD_HEADS:
         return _without_old_records(batch)
     head = list(_HEAD.unpack_from(batch))
-    record = b"\x00" + b"\x00" + _varint(head[6]) + _NO_RECORD
+    record = b"\x00" + b"\x00" + _varint(max(head[6], 0)) + _NO_RECORD
     record = _varint(len(record)) + record
     head[1] = _HEAD.size - 12 + len(record)
     head[5] &= ~_CODEC_MASK

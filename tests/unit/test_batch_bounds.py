@@ -110,8 +110,15 @@ def test_damaged_batches_are_left_to_the_library(codec: str) -> None:
 def test_one_record_stands_for_all() -> None:
     bomb = batch("zstd", [bytes(1 << 16)] * 70)
     for kind in (DefaultRecordBatch, _DefaultRecordBatchPy):
-        (record,) = kind(bytearray(without_records(bomb)))
+        (record,) = kind(bytearray(without_records(bytes(bomb))))
         assert (record.offset, record.key, record.value) == (69, None, None)
+
+
+def test_one_record_stands_for_those_of_a_batch_with_a_negative_length() -> None:
+    bomb = bytearray(batch("zstd", [bytes(1 << 16)] * 70))
+    bomb[23:27] = b"\xff\xff\xff\xff"
+    (record,) = DefaultRecordBatch(bytearray(without_records(bytes(bomb))))
+    assert (record.offset, record.key) == (0, None)
 
 
 def test_both_readers_pass_it_over_and_read_what_follows() -> None:
