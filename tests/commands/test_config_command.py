@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,39 @@ def test_check_finds_what_commands_would_refuse(content: str, says: str) -> None
 def test_check_says_all_at_once() -> None:
     lines = check("[send]\nsettle = '2x'\nx = 1\n[worker]\nstandbys = -1\n")
     assert [line.split(":")[1] for line in lines] == ["2", "3", "5"]
+
+
+def test_check_says_what_follows_a_wrong_key_too() -> None:
+    lines = check(
+        "[kafka]\ntls_key = 'k'\n[worker]\nstandbys = -1\nwroker = 1\nrules = 'nosuch.yaml'\n",
+        STREAMPROC_SEND_SETTLE="2x",
+    )
+    told = "\n".join(lines)
+    assert len(lines) == 5, told
+    for says in ("standbys", "wroker", "nosuch.yaml", "--kafka-tls-key needs", "$STREAMPROC_SEND"):
+        assert says in told
+    # What would only follow from a wrong setting of the connection is not said.
+    (line,) = check("[kafka]\nsecurity_protocol = 'SLL'\nsasl_username = 'u'\n")
+    assert "security_protocol" in line
+
+
+def test_check_reads_the_files_that_are_named() -> None:
+    Path("rules.yaml").write_text("version: 1\nplans: 3\n")
+    Path("gateways.yaml").write_text("version: 1\ngateways: [{name: X, kind: pigeon}]\n")
+    Path("columns.yaml").write_text("source: s\nfields: {subscriber: 7}\n")
+    settings = (
+        "rules = 'rules.yaml'\n[dispatch]\ngateways = 'gateways.yaml'\n"
+        "[send]\nmapping = 'columns.yaml'\n[worker]\nrules = 'rules.yaml'\n"
+    )
+    told = check(settings)
+    assert any("rules.yaml:2: plans: " in line for line in told)
+    assert any("gateways.yaml:2: gateways[0]" in line for line in told), told
+    assert any("columns.yaml:2: fields.subscriber" in line for line in told)
+    assert len(set(told)) == len(told)
+    assert check("rules = 'pack:nosuch'\n")
+    os.mkfifo("pipe.yaml")
+    (line,) = check("rules = 'pipe.yaml'\n")
+    assert "it is not a regular file" in line
 
 
 def test_check_looks_at_variables() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -54,9 +55,21 @@ class Checked:
     def fail_if(self, problems: list[Problem]) -> None:
         """Raise :class:`ConfigError` that has all of the problems, if there are any."""
         if problems:
-            path = self.document.path
-            ordered = sorted(problems, key=lambda one: one.line)
-            raise ConfigError("\n".join(f"{path}:{one.line}: {one}" for one in ordered))
+            raise ConfigError("\n".join(self.told(problems)))
+
+    def told(self, problems: list[Problem]) -> list[str]:
+        """The problems in the order of the file, a line each."""
+        path = self.document.path
+        ordered = sorted(problems, key=lambda one: one.line)
+        return [f"{path}:{one.line}: {one}" for one in ordered]
+
+    def without(self, problems: list[Problem]) -> Self:
+        """The same without the values that these problems are about."""
+        rest = copy(self)
+        gone = {one.place for one in problems}
+        rest.values = {place: one for place, one in self.values.items() if place not in gone}
+        rest.problems = []
+        return rest
 
     def wrong_values(self, settings: Iterator[Setting]) -> list[Problem]:
         """What the types of these settings say against values in the file."""

@@ -59,6 +59,12 @@ class ConfigFile:
         """Its content; None without a file. Raises :class:`ConfigError`."""
         return None if self.path is None else read_checked(self.path, self.registry)
 
+    def with_content(self, checked: Checked) -> ConfigFile:
+        """The same file with another content."""
+        found = ConfigFile(self._named, self._root)
+        found.__dict__["checked"] = checked
+        return found
+
     def at(self, place: Place) -> Any:
         """The value in a place, or None."""
         return None if self.checked is None else self.checked.values.get(place)

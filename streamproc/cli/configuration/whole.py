@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from streamproc.cli.configuration.defaults import VARIABLE, ConfigFile
 from streamproc.cli.configuration.effective import Values
 from streamproc.cli.configuration.reading import ConfigError, read_document
 from streamproc.cli.configuration.settings import Place
-from streamproc.cli.extensions import READERS, load
+from streamproc.cli.extensions import GATEWAYS, READERS, RULE_KINDS, load
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.shared_options import PREFIX
 from streamproc.contracts.topics import EVENTS
@@ -28,18 +28,23 @@ _OTHERS = (VARIABLE, f"{PREFIX}CRASH_AT")
 
 def problems(file: ConfigFile) -> list[str]:
     """Everything that is wrong, a line each."""
-    load(READERS)  # a form of files may come from an installed package
+    for group in (READERS, GATEWAYS, RULE_KINDS):  # a kind may come from an installed package
+        load(group)
     assert file.path is not None
     try:
         checked = Checked(read_document(file.path), file.registry)
-        found = [*checked.problems, *checked.wrong_values(iter(file.registry.settings))]
-        checked.fail_if(found)
     except ConfigError as error:
         return error.message.splitlines()
-    lines = dict.fromkeys(_missing_files(file, checked))
+    wrong = checked.wrong_values(iter(file.registry.settings))
+    found = [*checked.problems, *wrong]
+    lines = dict.fromkeys(checked.told(found))
+    lines |= dict.fromkeys(_of_files(file, checked))
+    # Of what is wrong in itself, nothing more is said: the rest is checked without it.
+    rest = file.with_content(checked.without(wrong))
+    is_whole = not any("kafka" in str(one.place) for one in found)
     for command, run in file.registry.commands.items():
         if any(param.expose_value for param in run.params):
-            lines |= dict.fromkeys(_of_command(file, command))
+            lines |= dict.fromkeys(_of_command(rest, command, is_whole))
     return list(lines)
 
 
@@ -59,21 +64,67 @@ def notes(file: ConfigFile) -> Iterator[str]:
         yield f"note: topics.input lacks topics.events ({events}), to which `send` writes"
 
 
-def _missing_files(file: ConfigFile, checked: Checked) -> Iterator[str]:
-    """Files of rules and gateways: no command makes them."""
+def _of_files(file: ConfigFile, checked: Checked) -> Iterator[str]:
+    """Files of rules, gateways and mappings: those that are missing, and what is wrong in them."""
+    read: set[tuple[str, Path]] = set()
     for place, value in checked.values.items():
         option = file.registry.places[place].option
-        if isinstance(option.type, RulesPath) or place == ("dispatch", "gateways"):
+        kind = "rules" if isinstance(option.type, RulesPath) else str(place[-1])
+        if kind not in _CONTENT or not isinstance(value, str | Path):
+            continue
+        line = checked.document.lines.of(place)
+        try:
             path = Path(option.type.convert(value, None, None))
-            try:
-                path.open("rb").close()
-            except OSError as error:
-                line = checked.document.lines.of(place)
-                yield f"{file.path}:{line}: {named(place)}: {path}: {error.strerror}"
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # a pipe must not hold it up
+        except OSError as error:
+            yield f"{file.path}:{line}: {named(place)}: {value}: {error.strerror}"
+            continue
+        except click.UsageError:
+            continue  # told already
+        if (kind, path) not in read:
+            read.add((kind, path))
+            yield from _CONTENT[kind](path)
 
 
-def _of_command(file: ConfigFile, command: Place) -> Iterator[str]:
-    """What the command would refuse: variables, and combinations of the connection's settings."""
+def _rules_problems(path: Path) -> list[str]:
+    from streamproc.contracts.rules_file.load import load_rules
+
+    return _said(lambda: load_rules(path))
+
+
+def _gateways_problems(path: Path) -> list[str]:
+    from streamproc.contracts.rules_file.read.parse import read_file
+    from streamproc.dispatch.config import load_gateways
+
+    return _said(lambda: load_gateways(read_file(path), str(path)))
+
+
+def _mapping_problems(path: Path) -> list[str]:
+    from streamproc.producing.readers.mapping import load_mapping
+
+    return _said(lambda: load_mapping(path))
+
+
+def _said(read: Callable[[], object]) -> list[str]:
+    try:
+        read()
+    except (StreamprocError, OSError) as error:
+        return str(error).splitlines()
+    return []
+
+
+_CONTENT: Mapping[str, Callable[[Path], list[str]]] = {
+    "rules": _rules_problems,
+    "gateways": _gateways_problems,
+    "mapping": _mapping_problems,
+}
+
+
+def _of_command(file: ConfigFile, command: Place, is_whole: bool) -> Iterator[str]:
+    """What the command would refuse: variables, and combinations of the connection's settings.
+
+    ``is_whole``: all settings of the connection are right in themselves.
+    """
     values = Values(file, command)
     found: dict[str, Any] = {}
     try:
@@ -83,7 +134,7 @@ def _of_command(file: ConfigFile, command: Place) -> Iterator[str]:
             except click.UsageError as error:
                 variable = next(one for one in setting.variables if os.environ.get(one))
                 yield f"${variable}: {error.message.rstrip('.')}"
-        if "kafka_properties" in found:
+        if is_whole and "kafka_properties" in found:
             _check_connection(found)
     except StreamprocError as error:
         yield f"{file.path}: kafka: {error}"
