@@ -37,9 +37,10 @@ def config(context: click.Context) -> None:
 def check(context: click.Context, file: Path | None) -> None:
     """Check FILE for all commands, with the variables of the environment.
 
-    Default: the file of --config. It says all problems at once, with their lines: unknown keys and
-    tables, wrong values, secrets that everybody may read, a login without TLS; and those of the
-    rules, gateways and mapping files that it names. It does not ask a broker. Exit status: 0 if all is well, 1 if not, 2 if there is no file.
+    Default: the file of --config. It says all problems at once, with their lines: unknown keys
+    and tables, wrong values, secrets that everybody may read, a login without TLS; and those of
+    the rules, gateways and mapping files that it names. It does not ask a broker. Exit status: 0
+    if all is well, 1 if not, 2 if there is no file.
     """
     from streamproc.cli.configuration.whole import notes, problems
 

@@ -180,13 +180,10 @@ def checked_value(key: bytes, value: bytes, kind: SubscriberKind = "any") -> byt
 def _explained(failure: DecodeFailure, key: bytes) -> InvalidEventError:
     if failure.reason == "key_mismatch" and key.startswith(b"\0"):
         return InvalidEventError("must not begin with a zero byte", "subscriber")
-    problem, at, path = failure.detail.partition(" - at `$.")
-    if at:
-        field = path.rstrip("`")
-        if field == "subscriber" and "regex" in problem:
-            problem = "must be 3 to 64 printable ASCII characters, the first a letter or digit"
-        return InvalidEventError(problem, field)
-    return InvalidEventError(failure.detail if not at else problem)
+    says = failure.says
+    if failure.field == "subscriber" and "form" in says:
+        says = "must be 3 to 64 printable ASCII characters, the first a letter or digit"
+    return InvalidEventError(says, failure.field or None)
 
 
 def _no_object(value: bytes) -> InvalidEventError:

@@ -273,7 +273,7 @@ def test_bad_lines_and_rejects_are_named_and_the_rest_is_played(folder: Path) ->
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
         "events.ndjson:2: is not a JSON object",
-        "events.ndjson:3: total_bytes: Expected `int` >= 0",
+        "events.ndjson:3: total_bytes: must be a whole number of at least 0",
         "events.ndjson:6: there is no event type usage.guessed; did you mean usage.refunded?",
         "events.ndjson:4: rejected: unknown_pack: no such pack in the rules ('days'; did you "
         "mean day?)",

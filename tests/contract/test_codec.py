@@ -186,7 +186,7 @@ def test_a_value_in_another_form_is_told_as_such(value: bytes, says: str) -> Non
     [
         (b'{"schema": {}, "payload": ' + plain() + b"}", "envelope of Kafka Connect"),
         (b'{"before": null, "after": {}, "op": "c"}', "change record of Debezium"),
-        (b'{"payload": 1}', "missing required field `type`"),
+        (b'{"payload": 1}', "type is missing"),
     ],
 )
 def test_an_envelope_of_another_program_is_told_as_such(value: bytes, says: str) -> None:
@@ -209,24 +209,27 @@ def test_an_envelope_of_another_program_is_told_as_such(value: bytes, says: str)
         (plain(type="nothing"), "there is no event type nothing"),
         (plain(type="a@example.com"), "there is no such event type"),
         (plain()[:-1] + b', "type": "account.closed"}', "the event has two types"),
-        (plain(total_bytes=-1), "Expected `int` >= 0 - at `$.total_bytes`"),
-        (plain(surprise=1), "Object contains unknown field `surprise`"),
-        (plain(**{SUBSCRIBER: 1}), "Object contains unknown field"),
-        (plain(**{"a@example.com": 1}), "Object contains unknown field"),
+        (plain(total_bytes=-1), "total_bytes must be a whole number of at least 0"),
+        (plain(surprise=1), "the event has a field surprise that is not in the contract"),
+        (plain(**{SUBSCRIBER: 1}), "the event has an unknown field"),
+        (plain(**{"a@example.com": 1}), "the event has an unknown field"),
         (plain(type=SUBSCRIBER), "there is no such event type"),
         (
             plain(type="account.plan_changed", effective=SUBSCRIBER, plan="a").replace(
                 b', "total_bytes": 1', b""
             ),
-            "Not one of the values of `$.effective`",
+            "effective is none of the words that it can be",
         ),
         (
             plain(type="account.plan_changed", effective=f" - at {SUBSCRIBER}", plan="a").replace(
                 b', "total_bytes": 1', b""
             ),
-            "Not one of the values of `$.effective`",
+            "effective is none of the words that it can be",
         ),
-        (plain(uplink_bytes=1), "needs either total_bytes or both uplink_bytes and downlink_bytes"),
+        (
+            plain(uplink_bytes=1),
+            "the event needs either total_bytes or both uplink_bytes and downlink_bytes",
+        ),
     ],
 )
 def test_the_detail_tells_the_place_and_never_the_value(value: bytes, detail: str) -> None:

@@ -185,7 +185,7 @@ def test_one_session_id_of_two_access_servers_is_two_sessions() -> None:
     [
         ({"inputOctets": 5, "outputOctets": 5, "totalOctets": 11}, "differs from the sum"),
         ({"outputOctets": 5, "totalOctets": 4}, "is less than one direction"),
-        ({"totalOctets": -4}, "Expected `int` >= 0"),
+        ({"totalOctets": -4}, "must be a whole number of at least 0"),
     ],
 )
 def test_byte_counts_that_contradict_each_other_are_told(values: dict[str, int], says: str) -> None:

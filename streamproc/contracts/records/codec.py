@@ -19,6 +19,7 @@ from streamproc.contracts.records.cloudevents import (
     unwrap,
 )
 from streamproc.contracts.records.encodings import envelope_of, not_json, not_subscriber
+from streamproc.contracts.records.plain_words import plain_words, sentence
 from streamproc.contracts.zones import is_zone
 from streamproc.core.privacy import conceal
 from streamproc.core.schedule.calendar import zone as known_zone_file
@@ -56,13 +57,25 @@ encode_effect = msgspec.json.Encoder().encode
 
 class DecodeFailure(StreamprocError):  # it says that input is bad, not that streamproc failed
     """Input that is not an event. ``reason`` is the reason of the reject; ``detail`` never repeats
-    values."""
+    values.
 
-    def __init__(self, reason: str, detail: str, event_id: str | UnsetType = UNSET) -> None:
+    If the detail is about one field, ``field`` names it and ``says`` is the rest of the sentence.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str,
+        event_id: str | UnsetType = UNSET,
+        field: str = "",
+        says: str = "",
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.event_id = event_id
+        self.field = field
+        self.says = says or detail
 
 
 def decode_event(
@@ -108,19 +121,22 @@ def decode_event(
 def _violation(message: str, value: bytes) -> DecodeFailure:
     """What msgspec found, less the values it quotes: they stay in the input topic."""
     if value.startswith(b'"'):
-        message = "The value is a JSON string: the event in it was encoded twice"
+        says = "the value is a JSON string: the event in it was encoded twice"
+        return DecodeFailure("contract_violation", says)
     if message.startswith("Invalid value '"):
         return DecodeFailure("unknown_type", _unknown_type(message))
     if message == _WITHOUT_TYPE:
         message = envelope_of(_names(value)) or message
     if message.startswith("Invalid enum value "):
         place = message.rpartition(" - at ")[2]
-        message = f"Not one of the values of {place}"
+        message = f"is none of the words that it can be - at {place}"
     elif message.startswith(_UNKNOWN_FIELD):
         name = message.removeprefix(_UNKNOWN_FIELD).strip("`")
         if not _FIELD_NAME.fullmatch(name):
             message = "Object contains unknown field"
-    return DecodeFailure("contract_violation", message)
+    field, says = plain_words(message)
+    detail = sentence(message, "the event")
+    return DecodeFailure("contract_violation", detail, field=field, says=says)
 
 
 def _unknown_type(message: str) -> str:

@@ -366,7 +366,7 @@ class Mapping(_Strict, frozen=True):
                     found[name] = part.absent
         for name, count in found.items():
             if count is not None and count < 0:
-                raise InvalidEventError("Expected `int` >= 0", name)
+                raise InvalidEventError("must be a whole number of at least 0", name)
         if self.fields.total_bytes is None:
             for name in _BYTES[:2]:
                 if found[name] is None:
