@@ -29,7 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that both name."""
     rules = CliRunner().invoke(main, ["rules", "pack", "china"]).stdout
     (tmp_path / "rules.yaml").write_text(rules, encoding="utf-8")
-    (tmp_path / "gateways.yaml").write_text("", encoding="utf-8")
+    gateways = "version: 1\ngateways: [{name: c, kind: console}]\n"
+    (tmp_path / "gateways.yaml").write_text(gateways, encoding="utf-8")
     secret_file(tmp_path / "password", b"secret\n")
     secret_file(tmp_path / "dispatcher-password", b"secret\n")
     monkeypatch.chdir(tmp_path)
