@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -17,6 +19,9 @@ from streamproc.printable import printable, printable_lines
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of a file that has no name here: the one to which the output goes."""
+
+
+_NO_COMMAND = re.compile(r"No such command '(.*)'\.", re.DOTALL)
 
 
 class CommandGroup(click.Group):
@@ -58,6 +63,9 @@ class CommandGroup(click.Group):
         except click.BadParameter as error:
             _name_variable(error)
             raise
+        except click.UsageError as error:
+            _suggest_command(error)
+            raise
         except click.ClickException:
             raise
         except StreamprocError as error:
@@ -91,3 +99,15 @@ def _name_variable(error: click.BadParameter) -> None:
     if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
         names = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
         error.param_hint = next(f"${name}" for name in names if os.environ.get(name))
+
+
+def _suggest_command(error: click.UsageError) -> None:
+    """Name the command that a mistyped one is like. click does so for options alone."""
+    found = _NO_COMMAND.fullmatch(error.message)
+    group = error.ctx.command if error.ctx is not None else None
+    if found is None or not isinstance(group, click.Group) or error.ctx is None:
+        return
+    names = [name for name in group.list_commands(error.ctx) if not group.commands[name].hidden]
+    close = get_close_matches(found[1].lower(), names, 1, 0.6)
+    if close:
+        error.message += f" Did you mean {close[0]}?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PROGRAMS = ("worker", "dispatcher")
-HEADING = ("topic", "partitions", "replicas", "policy", "kept", "state", "for")
+HEADING = ("topic", "partitions", "replicas", "policy", "records kept", "state", "kept for")
 
 
 def _topics_wanted(command: Command) -> Command:
@@ -153,13 +153,16 @@ def _row(one: Entry, made: set[str]) -> tuple[str, ...]:
         str(one.new.partitions),
         str(one.new.replication_factor),
         configs.get("cleanup.policy", ""),
-        _kept(configs.get("retention.ms", "-1")),
+        _kept(configs),
         state,
         ROLES[one.wanted.role].retention.why,
     )
 
 
-def _kept(retention_ms: str) -> str:
+def _kept(configs: Mapping[str, str]) -> str:
+    if configs.get("cleanup.policy") == "compact":
+        return "the last of each key"
+    retention_ms = configs.get("retention.ms", "-1")
     if retention_ms == "-1":
         return "for ever"
     days = int(retention_ms) / 86_400_000

@@ -30,8 +30,8 @@ _KEPT_NUMBERS: Final = 1 << 16
 """Results that are kept. A file has the same subscribers many times, and reading a number by the
 library's tables is much slower than a look-up."""
 _ADVICE: Final = (
-    "name the region of national numbers (region: CN), or say that subscribers are no numbers "
-    "(subscribers: ids)"
+    "name the region of national numbers (--region CN; in a mapping file region: CN), or say that "
+    "subscribers are no numbers (--subscribers ids; in a mapping file subscribers: ids)"
 )
 # Type of number and numbering plan, with the values of SMPP 3.4.
 TON_UNKNOWN: Final = 0

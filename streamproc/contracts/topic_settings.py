@@ -267,15 +267,15 @@ def faults(role: str, topic: str, configs: Mapping[str, str], clock: Clock = "wa
     ]
 
 
-def doubts(topic: str, replicas: int, configs: Mapping[str, str]) -> list[str]:
-    """The settings of a topic that do not survive the loss of a broker."""
+def doubts(replicas: int, configs: Mapping[str, str]) -> list[str]:
+    """What a topic has that does not survive the loss of a broker."""
     found = []
     if replicas < 2:
-        found.append(f"{topic} has one replica")
+        found.append("one replica")
     elif int(configs.get("min.insync.replicas", 1)) < 2:
-        found.append(f"{topic} has min.insync.replicas=1")
+        found.append("min.insync.replicas=1")
     if configs.get("unclean.leader.election.enable") == "true":
-        found.append(f"{topic} has unclean.leader.election.enable=true")
+        found.append("unclean.leader.election.enable=true")
     return found
 
 

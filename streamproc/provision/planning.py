@@ -28,6 +28,9 @@ from streamproc.kafka.rights import Needs
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import NOTHING, FoundTopic, NewTopic, find_topics, make_topics
 
+NAMED_TOPICS = 3
+"""So many are named in a warning about many."""
+
 
 class TopicsError(StreamprocError):
     """The broker cannot be reached, or its topics cannot be used as they are."""
@@ -154,13 +157,14 @@ class Plan:
         ]
 
     def doubts(self) -> list[str]:
-        """The settings of existing topics that do not survive the loss of a broker."""
-        return [
-            doubt
-            for one in sorted(self.entries, key=lambda one: one.wanted.name)
-            if one.found is not None
-            for doubt in doubts(one.wanted.name, one.found.replicas, one.found.configs)
-        ]
+        """The settings of existing topics that do not survive the loss of a broker, each once."""
+        found: dict[str, list[str]] = {}
+        exist = sorted((one for one in self.entries if one.found), key=lambda one: one.wanted.name)
+        for one in exist:
+            assert one.found is not None
+            for doubt in doubts(one.found.replicas, one.found.configs):
+                found.setdefault(doubt, []).append(one.wanted.name)
+        return [f"{_told(names, len(exist))} {doubt}" for doubt, names in found.items()]
 
     def problem(self) -> str:
         """Why the topics cannot be used as they are; empty if they can be."""
@@ -239,3 +243,14 @@ def make_missing(admin: Any, broker: Broker, plan: Plan) -> None:
 
 def _is_counted(one: Wanted, found: Mapping[str, FoundTopic]) -> bool:
     return one.topic.partitions is None and one.name in found
+
+
+def _told(names: list[str], all_topics: int) -> str:
+    """Which topics have something, in a few words."""
+    if len(names) == 1:
+        return f"{names[0]} has"
+    if len(names) == all_topics:
+        return f"all {all_topics} topics have"
+    if len(names) <= NAMED_TOPICS:
+        return f"{', '.join(names[:-1])} and {names[-1]} have"
+    return f"{', '.join(names[:NAMED_TOPICS])} and {len(names) - NAMED_TOPICS} other topics have"

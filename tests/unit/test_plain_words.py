@@ -1,4 +1,4 @@
-"""What a decoder finds is told in words of the contract, not of Python."""
+"""What decoders find, and what is mistyped, is told in words for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from streamproc.cli import main
 from streamproc.contracts.records.codec import DecodeFailure, decode_event
 from streamproc.contracts.records.plain_words import plain_words, sentence
 from tests.contract.contract import INPUTS, examples, types_accept
@@ -87,3 +89,24 @@ def test_no_invalid_example_is_refused_with_words_of_python(name: str) -> None:
         with pytest.raises(DecodeFailure) as caught:
             decode_event(value, b"8613800000001")
         assert not re.search("`|Expected|regex", caught.value.detail), path.name
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["wroker"], "worker"),
+        (["Worker"], "worker"),
+        (["simulat"], "simulate"),
+        (["verifyoutputs"], "verify-outputs"),
+        (["topics", "paln"], "plan"),
+        (["config", "chekc"], "check"),
+    ],
+)
+def test_a_mistyped_command_is_told_what_was_meant(words: list[str], meant: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"Error: No such command '{words[-1]}'. Did you mean {meant}?" in result.output
+
+
+def test_a_command_like_none_is_told_without_a_guess() -> None:
+    assert "Did you mean" not in CliRunner().invoke(main, ["zzz"]).output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -388,6 +389,35 @@ def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path: Path) -> No
 
     assert good.total_bytes == 5, "an empty field at the end is none"
     assert (bad.line, bad.reason[:32]) == (3, "has more fields than the header:")
+
+
+def test_an_empty_field_too_many_is_refused_in_a_file_that_has_none(tmp_path: Path) -> None:
+    """A comma within the volume would move it into the next column, which is empty."""
+    path = tmp_path / "map.yaml"
+    path.write_text(PLAIN_COLUMNS)
+    rows = b"a,t,b,note\n8613800000001,1767600000,5,\n8613800000001,1767600000,1,234,\n"
+
+    (good,), (bad,) = read("csv", rows, path)
+
+    assert (good.total_bytes, bad.line) == (5, 3)
+    assert bad.reason == "has more fields than the header: is a delimiter within a field?"
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("a;t;b", 'semicolons, and the mapping says commas: write delimiter: ";"'),
+        ("a\tt\tb", 'tabs, and the mapping says commas: write delimiter: "\\t"'),
+        ("a | t | b", 'vertical bars, and the mapping says commas: write delimiter: "|"'),
+    ],
+)
+def test_a_file_with_another_delimiter_is_told_as_such(
+    header: str, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(PLAIN_COLUMNS)
+    with pytest.raises(UnreadableFileError, match=re.escape(f"separated by {told}")):
+        read("csv", f"{header}\n1;2;3\n".encode(), path)
 
 
 def test_a_column_name_that_comes_twice_is_refused_if_the_mapping_uses_it(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 
 
 def test_three_replicas_of_which_two_are_in_sync_are_not_doubted() -> None:
-    assert doubts("t", 3, SAFE) == []
+    assert doubts(3, SAFE) == []
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,28 @@ def test_three_replicas_of_which_two_are_in_sync_are_not_doubted() -> None:
 def test_what_a_lost_broker_takes_along_is_told(
     replicas: int, change: dict[str, str], word: str
 ) -> None:
-    (doubt,) = doubts("t", replicas, SAFE | change)
+    (doubt,) = doubts(replicas, SAFE | change)
     assert word in doubt
+
+
+def planned(*replicas: int) -> Plan:
+    """A plan whose topics exist with so many replicas each."""
+    roles = list(ROLES)[: len(replicas)]
+    return Plan(
+        tuple(
+            Entry(Wanted(role, f"t{n}"), NewTopic(4, 3, {}), FoundTopic(4, count, dict(SAFE)))
+            for n, (role, count) in enumerate(zip(roles, replicas, strict=True))
+        ),
+        "wall",
+    )
+
+
+def test_a_doubt_about_many_topics_is_told_once() -> None:
+    assert planned(3, 3).doubts() == []
+    assert planned(1, 3).doubts() == ["t0 has one replica"]
+    assert planned(1, 1, 3).doubts() == ["t0 and t1 have one replica"]
+    assert planned(*[1] * 12).doubts() == ["all 12 topics have one replica"]
+    assert planned(*[1] * 12, 3).doubts() == ["t0, t1, t10 and 9 other topics have one replica"]
 
 
 def judged(role: str, clock: Clock = "wall", **configs: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ def problems(file: ConfigFile) -> list[str]:
     found = [*checked.problems, *wrong]
     lines = dict.fromkeys(checked.told(found))
     lines |= dict.fromkeys(_of_files(file, checked))
-    # Of what is wrong in itself, nothing more is said: the rest is checked without it.
+    # The rest is checked without wrong values, because much would follow from them.
     rest = file.with_content(checked.without(wrong))
     is_whole = not any("kafka" in str(one.place) for one in found)
     for command, run in file.registry.commands.items():

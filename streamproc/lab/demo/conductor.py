@@ -235,7 +235,10 @@ class Conductor:
             self._check()
             if time.monotonic() > deadline:
                 waited = time.monotonic() - began
-                message = f"{phase}: not done after {waited:.0f} s, and the time is up"
+                message = (
+                    f"{phase}: not done after {waited:.0f} s, and the time is up; a slow machine "
+                    f"needs --seconds 120, or fewer --events"
+                )
                 raise DemoFailure(message, self.worker.tail())
             self._show()
             self._interrupts.wait(FRAME_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -165,6 +166,7 @@ def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
     lines = _TextLines(text)
     rows = csv.reader(lines, delimiter=mapping.delimiter)
     names: list[Any] | None = None
+    ends: int | None = None
     first = mapping.skip_lines + 1
     while True:
         begun = rows.line_num
@@ -185,13 +187,31 @@ def _csv_tables(content: BinaryIO, mapping: Mapping) -> Tables:
         line = rows.line_num + mapping.skip_lines
         if mapping.header and names is None:
             names = [name.strip().removeprefix("\ufeff") for name in row]
+            _check_delimiter(row, names, mapping)
             _check_names(names, mapping)
             continue
-        if names is not None and any(one.strip() for one in row[len(names) :]):
+        more = [] if names is None else row[len(names) :]
+        if ends is None:
+            ends = len(more)  # empty ones, if the program ends each line with a delimiter
+        if more and (any(one.strip() for one in more) or len(more) != ends):
             # Its fields would be those of other columns.
-            yield line, "has more fields than the header: is a delimiter within a field?"
+            yield line, MORE_FIELDS
             continue
         yield line, dict(zip(names or range(1, len(row) + 1), row, strict=False))
+
+
+def _check_delimiter(row: list[str], names: list[Any], mapping: Mapping) -> None:
+    """Raises :class:`UnreadableFileError` if the header is split by another delimiter."""
+    used = set(mapping.texts())
+    if used & set(names):
+        return
+    for other in DELIMITERS:
+        if other != mapping.delimiter and used & {one.strip() for one in row[0].split(other)}:
+            raise UnreadableFileError(
+                f"its columns are separated by {DELIMITERS[other]}, and the mapping says "
+                f"{DELIMITERS.get(mapping.delimiter, repr(mapping.delimiter))}: write delimiter: "
+                f"{json.dumps(other)} in the mapping file"
+            )
 
 
 def _check_names(names: list[Any], mapping: Mapping) -> None:
@@ -220,6 +240,9 @@ class _TextLines:
         self.are_over = True
 
 
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""Usual ones, in words."""
+MORE_FIELDS = "has more fields than the header: is a delimiter within a field?"
 UNREADABLE_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NESTED = "is nested too deeply"
 UNCLOSED = "a quote is opened and never closed, so the records after it are part of its field"

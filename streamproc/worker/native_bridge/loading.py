@@ -48,7 +48,8 @@ def is_native(choice: Native) -> bool:
     if getattr(streamproc_native, "INTERFACE", None) != interface():
         # Not ignored silently: the worker would be half as fast without a visible reason.
         raise NativeMissingError(
-            "streamproc_native is of another release: pip install ./native, or --native off"
+            "streamproc_native is of another release: pip install ./native builds it again; after "
+            "pip uninstall streamproc-native all works without it (a worker: --native off)"
         )
     return True
 
