@@ -24,6 +24,12 @@ class DispatchMetrics(Metrics):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
+        self._messages()
+        self._gateways()
+        self._process()
+
+    def _messages(self) -> None:
+        """Messages: their results, and the time that they took."""
         self.receipts = self.counter(
             "streamproc_dispatch_receipts_total",
             "Receipts written, by status: also `expired` and `uncertain`.",
@@ -66,6 +72,9 @@ class DispatchMetrics(Metrics):
             DELIVERY_SECONDS,
             {"status": "`accepted` or `delivered`"},
         )
+
+    def _gateways(self) -> None:
+        """What waits, and the gateways."""
         self.waiting = self.gauge(
             "streamproc_dispatch_waiting_messages",
             "Messages that are due and not with a gateway.",
@@ -124,6 +133,9 @@ class DispatchMetrics(Metrics):
             {"gateway": GATEWAY},
             line="overdue_submits",
         )
+
+    def _process(self) -> None:
+        """Incoming SMS, and the process itself."""
         self.incoming_sms = self.counter(
             "streamproc_dispatch_incoming_sms_total",
             "SMS of subscribers, and parts of them, by our answer.",

@@ -29,6 +29,12 @@ class WorkerMetrics(Metrics):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
+        self._work()
+        self._partitions_and_commits()
+        self._backlog()
+
+    def _work(self) -> None:
+        """What is read and written, and in what time."""
         self.events = self.counter(
             "streamproc_worker_events_total",
             "Input records, by their result when they were read.",
@@ -87,6 +93,9 @@ class WorkerMetrics(Metrics):
             TIMELY_SECONDS,
             line="timed_lateness",
         )
+
+    def _partitions_and_commits(self) -> None:
+        """The engine: commits, partitions, rows."""
         self.commit_seconds = self.histogram(
             "streamproc_worker_commit_duration_seconds",
             "Time of a partition's transaction, from its begin until it is committed.",
@@ -143,6 +152,9 @@ class WorkerMetrics(Metrics):
             "The bound of this worker's memory: `--memory-limit-mb`, its control group's or the "
             "machine's; 0 if unknown. `process_resident_memory_bytes` is what it uses.",
         )
+
+    def _backlog(self) -> None:
+        """What is not done yet, and what keeps it from being done."""
         self.due_behind = self.gauge(
             "streamproc_worker_due_behind_seconds",
             "Age of the oldest due work that is not done yet; timers stay 1 s behind. A storm's "

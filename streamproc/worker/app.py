@@ -64,32 +64,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     ``partitions`` is the result of ``prepare_topics``.
     """
     register()
-    app = StatelessApp(
-        settings.app_id,
-        broker=[f"{ALIAS}://{address}" for address in settings_of(settings.broker).addresses],
-        **security_settings(settings.broker),
-        autodiscover=False,
-        store="memory://",
-        datadir=str(settings.datadir),
-        web_enabled=False,
-        topic_partitions=partitions,
-        topic_replication_factor=settings.replication_factor,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        table_standby_replicas=settings.standbys,
-        TableManager=SafeTableManager,
-        stream_buffer_maxsize=64,  # chunks
-        stream_wait_empty=False,  # the engine itself finishes its work before a revocation
-        consumer_max_fetch_size=4_000_000,
-        broker_max_poll_records=20_000,
-        consumer_auto_offset_reset="earliest",
-        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
-        broker_commit_interval=0.5,
-        broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.session_timeout_seconds / HEARTBEATS_PER_SESSION,
-        consumer_group_instance_id=settings.instance_id,
-        canonical_url=f"http://{settings.name}" if settings.name else None,  # known to its peers
-    )
+    app = _faust_app(settings, partitions)
     processor = QuotaProcessor(
         rules.rulebook,
         settings.topics,
@@ -172,3 +147,33 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         await engine.partitions.close()
 
     return app
+
+
+def _faust_app(settings: WorkerSettings, partitions: int) -> Any:
+    """Faust's part, with its own settings."""
+    return StatelessApp(
+        settings.app_id,
+        broker=[f"{ALIAS}://{address}" for address in settings_of(settings.broker).addresses],
+        **security_settings(settings.broker),
+        autodiscover=False,
+        store="memory://",
+        datadir=str(settings.datadir),
+        web_enabled=False,
+        topic_partitions=partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=settings.standbys,
+        TableManager=SafeTableManager,
+        stream_buffer_maxsize=64,  # chunks
+        stream_wait_empty=False,  # the engine itself finishes its work before a revocation
+        consumer_max_fetch_size=4_000_000,
+        broker_max_poll_records=20_000,
+        consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        broker_commit_interval=0.5,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / HEARTBEATS_PER_SESSION,
+        consumer_group_instance_id=settings.instance_id,
+        canonical_url=f"http://{settings.name}" if settings.name else None,  # known to its peers
+    )

@@ -130,7 +130,7 @@ USAGE_FIELD = Trial(
                 "streamproc/core/state/events.py",
                 '        "member": "Who of a pool used it; the pool is the subscriber.",\n',
                 '        "member": "Who of a pool used it; the pool is the subscriber.",\n'
-                '        "apn": "Access point name.",\n',
+                '        "apn": "Access point; nothing is decided by it.",\n',
             ),
         ),
         "schemas/usage.recorded.v1.json": (
@@ -152,11 +152,11 @@ USAGE_FIELD = Trial(
                 "        member=member,\n        apn=apn,\n",
             ),
         ),
-        "tests/house/test_usage_fields.py": (
+        "streamproc/contracts/records/personal.py": (
             Edit(
-                "tests/house/test_usage_fields.py",
-                'NOTHING_IS_DECIDED_BY = {"service"}',
-                'NOTHING_IS_DECIDED_BY = {"service", "apn"}',
+                "streamproc/contracts/records/personal.py",
+                'Holds.NAME: (\n        "plan pack',
+                'Holds.NAME: (\n        "apn plan pack',
             ),
         ),
         "streamproc/lab/oracle/reading.py": (
@@ -170,6 +170,7 @@ USAGE_FIELD = Trial(
     },
     (
         "tests/house/test_usage_fields.py",
+        "tests/house/test_personal.py",
         "tests/house/test_generated_tables.py",
         "tests/unit/test_native_interface.py",
         "tests/contract/test_schemas_types.py",
