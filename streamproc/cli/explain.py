@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
     from streamproc.core.state.account import Account
     from streamproc.tools.explain.gathering import Gathered
+
+SHOWN_KINDS = 4
 
 
 @click.command(short_help="Show what was decided about a subscriber, and why.")
@@ -258,10 +261,29 @@ def _told_of_recomputing(written: Gathered, again: Gathered, rulebook: Rulebook)
         f"{rulebook.fingerprint:08x} and a virtual clock; a worker did not write this"
     ]
     if written.audits:
-        one = {(a.decision, a.cause, a.rule, a.threshold) for a in written.audits}
-        other = {(a.decision, a.cause, a.rule, a.threshold) for a in again.audits}
-        told.append(
-            f"the audit has {len(one & other):,} of these decisions, lacks {len(other - one):,} "
-            f"and has {len(one - other):,} others"
+        one, other = (
+            Counter((a.decision, a.cause, a.rule, a.threshold) for a in found.audits)
+            for found in (written, again)
         )
+        lacking, others = other - one, one - other
+        told.append(
+            f"the audit has {(one & other).total():,} of these decisions, lacks "
+            f"{lacking.total():,} and has {others.total():,} others"
+        )
+        told += [
+            f"{says} {_by_kind(differing)}"
+            for says, differing in (("it lacks", lacking), ("its others are", others))
+            if differing
+        ]
     return told
+
+
+def _by_kind(decisions: Counter[Any]) -> str:
+    """The most frequent decisions and rules among them."""
+    counted: Counter[str] = Counter()
+    for (decision, _, rule, _), count in decisions.items():
+        counted[f"{decision} {rule}" if rule else str(decision)] += count
+    named = [f"{name}: {count:,}" for name, count in counted.most_common(SHOWN_KINDS)]
+    if len(counted) > SHOWN_KINDS:
+        named.append("...")
+    return ", ".join(named)

@@ -311,3 +311,21 @@ def test_members_of_a_pool_are_shown_as_the_subscriber_is(tmp_path: Path) -> Non
     decisions = [one for entry in json.loads(document)["entries"] for one in entry["decisions"]]
     assert [one["member"] for one in decisions if one["decision"] == "fired"] == ["861*******88"]
     assert f"of member:{member} ({member})" in run(*arguments, "--show-numbers")
+
+
+def test_recomputing_says_which_decisions_differ_and_how_often(feed: Feed, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    audits = [one for one in outputs(feed) if b'"audit.recorded"' in (one.value or b"")]
+    fired = next(one for one in audits if b'"fired"' in (one.value or b""))
+    # One decision is written twice, and another one is missing.
+    kept = [one for one in audits if b'"superseded"' not in (one.value or b"")]
+    file = recording(tmp_path / "all.ndjson", [*feed.records, *kept, fired])
+
+    said = run("explain", SUBSCRIBER, "--from", file, "--recompute", "--rules", rules)
+
+    lost = len(audits) - len(kept)
+    assert said.splitlines()[0].endswith(
+        f"lacks {lost} and has 1 others; it lacks superseded low: {lost}; its others are "
+        "fired low: 1"
+    )
