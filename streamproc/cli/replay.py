@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -177,6 +178,8 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
 def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     from streamproc.contracts.rights import EXACTLY_ONCE
     from streamproc.kafka.exactly_once import ExactlyOnceProducer, check_run
+    from streamproc.kafka.silence import Silence, left_to_others
+    from streamproc.kafka.topic_watch import TopicWatch
     from streamproc.kafka.topics import topic_facts
     from streamproc.tools.replay.pace import Control
     from streamproc.tools.replay.replayer import Replay, ReplayPlan
@@ -214,15 +217,21 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
             err=True,
         )
     control = Control()
-    with ExactlyOnceProducer(
-        broker,
-        topic,
-        f"replay-{name}",
-        partitions=facts.partitions,
-        batch_bytes=facts.batch_bytes,
-        compression=options["compression"],
-    ) as producer:
+    silence, needs = Silence(broker, left_to_others), {topic: EXACTLY_ONCE}
+    watch = TopicWatch(broker, {topic: facts.partitions}, None, silence, needs)
+    with (
+        closing(watch),
+        ExactlyOnceProducer(
+            broker,
+            topic,
+            f"replay-{name}",
+            partitions=facts.partitions,
+            batch_bytes=facts.batch_bytes,
+            compression=options["compression"],
+        ) as producer,
+    ):
         running = Replay(source, producer, plan, control)
+        running.look = watch.look_now_and_then
         before = running.position.sent
         if running.position.done:
             echo(f"replay {name} is complete already; --again repeats it", err=True)

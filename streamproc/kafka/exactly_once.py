@@ -75,6 +75,7 @@ class ExactlyOnceProducer:
         """Ends any earlier run of that name. Raises :class:`TopicError`."""
         self.name = f"streamproc-{name}"
         self._bootstrap = bootstrap
+        self.topic = topic
         self._place = TopicPartition(topic, 0)
         self._open = False
         self._failed = False

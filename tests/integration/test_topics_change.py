@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from streamproc.kafka.topic_watch import ANSWER_MS, LOOK_SECONDS
 from streamproc.kafka.topics import end_offsets, open_admin, topic_facts
 from streamproc.producing import UsageProducer
 from tests.support.cluster import PARTITIONS, create_topic, produce_to_partitions
+from tests.support.commands import read, run
 from tests.support.dispatching import HEAD, DispatchScene
 from tests.support.edges import ending, wait_for_words
 from tests.support.jvm_broker import JvmBroker
@@ -109,7 +111,7 @@ async def test_partitions_added_to_reminders_stop_the_dispatcher(
 
 
 def test_partitions_added_to_a_topic_end_what_follows_it(bootstrap: str, tmp_path: Path) -> None:
-    """A recording, and a drop folder that is watched."""
+    """A recording, a drop folder that is watched, and a replay, which does not continue later."""
     topic = f"t{uuid4().hex[:8]}"
     topic_facts(bootstrap, topic, create_partitions=2)
     (tmp_path / "drop").mkdir()
@@ -117,6 +119,7 @@ def test_partitions_added_to_a_topic_end_what_follows_it(bootstrap: str, tmp_pat
     commands = (
         ["record", topic, "--broker", bootstrap, "--out", str(out)],
         ["send", "--broker", bootstrap, "--topic", topic, "--watch", str(tmp_path / "drop")],
+        ["replay", slow_recording(tmp_path), "--broker", bootstrap, "--to", topic, "--speed", "1"],
     )
     streamproc = [sys.executable, "-m", "streamproc"]
     running = [
@@ -126,15 +129,28 @@ def test_partitions_added_to_a_topic_end_what_follows_it(bootstrap: str, tmp_pat
     try:
         for path in (out, tmp_path / "drop" / "done"):  # both know their partitions then
             wait_until(path.exists)
+        wait_until(lambda: len(read(bootstrap, topic, 2)) > 0)  # the first record of the replay
         add_partitions(bootstrap, topic, count=3)
         for process in running:
             _, said = process.communicate(timeout=LIMIT_SECONDS)
             assert process.returncode == 1
             assert f"the topic {topic} had 2 partitions when this program started" in said
+        assert f"the topic {topic} had 2 partitions" in run(*commands[-1], code=1)
     finally:
         for process in running:
             process.kill()
             process.wait()
+
+
+def slow_recording(folder: Path) -> str:
+    """A recording of two events, an hour apart."""
+    path = folder / "slow.ndjson"
+    lines = [
+        {"key": "8613800000001", "value": "{}", "timestamp_ms": 1_767_225_600_000 + at_ms}
+        for at_ms in (0, 1000, 3_600_000)
+    ]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+    return str(path)
 
 
 SILENT, AGAIN = "the broker does not answer, waiting for it", "the broker answers again"

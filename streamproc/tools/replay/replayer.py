@@ -12,6 +12,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.kafka.recording import LogRecord
 from streamproc.kafka.recording.lines import from_line
+from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.tools.replay.pace import FLAT_SLICE_RECORDS, Control, ReplayPace
 from streamproc.tools.replay.selection import Selection, iso, shifted
 from streamproc.tools.replay.sources import FileSource, Position, Source
@@ -48,7 +49,8 @@ class Replay:
     ) -> None:
         """Continues at the position of an earlier run with the producer's name.
 
-        Raises :class:`WrongSourceError` if that run had another source.
+        Raises :class:`WrongSourceError` if that run had another source, and
+        ``PartitionsChangedError`` if the topic had another number of partitions then.
         """
         self._source = source
         self._producer = producer
@@ -64,8 +66,14 @@ class Replay:
             )
         self.resumed = stored is not None and not plan.again
         self.position = stored if stored is not None and self.resumed else source.begin()
+        before, now = self.position.partitions, producer.bulk.partitions
+        if before not in (0, now):
+            raise PartitionsChangedError(producer.topic, before, now)
+        self.position.partitions = now
         self.on_pause: Callable[[], None] = lambda: None
         """Called when a pause begins. Everything so far is committed then."""
+        self.look: Callable[[], None] = lambda: None
+        """Called often. It raises what makes it wrong to continue."""
 
     def run(self, shift_ms: Callable[[], int] = lambda: 0) -> bool:
         """Replay to the end; False if it was stopped before. It can be killed at any time.
@@ -82,6 +90,7 @@ class Replay:
         if self._plan.advance_clock_ms is not None:
             self._advance_clock(self._plan.advance_clock_ms)
         position.done = True
+        self.look()
         self._producer.commit(position)
         self._producer.settle()
         return True
@@ -89,6 +98,7 @@ class Replay:
     def _run_by_record(self) -> bool:
         for record in self._selected(self._source.records(self.position)):
             if self._pace.ends_slice(record.timestamp_ms):
+                self.look()  # before the commit: what was written wrongly is never visible
                 self._producer.commit(self.position)
                 if not self._wait_while_paused():
                     return False
@@ -120,6 +130,7 @@ class Replay:
                 if part.begins:
                     # The records before a pause are committed, so that a stop during the pause
                     # loses nothing.
+                    self.look()
                     self._producer.commit(position)
                     if not self._wait_while_paused():
                         return False
@@ -192,6 +203,7 @@ class Replay:
                 self._producer.settle()
                 return False
             self._producer.bulk.release()
+            self.look()
             self._control.sleep(min(left, LONGEST_NAP_SECONDS))
         return True
 
@@ -203,6 +215,7 @@ class Replay:
         if control.paused:
             self.on_pause()
             while control.paused and not control.stopping:
+                self.look()
                 control.sleep(LONGEST_NAP_SECONDS)
             self._pace.restart()
         return not control.stopping

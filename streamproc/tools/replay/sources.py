@@ -36,6 +36,8 @@ class Position(Struct):
     ends: dict[str, int] = {}
     shift_ms: int = 0
     last_ms: int = 0
+    partitions: int = 0
+    """Of the topic that is written; 0: an earlier release did not note it."""
     done: bool = False
 
     def passed(self, record: LogRecord) -> None:
