@@ -37,7 +37,7 @@ class Position(Struct):
     shift_ms: int = 0
     last_ms: int = 0
     partitions: int = 0
-    """Of the topic that is written; 0: an earlier release did not note it."""
+    """How many the topic that is written has; 0: an earlier release did not note it."""
     done: bool = False
 
     def passed(self, record: LogRecord) -> None:
