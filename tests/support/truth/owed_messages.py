@@ -259,7 +259,9 @@ class OwedMessages:
         for rule in self.rules.watch_rules if said is not None else ():
             is_paid = said is not None and _is_of_group(said, rule) and _tells_cost(said, rule)
             if rule.id == message.rule or is_paid:
-                self.told_cost_ms[rule.id] = to_ms(message.as_of)
+                # A report of late usage is of an earlier instant than one that came before it.
+                before_ms = self.told_cost_ms.get(rule.id, -1)
+                self.told_cost_ms[rule.id] = max(before_ms, to_ms(message.as_of))
         self.open = [one for one in self.open if not self._settles(message, one)]
 
     def _settles(self, message: Reminder, owed: OwedMessage) -> bool:
