@@ -3,11 +3,12 @@ broker with TLS and logins that denies by default, each command as the user of i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.integration.test_rights import (
     usage,
 )
 from tests.support.cast import Cast
+from tests.support.commands import run, start
 from tests.support.secured_broker import SecuredAddresses
 from tests.support.waiting import wait_until
 
@@ -69,25 +71,16 @@ class Site:
         self.file.write_text("\n".join(lines) + "\n")
         self.elsewhere = cast.directory / "elsewhere"
         self.elsewhere.mkdir()
-        self.environment = {**os.environ, "STREAMPROC_CONFIG": str(self.file)}
+        self.variables = {"STREAMPROC_CONFIG": str(self.file)}
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """``streamproc WORDS`` as a process."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "streamproc", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=self.elsewhere,
-            env=self.environment,
-        )
+        return start(*words, cwd=self.elsewhere, env={**os.environ, **self.variables})
 
     def run(self, *words: str, given: str = "") -> str:
-        """The same, to its end."""
-        process = self.start(*words)
-        said = process.communicate(given.encode(), timeout=LIMIT_SECONDS)[0].decode()
-        assert process.returncode == 0, said
-        return said
+        """The same in this process, to its end."""
+        with patch.dict(os.environ, self.variables), contextlib.chdir(self.elsewhere):
+            return run(*words, given=given.encode())
 
 
 @pytest.fixture

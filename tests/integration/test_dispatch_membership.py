@@ -29,7 +29,7 @@ async def member(bootstrap: str) -> AsyncIterator[Any]:
     consumer.close()
 
 
-def _poll_until_assigned(consumer: Any, limit_seconds: float = 20) -> None:
+def _poll_until_assigned(consumer: Any, limit_seconds: float = 60) -> None:
     deadline = time.monotonic() + limit_seconds
     while len(consumer.assignment()) < 2 or consumer._coordinator.rejoining:
         assert time.monotonic() < deadline
@@ -37,7 +37,7 @@ def _poll_until_assigned(consumer: Any, limit_seconds: float = 20) -> None:
         time.sleep(0.05)  # answers come between the polls
 
 
-def _poll_on(consumer: Any, limit_seconds: float = 20) -> None:
+def _poll_on(consumer: Any, limit_seconds: float = 60) -> None:
     deadline = time.monotonic() + limit_seconds
     while time.monotonic() < deadline:
         poll_member(consumer, 100)

@@ -39,7 +39,7 @@ class Terminal:
     def press(self, key: str) -> None:
         os.write(self._ours, key.encode())
 
-    def wait_for(self, pattern: str, timeout_seconds: float = 30) -> None:
+    def wait_for(self, pattern: str, timeout_seconds: float = 60) -> None:
         """Read on until what is shown from here on matches."""
         start, deadline = len(self.shown), time.monotonic() + timeout_seconds
         while not re.search(pattern, self.shown[start:]):

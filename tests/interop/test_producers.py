@@ -31,7 +31,7 @@ from tests.interop.parts import HERE, Part
 from tests.support.cluster import PARTITIONS, create_topic, produce
 from tests.support.committed import Committed, read_committed
 from tests.support.go_parts import go_program
-from tests.support.kafka_jars import find_java, kafka_classpath
+from tests.support.kafka_jars import QUICK_JAVA, find_java, kafka_classpath
 from tests.support.npm_parts import node_modules
 from tests.support.scene import Scene
 
@@ -66,7 +66,7 @@ async def by_program(events: Events, *command: str, **environment: str) -> None:
 async def by_java(events: Events, documented: bool, bootstrap: str, topic: str) -> None:
     program = PROGRAMS / "UsageProducer.java"
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    java = [find_java(), quiet, "-cp", kafka_classpath(), str(program)]
+    java = [find_java(), *QUICK_JAVA, quiet, "-cp", kafka_classpath(), str(program)]
     await by_program(events, *java, bootstrap, topic)
 
 

@@ -27,7 +27,7 @@ from tests.interop.parts import HERE, SHARE_GROUP
 from tests.support.cluster import create_topic
 from tests.support.desk import reminder
 from tests.support.jvm_broker import JvmBroker
-from tests.support.kafka_jars import find_java, kafka_classpath, kafka_tool
+from tests.support.kafka_jars import QUICK_JAVA, find_java, kafka_classpath, kafka_tool
 
 PAGE = Path(__file__).parents[2] / "docs" / "dispatcher-sdk.md"
 TOPIC = "streamproc.reminders"
@@ -83,7 +83,7 @@ def test_a_share_group_reads_committed_reminders_if_its_setting_says_so(
             share_auto_offset_reset="earliest",
             share_isolation_level="read_uncommitted",
         )
-        java = [find_java(), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        java = [find_java(), *QUICK_JAVA, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         java += ["-cp", kafka_classpath(SHARE_GROUP.version)]
         java += [str(HERE / "programs" / "ShareReader.java"), broker.bootstrap, TOPIC, values[-1]]
         groups = ["documented", "usual", "uncommitted"]

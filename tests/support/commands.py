@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streamproc.cli import main
 from tests.support.committed import read_committed
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
@@ -106,6 +106,6 @@ def contents_at_rest(bootstrap: str, topic: str, partitions: int) -> Contents:
     return found
 
 
-def wait_for(condition: Any, timeout_seconds: float = 20) -> None:
+def wait_for(condition: Any, timeout_seconds: float = LIMIT_SECONDS) -> None:
     """Poll until ``condition()`` is true."""
     wait_until(condition, timeout_seconds)

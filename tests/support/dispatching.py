@@ -29,7 +29,7 @@ from tests.support.cluster import create_topic
 from tests.support.committed import Committed, read_committed
 from tests.support.desk import reminder
 from tests.support.signals import stop_in_order
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 PARTITIONS = 2
 HEAD = "version: 1\ngateways:\n"
@@ -157,7 +157,7 @@ class DispatchScene:
     async def statuses(self) -> Counter[str]:
         return Counter(one.status for one in await self.receipts())
 
-    async def settled(self, count: int, limit_seconds: float = 40) -> dict[str, set[str]]:
+    async def settled(self, count: int, limit_seconds: float = 80) -> dict[str, set[str]]:
         """Wait until ``count`` reminders have a first receipt; returns their statuses."""
         deadline = time.monotonic() + limit_seconds
         found: dict[str, set[str]] = {}
@@ -168,7 +168,7 @@ class DispatchScene:
                     found.setdefault(one.reminder_id, set()).add(one.status)
         return found
 
-    async def delivered(self, count: int, limit_seconds: float = 30) -> None:
+    async def delivered(self, count: int, limit_seconds: float = LIMIT_SECONDS) -> None:
         """Wait until this many receipts say "delivered"."""
         deadline = time.monotonic() + limit_seconds
         seen = 0
@@ -180,12 +180,14 @@ class DispatchScene:
     def _following(self, name: str) -> Committed:
         return Committed(self.bootstrap, self.names[name], partitions=self.partitions)
 
-    async def until(self, condition: Callable[[], Any], limit_seconds: float = 30) -> None:
+    async def until(
+        self, condition: Callable[[], Any], limit_seconds: float = LIMIT_SECONDS
+    ) -> None:
         """Wait until a plain function returns true."""
         await until(condition, limit_seconds, self.logs)
 
     async def until_more(
-        self, count: Callable[[], int], than: int, limit_seconds: float = 30
+        self, count: Callable[[], int], than: int, limit_seconds: float = LIMIT_SECONDS
     ) -> None:
         """Wait until a growing number is greater than this."""
         await until(

@@ -27,6 +27,7 @@ from kafka.errors import KafkaError
 
 from tests.support.kafka_jars import (
     KAFKA_VERSION,
+    QUICK_JAVA,
     BrokerUnavailable,
     find_java,
     kafka_classpath,
@@ -35,8 +36,6 @@ from tests.support.ports import free_port
 
 __all__ = ["KAFKA_VERSION", "TEST_SETTINGS", "BrokerStartError", "BrokerUnavailable", "JvmBroker"]
 
-QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""Java's second compiler takes more of a small machine than its code gives back in ten minutes."""
 START_LIMIT_S = 120.0
 """It takes a few seconds; on a machine that is busy with other tests many more."""
 PROBE: dict[str, Any] = {"bootstrap_timeout_ms": 500, "request_timeout_ms": 2_000}

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.support.kafka_jars import KAFKA_VERSION, fetch_jars, find_java
+from tests.support.kafka_jars import KAFKA_VERSION, QUICK_JAVA, fetch_jars, find_java
 from tests.support.parts_cache import cached
 
 TOOL = "kafka-acls.sh"
@@ -52,8 +52,7 @@ def run_kafka_acls(lines: Iterable[str]) -> str:
             arguments.append("\t".join(words) + "\n")
         file = Path(directory) / "lines"
         file.write_text("".join(arguments))
-        quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-        command = [find_java(), *quick, "-cp", str(home / "*"), str(PROGRAM), str(file)]
+        command = [find_java(), *QUICK_JAVA, "-cp", str(home / "*"), str(PROGRAM), str(file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -19,6 +19,8 @@ NEWEST_KAFKA_VERSION = "4.4.0"
 #: The slf4j binding must be of the same line as the slf4j-api that this Kafka brings.
 SLF4J_VERSION = "1.7.36"
 JAVA_AT_LEAST = 17
+QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Java's second compiler takes more of a small machine than its code gives back in ten minutes."""
 MAVEN_LIMIT_S = 300.0
 
 _POM = """\
@@ -92,8 +94,8 @@ def kafka_tool(script: str, *arguments: str, version: str = KAFKA_VERSION) -> li
     """
     jars = _jars(cached(f"kafka-tools-{version}"), "kafka-tools", version)
     path = f"{kafka_classpath(version)}:{jars}"
-    quiet = ("-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-    return [find_java(), *quiet, "-cp", path, _TOOLS[script], *arguments]
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    return [find_java(), *QUICK_JAVA, quiet, "-cp", path, _TOOLS[script], *arguments]
 
 
 _TOOLS = {

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka_jars import MAVEN_LIMIT_S, BrokerUnavailable, fetch_jars, find_java
+from tests.support.kafka_jars import (
+    MAVEN_LIMIT_S,
+    QUICK_JAVA,
+    BrokerUnavailable,
+    fetch_jars,
+    find_java,
+)
 from tests.support.npm_parts import LEFT_OUT, is_duty
 from tests.support.parts_cache import PartsUnavailable, appearing, cached
 
@@ -35,7 +41,7 @@ def java_program(source: Path, *libraries: str) -> list[str]:
         if is_duty(os.environ, java):
             raise
         pytest.skip(f"{LEFT_OUT}: {error}")
-    return [java, "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{jars}/*", source.stem]
+    return [java, *QUICK_JAVA, "-cp", f"{classes}:{jars}/*", source.stem]
 
 
 @functools.cache

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 60.0
+"""It is for machines that are busy with other things, too."""
 EVERY_SECONDS = 0.05
 
 
