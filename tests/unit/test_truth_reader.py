@@ -348,3 +348,30 @@ def test_what_rolled_over_has_names_in_the_characters_of_the_text_alone() -> Non
     carried = {"source": "data", "kind": "rollover"}
     assert len(names_of(carried, rules, ("zh-TW", "zh-CN"))) == 1
     assert len(names_of(carried, rules, ("pl", "en"))) == 2
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_cost_from_before_a_purchase_that_nobody_is_told_of_is_found(is_told: bool) -> None:
+    rules = rules_of(
+        plans=[
+            {
+                "id": "plan",
+                "allowances": [{"id": "data", "granted_bytes": 1000 * MB}],
+                "overage_price_minor": 5,
+            }
+        ],
+        rules=[spoken("costs", "overage_started", "{price}, {remaining} left, {as_of}")],
+    )
+    life = Life(rules)
+    life.begin("plan")
+    life.use("01-02 10:00", 1000 * MB)
+    life.top_up("01-05 12:00", 500 * MB)
+    event = {"id": "v", "source": "test", "subscriber": life.player.name, "type": "usage.recorded",
+             "time": instant("01-03 11:00"), "total_bytes": MB}  # fmt: skip
+    scene = life.player.feed(event, instant("01-07 11:00"))
+    assert [one.text for one in scene.messages] == ["€0.05, 0 MB left, 2026-01-05 12:00"]
+    if not is_told:
+        scene.messages = []
+    life.reader.read(scene)
+    life.reader.read(life.player.reach(instant("01-09 12:00")))
+    assert {one.kind for one in life.reader.findings} == (set() if is_told else {"lost"})
