@@ -106,10 +106,14 @@ class Number(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        number: float = super().convert(value, param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
         if not math.isfinite(number):
             self.fail(f"{value!r} is no number; write for instance 1.5", param, ctx)
-        return number
+        found: float = super().convert(value, param, ctx)
+        return found
 
 
 class Count(click.IntRange):
@@ -117,3 +121,11 @@ class Count(click.IntRange):
 
     def __init__(self, least: int = 0, most: int = 2**31 - 1) -> None:
         super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{str(value)[:40]!r} is no whole number; write for instance 5", param, ctx)
+        found: int = super().convert(value, param, ctx)
+        return found

@@ -98,7 +98,7 @@ def test_check_reads_the_files_that_are_named() -> None:
 
 def test_check_looks_at_variables() -> None:
     (line,) = check("", STREAMPROC_WORKER_STANDBYS="x")
-    assert line == "$STREAMPROC_WORKER_STANDBYS: 'x' is not a valid integer range"
+    assert line == "$STREAMPROC_WORKER_STANDBYS: 'x' is no whole number; write for instance 5"
     (line,) = check("", STREAMPROC_KAFKA_SASL_USERNAME="u")
     assert "would have no effect" in line
     write("")

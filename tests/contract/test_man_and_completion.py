@@ -30,6 +30,14 @@ def test_every_command_has_a_manual_page(tmp_path: Path) -> None:
                 assert name in made[f"{'-'.join(('streamproc', *path))}.1"]
 
 
+def test_examples_in_a_manual_page_have_lines_of_their_own(tmp_path: Path) -> None:
+    made = {path.name: path.read_text(encoding="utf-8") for path in man_pages.write(tmp_path)}
+    assert not [name for name, page in made.items() if "\b" in page]
+    page = made["streamproc-send.1"]
+    examples = page[page.index(".nf\n") : page.index(".fi\n")].splitlines()
+    assert len([line for line in examples if "streamproc send --broker" in line]) == 4
+
+
 def test_man_shows_a_page(tmp_path: Path) -> None:
     if shutil.which("man") is None:
         pytest.skip("there is no man on this machine")
