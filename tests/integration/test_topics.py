@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from streamproc.cli import main
 from streamproc.contracts.topic_settings import DAY_MS, Clock
-from streamproc.contracts.topics import DispatchTopics, WorkerTopics
+from streamproc.contracts.topics import DispatchTopics, WorkerTopics, option_of
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.dispatch.topics import prepare_topics as prepare_dispatch
@@ -68,7 +68,10 @@ def test_missing_topics_are_made_with_the_clocks_timestamps_and_a_retention(
     settings = replace(settings_of(bootstrap, clock), retention_ms={"audit": 400 * DAY_MS})
     (events,) = settings.topics.inputs
 
-    assert set(prepare_topics(settings).values()) == {3}
+    counts = prepare_topics(settings)
+    assert counts.pop(settings.topics.rule_versions) == 1
+    assert set(counts.values()) == {3}
+    assert config(bootstrap, settings.topics.rule_versions, "cleanup.policy") == "compact"
     assert prepare_topics(settings)[settings.changelog] == 3
     assert config(bootstrap, events, "message.timestamp.type") == kind
     assert config(bootstrap, events, "retention.ms") == kept
@@ -156,7 +159,9 @@ def test_missing_topics_are_named_in_one_line_and_not_made(bootstrap: str) -> No
         admin.close()
     made = CliRunner().invoke(main, command[1].split())
     assert made.exit_code == 0, made.output
-    assert set(prepare_topics(settings).values()) == {4}, "the command makes what was missing"
+    counts = prepare_topics(settings)
+    assert counts.pop(settings.topics.rule_versions) == 1
+    assert set(counts.values()) == {4}, "the command makes what was missing"
 
 
 def test_outputs_beside_an_empty_state_are_refused_until_that_is_meant(bootstrap: str) -> None:
@@ -227,7 +232,7 @@ def test_the_plan_shows_what_would_be_made_and_what_differs(bootstrap: str) -> N
     app = f"t{uuid4().hex[:8]}"
     options = ["--broker", bootstrap, "--app-id", app, "--for", "worker", "--input", f"{app}.in"]
     for role in WorkerTopics.declared():
-        options += [f"--{role}", f"{app}.{role}"]
+        options += [option_of(role), f"{app}.{role}"]
     make(bootstrap, f"{app}.audit", 2, retention_ms=str(DAY_MS), cleanup_policy="delete")
     make(bootstrap, f"{app}.in", 2, retention_ms="-1", message_timestamp_type="LogAppendTime")
 
@@ -235,7 +240,8 @@ def test_the_plan_shows_what_would_be_made_and_what_differs(bootstrap: str) -> N
     assert planned.exit_code == 0, planned.output
     lines = {line.split()[0]: line for line in planned.output.splitlines()}
     assert re.search(r"\s2\s+1\s+delete\s+9 d\s+would be made", lines[f"{app}.reminders"])
-    assert re.search(r"\scompact\s+for ever\s+would be made", lines[f"{app}-accounts-changelog"])
+    for name in (f"{app}-accounts-changelog", f"{app}.rule_versions"):
+        assert re.search(r"\scompact\s+the last of each key\s+would be made", lines[name])
     assert "retention.ms=86400000 (planned 7776000000)" in lines[f"{app}.audit"]
     assert "explain" in lines["warning:"] or "explain" in planned.output
 
