@@ -120,6 +120,20 @@ def test_another_plan_covers_the_next_byte_like_a_purchase() -> None:
     ]
 
 
+@pytest.mark.parametrize(("plan", "used"), [("slow", 1400), ("basic", 1500)])
+def test_what_an_earlier_plan_gave_for_nothing_is_news_when_it_costs(plan: str, used: int) -> None:
+    """Beyond the data of one plan nothing costs; the other one is at its cap."""
+    one = line(plan=plan)
+    one.use(used * MB, at=2)
+    one.change_plan("more", at=5)
+    effects = one.use(100 * MB, at=3, arrives=7)
+    (text,) = texts(effects)
+    assert text.startswith("Jan 6: data 0 MB")
+    assert text.endswith("€0.02 from then on")
+    assert texts(one.use(100 * MB, at=3, arrives=8)) == []
+    assert texts(one.use(100 * MB, at=9)) == []
+
+
 def test_what_had_ended_or_came_later_is_not_of_that_instant() -> None:
     one = line()
     one.top_up(at=0.5, pack="week")  # until the 8th day

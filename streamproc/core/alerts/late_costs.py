@@ -27,7 +27,7 @@ from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import Moment
-from streamproc.core.usage.tariffs import tariff_called
+from streamproc.core.usage.tariffs import settled_minor, spend_by_tariff, tariff_called
 
 
 class Before(NamedTuple):
@@ -38,6 +38,8 @@ class Before(NamedTuple):
     """The buckets of the account that cover such usage."""
     costs: Costs
     """The sorts of usage that cost at ``at_ms``."""
+    spend_minor: dict[str, int]
+    """The amount of the cycle so far, by tariff."""
 
 
 def before_purchase(
@@ -60,21 +62,31 @@ def before_purchase(
         return None
     # The first purchase: what covered such usage until then is what is used up now.
     at_ms = min(later)
-    return Before(at_ms, covering, costs_of(_as_of(account, at_ms, covering), rules))
+    costs = costs_of(_as_of(account, at_ms, covering), rules)
+    return Before(at_ms, covering, costs, _spend_minor(account, rules))
 
 
 def speak_of_late_costs(
     moment: Moment, before: Before, edges: list[Reached], speaker: Speaker
 ) -> list[Effect]:
-    """Report usage that has begun to cost before a purchase, unless ``edges`` report it."""
+    """Report usage that has begun to cost before a purchase, unless ``edges`` report it.
+
+    Usage beyond the data of an earlier plan may have been free, or at its cap. Then the first
+    amount since the plan changed is reported.
+    """
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     then = moment._replace(
         account=_as_of(account, before.at_ms, before.covering), now_ms=before.at_ms
     )
     costs, told = costs_of(then.account, rules), {edge.rule.id for edge in edges}
+    spend_minor = _spend_minor(account, rules)
     out: list[Effect] = []
     for rule in rules.watch_rules:
-        if costs.get(rule.id, 0) <= before.costs.get(rule.id, 0) or rule.id in told:
+        tariff = rule.tariff or ""
+        spent_minor = before.spend_minor.get(tariff, 0)
+        is_first = settled_minor(account, tariff) == spent_minor < spend_minor.get(tariff, 0)
+        least = 0 if is_first else before.costs.get(rule.id, 0)
+        if costs.get(rule.id, 0) <= least or rule.id in told:
             continue
         if rule.policy.for_count > 1 or not _has_price(account, rule, rules):
             continue
@@ -88,6 +100,10 @@ def speak_of_late_costs(
         call = LastCall(Candidate(speaker, rule, waiting, False), to, said)
         out += speak_at_once(moment, call, now_ms)
     return out
+
+
+def _spend_minor(account: Account, rules: Rulebook) -> dict[str, int]:
+    return {one.tariff: one.spend_minor for one in spend_by_tariff(account, rules)}
 
 
 def _has_price(account: Account, rule: WatchRule, rules: Rulebook) -> bool:

@@ -172,6 +172,12 @@ def settle(account: Account, rules: Rulebook) -> None:
             meter.settled_minor = spend.spend_minor
 
 
+def settled_minor(account: Account, tariff_id: str) -> int:
+    """What the cycle had cost under a tariff when plan or cap changed last; 0 if neither did."""
+    meter = account.quota.meters.get(tariff_id) if account.quota else None
+    return meter.settled_minor if meter else 0
+
+
 def lift_cap(account: Account, tariff_id: str, rules: Rulebook, *, lasting: bool) -> None:
     """The subscriber consents to exceed a cap. Usage beyond it that cost nothing so far stays
     free."""

@@ -30,6 +30,7 @@ class LookBack:
         is_late = any(one["from_ms"] > event["time"] for one in contract.live())
         self.at_ms: int | None = min(since) if since and is_late else None
         self.before: dict[str, int] = {}
+        self.spent = contract.money.spent(contract.plan, rules)
         with self.then() as is_past:
             if is_past:
                 self.before = contract.costs(rules)
@@ -59,7 +60,11 @@ class LookBack:
             after = contract.costs(rules) if is_past else {}
             for name, count in after.items():
                 rule: Any = rules.rules_by_id[name]
-                if count <= self.before[name] or name in but or rule.policy.for_count > 1:
+                if name in but or rule.policy.for_count > 1:
+                    continue
+                is_new = count > self.before[name]
+                # An earlier plan may have been free, or at its cap.
+                if not is_new and not (count and self._is_first_amount(rule.tariff or "")):
                     continue
                 if not self._has_price(rule.tariff or ""):
                     continue
@@ -68,6 +73,11 @@ class LookBack:
             if letters:
                 contract.show(int(self.at_ms or 0))
         contract.gate.tell_of_the_past(letters, now_ms, rules)
+
+    def _is_first_amount(self, tariff: str) -> bool:
+        spent = self.contract.money.spent(self.contract.plan, self.rules)
+        known = self.contract.money.before.get(tariff, 0)
+        return spent.get(tariff, 0) > self.spent.get(tariff, 0) == known
 
     def _has_price(self, tariff: str) -> bool:
         plan = self.rules.plans.get(self.contract.plan)

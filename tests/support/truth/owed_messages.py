@@ -195,7 +195,11 @@ class OwedMessages:
             is_from_before = not is_pushed and use.is_within(_scopes_left(after))
             if is_pushed or is_from_before:
                 is_told = self.told_cost_ms.get(rule.id, -1) >= after.start_ms
-            if now > was and price and price[0] and not is_told and not is_capped:
+            # The unit of data may have begun before, and be paid for.
+            spent = [one.spent_minor.get(tariff, 0) for one in (before, after)]
+            is_free = is_from_before and spent[0] >= spent[1]
+            is_due = now > was and price and price[0] and not is_free
+            if is_due and not is_told and not is_capped:
                 owed = self._owed(rule, "", now, after, is_of_costs=True)
                 if is_from_before:
                     owed.since_ms = event["time"]
