@@ -109,6 +109,14 @@ def test_abroad_is_told_by_its_own_rule_with_what_was_left_then() -> None:
     assert texts(effects) == ["Jan 6: €0.90 so far abroad, 600 MB at home"]
 
 
+def test_of_what_was_untouched_before_the_purchase_all_was_left() -> None:
+    one = line()
+    one.top_up(at=5, pack="trip")
+    one.use(100 * MB, at=6)
+    effects = one.use(10 * MB, at=3, arrives=7, roaming_zone="us")
+    assert texts(effects) == ["Jan 6: €0.90 so far abroad, 1 GB at home"]
+
+
 def test_another_plan_covers_the_next_byte_like_a_purchase() -> None:
     one = line()
     one.use(1000 * MB, at=2)

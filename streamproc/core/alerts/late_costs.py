@@ -129,7 +129,8 @@ def _as_of(account: Account, at_ms: int, covering: list[Bucket]) -> Account:
         # An allowance of an earlier plan can have the id of a present one.
         if bucket.kind in PLAN_KINDS and any(bucket is one for one in account.ended):
             is_known = False
-        used_bytes = used.get(bucket.id, 0) if is_known and used else bucket.used_bytes
+        # Nothing at all may have been used before it: then ``used`` is empty.
+        used_bytes = used.get(bucket.id, 0) if is_known and used is not None else bucket.used_bytes
         granted_bytes = used_bytes if bucket.kind == UNLIMITED else bucket.granted_bytes
         buckets.append(
             replace(bucket, used_bytes=used_bytes, granted_bytes=granted_bytes, expired_bytes=0)
