@@ -7,7 +7,7 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker perf clean
+.PHONY: product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -128,6 +128,9 @@ stress: setup  ## the whole suite three times, beside a load that takes half of 
 
 broker: setup  ## run a real broker on 127.0.0.1:9092 until interrupted (Java 17+, Maven)
 	$(BIN)/python -m tests.support.jvm_broker --port 9092
+
+secured: setup  ## the same with TLS and a login; FOLDER (build/secured) gets a streamproc.toml for it
+	$(BIN)/python -m tests.support.secured_broker $(or $(FOLDER),build/secured)
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) native/target .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

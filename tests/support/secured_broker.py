@@ -7,12 +7,14 @@ with it. ``tls`` has TLS, and ``mutual`` also needs a certificate of the broker'
 
 from __future__ import annotations
 
+import argparse
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamproc.contracts.rights import USER_ROLES
-from tests.support.certificates import Authority, Issued
-from tests.support.jvm_broker import JvmBroker
+from tests.support.certificates import Authority, Issued, secret_file
+from tests.support.jvm_broker import BrokerStartError, BrokerUnavailable, JvmBroker
 from tests.support.ports import free_port
 
 USER = "app"
@@ -113,3 +115,44 @@ class SecuredBroker(JvmBroker):
 def _quoted(value: str) -> str:
     """Within double quotes of a JAAS line, within a line of Java's properties."""
     return value.replace("\\", "\\\\\\\\").replace('"', '\\\\"')
+
+
+def write_way(folder: Path, addresses: SecuredAddresses) -> None:
+    """Files with which the commands reach the broker, as a user who may do everything."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "ca.pem").write_bytes(addresses.authority)
+    secret_file(folder / "password", PASSWORD)
+    secret_file(
+        folder / "streamproc.toml",
+        f"""[kafka]
+broker = "{addresses.sasl}"
+tls_ca = "ca.pem"
+sasl_mechanism = "SCRAM-SHA-512"
+sasl_username = "{USER}"
+sasl_password_file = "password"
+""",
+    )
+
+
+def main() -> None:
+    """Run a broker until SIGINT or SIGTERM, for a trial; the files are in a folder."""
+    parser = argparse.ArgumentParser(
+        description="Run a throw-away Kafka broker with TLS and SCRAM."
+    )
+    parser.add_argument("folder", type=Path, help="where ca.pem, password and streamproc.toml go")
+    folder: Path = parser.parse_args().folder
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with SecuredBroker() as broker:
+            write_way(folder, broker.addresses)
+            print(f"{broker.addresses.sasl}; commands reach it from {folder.resolve()}", flush=True)
+            assert broker.process is not None
+            raise SystemExit(f"the broker ended by itself (exit {broker.process.wait()})")
+    except (BrokerUnavailable, BrokerStartError) as error:
+        raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()
