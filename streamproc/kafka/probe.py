@@ -122,6 +122,12 @@ def why_no_answer(broker: Broker, error: BaseException) -> str:
     refused = missing_right(error, broker)
     if finding is None and refused is not None:
         return refused
+    login = settings.login
+    if finding is None and login is not None and login.tokens is not None:
+        return (
+            f"{broker} answers, but not after the login with {login.who()} ({login.mechanism}): it "
+            f"probably refuses the token, or the token has expired; correct {login.mends}"
+        )
     because = f" ({said(error) if finding is None else finding.text})"
     return f"no Kafka broker answers at {broker}; start it or correct --broker{because}"
 
@@ -276,6 +282,11 @@ def _refused_certificate(settings: KafkaSettings, address: str, error: Exception
     """The refusal of a certificate. TLS 1.3 reports it to the client only after the handshake."""
     if not _is_alert(error):
         return Finding(f"TLS with {address} broke off: {_short(error)}", False)
+    if _is_about_versions(error):
+        return Finding(
+            f"{address} speaks no version or cipher of TLS that this client does (TLS 1.2 or 1.3): "
+            f"{_short(error)}; change ssl.enabled.protocols or ssl.cipher.suites of the broker"
+        )
     if settings.tls is not None and settings.tls.cert is None:
         text = f"{address} wants a certificate of this client; give --kafka-tls-cert"
     else:
@@ -303,6 +314,13 @@ def _speaks_tls(host: str, port: int) -> bool:
 def _is_alert(error: Exception) -> bool:
     """Whether the other side sent a TLS alert. If it did, it speaks TLS."""
     return isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+
+
+def _is_about_versions(error: Exception) -> bool:
+    """Whether both sides have no version or cipher of TLS in common. It is about no certificate."""
+    words = "PROTOCOL_VERSION", "INSUFFICIENT_SECURITY", "UNSUPPORTED_PROTOCOL"
+    reason = error.reason or "" if isinstance(error, ssl.SSLError) else ""
+    return any(word in reason for word in words)
 
 
 def _short(error: BaseException) -> str:

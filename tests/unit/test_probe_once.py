@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +16,11 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.kafka import probe
 from streamproc.kafka.errors import ReachError
+from streamproc.kafka.logins import TokenLogin
 from streamproc.kafka.probe import Finding, refuse_unreachable, why_no_answer
 from streamproc.kafka.settings import settings_of
+from streamproc.kafka.tls import TlsSettings
+from streamproc.kafka.tokens import FileTokens
 
 BROKER = "kafka.example:9092"
 
@@ -67,3 +73,29 @@ def test_send_waits_no_longer_than_it_is_told(looks: Any, monkeypatch: pytest.Mo
     for wait in ("5s", "60s"):
         CliRunner().invoke(main, [*words, "--wait", wait], input="8613800000001")
     assert given == [2_000, 60_000], "the second one knows that nobody answered"
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("TLSV1_ALERT_PROTOCOL_VERSION", "speaks no version or cipher of TLS"),
+        ("TLSV1_ALERT_INSUFFICIENT_SECURITY", "speaks no version or cipher of TLS"),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "wants a certificate of this client"),
+    ],
+)
+def test_an_alert_about_versions_asks_for_no_certificate(reason: str, says: str) -> None:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    settings = replace(settings_of(BROKER), tls=TlsSettings())
+    found = probe._refused_certificate(settings, BROKER, error)
+    assert found.is_refusal
+    assert says in found.text
+
+
+def test_a_token_that_the_broker_refuses_is_told_as_such(looks: Any, tmp_path: Path) -> None:
+    looks.append(None)  # the broker answers
+    settings = replace(settings_of(BROKER), login=TokenLogin(FileTokens(tmp_path / "token")))
+    said = why_no_answer(settings, OSError("Unable to bootstrap"))
+    assert "no Kafka broker answers" not in said
+    assert "it probably refuses the token" in said
+    assert "--kafka-oauth-token-file" in said
