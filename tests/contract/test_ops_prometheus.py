@@ -7,11 +7,7 @@ broker and gateways do to them is tested elsewhere.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry
 
 from streamproc.cli.tool_pages import served
@@ -38,12 +33,11 @@ from tests.support import ops
 from tests.support.debian_parts import debian_program
 from tests.support.desk import Table, reminder
 from tests.support.ports import free_port
+from tests.support.prometheus import SECONDS, Prometheus
 from tests.support.quota_driver import HOUR, QuotaDriver
 
 EMPTY = frozenset({"streamproc:gateway_slow:concerned", "streamproc:gateway_down:concerned"})
 """Records that have no value while nothing is wrong."""
-SECONDS = 1
-"""Between two readings, and two evaluations."""
 LIMIT_SECONDS = 60.0
 
 
@@ -119,50 +113,6 @@ class Dispatcher:
             pass
 
 
-class Prometheus:
-    """The real one, with the files of ops/ and its own targets."""
-
-    def __init__(self, directory: Path, targets: dict[str, int]) -> None:
-        config = yaml.safe_load((ops.OPS / "prometheus" / "prometheus.yml").read_text())
-        config["global"] = {"scrape_interval": f"{SECONDS}s", "evaluation_interval": f"{SECONDS}s"}
-        config["rule_files"] = [str(ops.RULES / "*.yml")]
-        del config["alerting"]
-        for job in config["scrape_configs"]:
-            found = directory / f"{job['job_name']}.yml"
-            port = targets.get(job["job_name"])
-            listed = [] if port is None else [{"targets": [f"127.0.0.1:{port}"]}]
-            found.write_text(yaml.safe_dump(listed))
-            job["file_sd_configs"] = [{"files": [str(found)]}]
-        file = directory / "prometheus.yml"
-        file.write_text(yaml.safe_dump(config))
-        port = free_port()
-        self._url = f"http://127.0.0.1:{port}/api/v1"
-        command = [
-            str(debian_program("prometheus")),
-            f"--config.file={file}",
-            f"--storage.tsdb.path={directory / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=warn",
-        ]
-        self._log = (directory / "prometheus.log").open("wb")
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
-
-    def ask(self, query: str) -> list[Any]:
-        """The result of a query; empty also while it starts."""
-        words = urllib.parse.urlencode({"query": query})
-        try:
-            with urllib.request.urlopen(f"{self._url}/query?{words}", timeout=10) as answer:
-                found: list[Any] = json.load(answer)["data"]["result"]
-        except OSError:
-            return []
-        return found
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
-
-
 def page(registry: CollectorRegistry, refresh: Callable[[], None], port: int) -> MetricsServer:
     return MetricsServer("127.0.0.1", port, registry, refresh, lambda: "", lambda: "")
 
@@ -180,7 +130,7 @@ def test_every_record_and_every_panel_has_data(tmp_path: Path) -> None:
         served(
             page(dispatcher.metrics.registry, dispatcher.refresh, jobs["streamproc-dispatcher"])
         ),
-        closing(Prometheus(tmp_path, jobs)) as prometheus,
+        closing(Prometheus(tmp_path, {job: [port] for job, port in jobs.items()})) as prometheus,
     ):
         deadline = time.monotonic() + LIMIT_SECONDS
         while missing and time.monotonic() < deadline:
