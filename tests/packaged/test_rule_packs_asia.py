@@ -126,6 +126,7 @@ INDIA_COMBO = """
                   nearly-used: कॉम्बो डेटा का 90% खर्च हुआ, 3 GB शेष (20 जन॰, 10:00)। डेटा न बचने पर
                     दर ₹0.04 प्रति 10 kB।
 2026-01-25 10:00  use 3 GB
+                  (merged no-data-left)
                   used-up: कॉम्बो डेटा का 100% समाप्त (25 जन॰, 10:00)। डेटा न बचने पर दर ₹0.04 प्रति
                     10 kB।
 2026-01-25 11:00  use 9 MB
@@ -136,6 +137,7 @@ INDIA_COMBO = """
 2026-02-10 10:00  use 30 GB
                   (merged nearly-used 90)
                   (merged half-used 50)
+                  (merged no-data-left)
                   used-up: कॉम्बो डेटा का 100% समाप्त (10 फ़र॰, 10:00)। डेटा न बचने पर दर ₹0.04
                     प्रति 10 kB।
 2026-02-15 10:00  pack day-1gb
@@ -170,6 +172,7 @@ INDIA_PREPAID = """
                     left, you pay Rs 0.04 per 10 kB.
 2026-01-04 12:00  use 10 MB
                   (opted_out data-costs)
+                  (opted_out no-data-left)
 2026-01-05 09:00  opt-out data-packs
 2026-01-05 09:00  pack balance-2gb
 2026-01-05 10:00  use 1995 MB
@@ -195,12 +198,14 @@ INDIA_TWO_PACKS = """
                   half-used: 85% of Combo data used, 4.5 GB of 30 GB left (Jan 6, 10:00).
 2026-01-07 10:00  use 4500 MB
                   (merged nearly-used 90)
+                  (merged no-data-left)
                   used-up: 100% of Combo data used (Jan 7, 10:00). Once no data is left, you pay Rs
                     0.04 per 10 kB.
 2026-01-08 10:00  pack balance-2gb
 2026-01-08 11:00  use 2 GB
                   (superseded left 500000000)
                   (merged left 100000000)
+                  (merged no-data-left)
                   nearly-nothing-left: 28-day pack is used up (Jan 8, 11:00). Once no data is left,
                     you pay Rs 0.04 per 10 kB.
 2026-01-08 12:00  use 1 B

@@ -248,6 +248,10 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-01 09:00  join parent owner
 2026-03-01 09:00  join child member
 2026-03-10 16:00  use 10 GB by child
+                  plan-used-up to parent: You've used all the data of your plan in Canada (Mar 10,
+                    4:00 p.m.). Once no data is left, more costs $0.05 per MB.
+                  plan-used-up to child: You've used all the data of your plan in Canada (Mar 10,
+                    4:00 p.m.). Once no data is left, more costs $0.05 per MB.
 2026-03-10 18:00  use 999 MB by child
                   overage-begins to parent: You have no data left in Canada (Mar 10, 6:00 p.m.).
                     More data costs $0.05 per MB.
@@ -287,6 +291,12 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
                   overage-limit to child: Data in Canada is suspended: overage charges have reached
                     $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
+                  plan-used-up to parent: You've used all the data of your plan in Canada (Apr 5,
+                    9:00 a.m.). Once no data is left, more costs $0.05 per MB unless data is
+                    suspended.
+                  plan-used-up to child: You've used all the data of your plan in Canada (Apr 5,
+                    9:00 a.m.). Once no data is left, more costs $0.05 per MB unless data is
+                    suspended.
                   policy overage-stop barred
 """,
     )
@@ -311,6 +321,7 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                   policy roaming-stop barred
 2026-07-05 10:00  opt-out data-charges
 2026-07-06 10:00  use 10 GB
+                  (opted_out plan-used-up 0)
 2026-07-06 11:00  use 1 GB
                   overage-limit: Données au Canada suspendues : les frais de dépassement ont atteint
                     50,00 $ pour ce cycle. Pour continuer à 0,05 $ par Mo, le titulaire du compte

@@ -40,6 +40,8 @@ def _is_nothing_left(facts: Facts) -> bool:
     """Nothing is left of the named thing: a bucket, the home data, or the data of a tariff."""
     if facts.rule.kind == "overage_started":
         return not facts.state.covering(_scope_beyond(facts))
+    if facts.rule.kind == "zero_balance":
+        return all(one["kind"] != UNLIMITED and not remaining(one) for one in facts.state.live)
     if facts.rule.kind in (*OF_BUCKET, *OF_END):
         subject = facts.subject
         return subject is not None and subject["kind"] != UNLIMITED and remaining(subject) == 0
@@ -90,7 +92,7 @@ CLAIMS = (
             "ru": r"израсходован\b",
             "ar": r"نفد|استُهلكت بالكامل",
             "de": r"ist verbraucht|aufgebraucht",
-            "fr": r"épuisé",
+            "fr": r"épuisé|avez utilisé toutes",
             "es": r"agot|Ha usado (los|todos)",
             "hi": r"समाप्त",
         },
@@ -98,7 +100,7 @@ CLAIMS = (
     ),
     Claim(
         "nothing left",
-        (*OF_DATA, "usage_corrected"),
+        (*OF_DATA, "usage_corrected", "zero_balance"),
         {
             "en": r"no data left|[Nn]o (general|domestic) data( is)? left|No data pack covers",
             "zh": r"[无無]可用",
@@ -108,7 +110,7 @@ CLAIMS = (
             "de": r"Sie haben keine? .{,40} mehr",
             "fr": r"n'avez plus de données",
             "es": r"No le quedan datos",
-            "hi": r"कोई पैक नहीं",
+            "hi": r"कोई पैक नहीं|कोई डेटा शेष नहीं",
         },
         _is_nothing_left,
     ),

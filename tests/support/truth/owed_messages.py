@@ -296,9 +296,9 @@ def _is_of_group(said: Any, rule: Any) -> bool:
 
 
 def _tells_cost(said: Any, rule: Any) -> bool:
-    """Whether another rule of a group may report that data cost. Each rule of the group is enough,
-    but a mandatory report must come from a rule about money."""
-    return said.kind in OF_MONEY or not rule.mandatory
+    """Whether another rule of a group may report that data cost: one about money, or about the
+    account if the report is not mandatory. What is said of a bucket is no report of costs."""
+    return said.kind in OF_MONEY or not (rule.mandatory or said.kind in OF_BUCKET)
 
 
 def _scopes_left(state: Snapshot) -> list[Scope]:
