@@ -297,7 +297,7 @@ def _is_of_group(said: Any, rule: Any) -> bool:
 
 def _tells_cost(said: Any, rule: Any) -> bool:
     """Whether another rule of a group may report that data cost: one about money, or about the
-    account if the report is not mandatory. What is said of a bucket is no report of costs."""
+    account if the report is not mandatory. A message about a bucket does not report costs."""
     return said.kind in OF_MONEY or not (rule.mandatory or said.kind in OF_BUCKET)
 
 
