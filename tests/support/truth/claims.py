@@ -103,10 +103,10 @@ CLAIMS = (
         (*OF_DATA, "usage_corrected", "zero_balance"),
         {
             "en": r"no data left|[Nn]o (general|domestic) data( is)? left|No data pack covers",
-            "zh": r"[无無]可用",
+            "zh": r"[无無]可用|[没沒]有可用",
             "pl": r"brak danych do dowolnego użytku|Nie masz już danych",
-            "ru": r"[Оо]бщего трафика( больше)? нет",
-            "ar": r"لا بيانات عامة|لم تعد لديك بيانات",
+            "ru": r"[Оо]бщего трафика( больше)? нет|У вас (больше нет|не осталось) трафика",
+            "ar": r"لا بيانات عامة|لم تعد لديك بيانات|لم يعد لديك أي بيانات",
             "de": r"Sie haben keine? .{,40} mehr",
             "fr": r"n'avez plus de données",
             "es": r"No le quedan datos",
