@@ -163,7 +163,7 @@ def test_the_whole_chain_gets_in_by_every_login(
     run("replay", *again, "--quiet", *access.certificate())
     assert count(secured.bootstrap, "again") >= 601
     run("dead-letters", *access.login("SCRAM-SHA-512"), "list")
-    span = ("--source", "nobody", "--from-time", "2026-01-01T00:00Z", "--dry-run")
+    span = ("--source", "ocs-0", "--from-time", "2026-01-01T00:00Z", "--dry-run")
     run("retract", *access.login("PLAIN"), *span, "--to-time", "2026-01-02T00:00Z")
 
 
