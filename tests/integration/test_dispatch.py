@@ -15,6 +15,7 @@ import pytest
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
 from tests.support.metrics_page import page, probe
 from tests.support.smsc import SmscProcess
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -46,6 +47,12 @@ async def test_reminders_reach_the_phone_and_come_back_as_receipts(
         await scene.settled(3)
         await scene.delivered(2)
         log = tmp_path / "one.log"
+
+        # They are counted just after the commit.
+        def has_counted() -> bool:
+            return page(log)["streamproc_dispatch_receipts_total"].total() == 5
+
+        await asyncio.to_thread(wait_until, has_counted)
         figures = await asyncio.to_thread(page, log)
         ready = await asyncio.to_thread(probe, log, "/readyz")
         scene.stop(process)
