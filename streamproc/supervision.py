@@ -8,6 +8,7 @@ the process works on without it. Tasks and threads are started here only
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,13 @@ def start_task(
     if failed is not None:
         task.add_done_callback(lambda done: _look_at(done, name, failed))
     return task
+
+
+async def cancel_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end. An error that had ended it before is raised."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def start_thread(

@@ -78,8 +78,9 @@ class ToolPages:
 
     def waiting(self) -> str:
         """What the tool waits for, though it is alive; empty if nothing."""
-        silent = self._silent_seconds()
-        return f"the broker has not answered for {silent:.0f} s" if silent > 0 else ""
+        from streamproc.kafka.silence import waited_for
+
+        return waited_for(self._silent_seconds())
 
     def _progress(self) -> tuple[int, int]:
         return self._control.turns, self._records()

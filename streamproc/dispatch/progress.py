@@ -13,6 +13,7 @@ from typing import Final
 
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.router import GatewayLine
+from streamproc.kafka.silence import waited_for
 
 STANDSTILL_SECONDS: Final = 60.0
 """Longer than the limit of a transaction (20 s) and than any pause of a loop."""
@@ -81,8 +82,7 @@ class DispatchProgress:
 
     def waiting(self) -> str:
         """What the dispatcher waits for, though it is alive; empty if nothing."""
-        silent = self._silent_seconds()
-        return f"the broker has not answered for {silent:.0f} s" if silent > 0 else ""
+        return waited_for(self._silent_seconds())
 
 
 def _is_free(line: GatewayLine, now_ms: int) -> bool:

@@ -51,6 +51,13 @@ class Heard:
         )
 
 
+def waited_for(silent_seconds: float) -> str:
+    """What a process waits for, as its probes say it; empty if the broker answers."""
+    if silent_seconds <= 0:
+        return ""
+    return f"the broker has not answered for {silent_seconds:.0f} s"
+
+
 def logged(heard: Heard) -> None:
     """Report as a log line."""
     if heard.is_back:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from streamproc.kafka.silence import Silence
 from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.provision.planning import Making, of_worker, plan_topics
 from streamproc.provision.starting import refuse
-from streamproc.supervision import start_task
+from streamproc.supervision import cancel_task, start_task
 from streamproc.worker.settings import WorkerSettings
 from streamproc.worker.topics import needs_of
 
@@ -46,9 +45,7 @@ class TopicGuard:
     async def close(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await cancel_task(self._task)
 
     async def _run(self) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
 from streamproc.engine.open_partition import OpenPartition
-from streamproc.kafka.silence import FAILED_SECONDS
+from streamproc.kafka.silence import FAILED_SECONDS, waited_for
 
 STANDSTILL_SECONDS = 60.0
 """Longer than the limit of a transaction (30 s): if a broker is away, commits fail before that."""
@@ -57,8 +57,7 @@ class WorkerHealth:
 
     def waiting(self) -> str:
         """What the worker waits for, though it is alive; empty if nothing."""
-        silent = self._silent_seconds()
-        return f"the broker has not answered for {silent:.0f} s" if silent > 0 else ""
+        return waited_for(self._silent_seconds())
 
     def unready(self) -> str:
         """Why not all partitions of this worker receive input; empty if they do."""

@@ -8,7 +8,6 @@ good rules (``worker --last-good-rules``).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -32,7 +31,7 @@ from streamproc.kafka.errors import TopicError
 from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
-from streamproc.supervision import start_task
+from streamproc.supervision import cancel_task, start_task
 from streamproc.worker.rules import InForce, KeptRules, RulesFile
 
 log = structlog.get_logger(__name__)
@@ -183,9 +182,7 @@ class RulesKeeper:
     async def close(self) -> None:
         """Stop; what is being written is left to its thread."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await cancel_task(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -19,6 +19,7 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -262,11 +263,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run a throw-away Kafka broker on loopback.")
     parser.add_argument("--port", type=int, help="the clients' port; a free one if not given")
     port: int | None = parser.parse_args().port
+    serve(JvmBroker(port), lambda broker: print(broker.bootstrap, flush=True))
+
+
+def serve(closed: JvmBroker, announce: Callable[[JvmBroker], None]) -> None:
+    """Run a broker until SIGINT or SIGTERM; ``announce`` is called once it can be reached.
+
+    Raises SystemExit if it cannot start or ends by itself.
+    """
     # Both signals raise KeyboardInterrupt, so the broker is closed in both cases.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with JvmBroker(port) as broker:
-            print(broker.bootstrap, flush=True)
+        with closed as broker:
+            announce(broker)
             assert broker.process is not None
             code = broker.process.wait()
             raise SystemExit(f"the broker ended by itself (exit {code}):\n{broker.log_tail()}")

@@ -8,13 +8,12 @@ with it. ``tls`` has TLS, and ``mutual`` also needs a certificate of the broker'
 from __future__ import annotations
 
 import argparse
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamproc.contracts.rights import USER_ROLES
 from tests.support.certificates import Authority, Issued, secret_file
-from tests.support.jvm_broker import BrokerStartError, BrokerUnavailable, JvmBroker
+from tests.support.jvm_broker import JvmBroker, serve
 from tests.support.ports import free_port
 
 USER = "app"
@@ -141,17 +140,13 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, help="where ca.pem, password and streamproc.toml go")
     folder: Path = parser.parse_args().folder
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with SecuredBroker() as broker:
-            write_way(folder, broker.addresses)
-            print(f"{broker.addresses.sasl}; commands reach it from {folder.resolve()}", flush=True)
-            assert broker.process is not None
-            raise SystemExit(f"the broker ended by itself (exit {broker.process.wait()})")
-    except (BrokerUnavailable, BrokerStartError) as error:
-        raise SystemExit(str(error)) from error
-    except KeyboardInterrupt:
-        return
+    broker = SecuredBroker()
+
+    def announce(_: JvmBroker) -> None:
+        write_way(folder, broker.addresses)
+        print(f"{broker.addresses.sasl}; commands reach it from {folder.resolve()}", flush=True)
+
+    serve(broker, announce)
 
 
 if __name__ == "__main__":

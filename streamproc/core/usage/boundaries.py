@@ -26,6 +26,7 @@ from streamproc.core.state.account import (
     extra_of,
 )
 from streamproc.core.usage.closed_cycles import is_live
+from streamproc.core.usage.coverage import unused_bytes
 
 MOST_BOUNDARIES: Final = 8
 """Boundaries per cycle; the last ones are kept."""
@@ -142,7 +143,7 @@ class _Moves:
     def _move(self, bucket: Bucket, most_bytes: int, number: int, depth: int) -> int:
         moved = 0
         for other in self._able(bucket, number):
-            room = _room(other)
+            room = unused_bytes(other)
             if room < most_bytes - moved and depth > 1:
                 room += self.free(other, most_bytes - moved - room, number + 1, depth - 1)
             took = min(most_bytes - moved, room)
@@ -221,11 +222,6 @@ def _shift(boundaries: list[Boundary], bucket: Bucket, more_bytes: int) -> None:
         used_bytes = one.used.pop(bucket.id, 0) + more_bytes
         if used_bytes:
             one.used[bucket.id] = used_bytes
-
-
-def _room(bucket: Bucket) -> int:
-    """Unused bytes, also if they have expired since."""
-    return bucket.granted_bytes - bucket.used_bytes - bucket.rolled_over_bytes
 
 
 def _use(account: Account, bucket: Bucket, took_bytes: int) -> None:

@@ -213,7 +213,7 @@ def _take_of_allowance(
 ) -> int:
     """Take bytes of an allowance: first those left or expired, then those that rolled over
     from it."""
-    unused = bucket.granted_bytes - bucket.used_bytes - bucket.rolled_over_bytes
+    unused = unused_bytes(bucket)
     # Bytes that rolled over left the allowance, so they are not unused here.
     took = min(most_bytes, unused)
     _use(account, bucket, took)
