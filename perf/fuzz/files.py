@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import tempfile
 from functools import cache, partial
-from pathlib import Path
 
 import zstandard
 
 from perf.fuzz.mappings import FULL
+from perf.fuzz.places import new_folder
 from perf.fuzz.target import Target, check_words
 from streamproc.producing.readers import FORMS, Reader
 from streamproc.producing.readers.files import read_open
@@ -96,7 +95,7 @@ SAMPLES: dict[str, list[bytes]] = {
 def _reader(form: str) -> Reader:
     path = None
     if form in ("csv", "json"):
-        path = Path(tempfile.mkdtemp(prefix="fuzz-")) / "mapping.yaml"
+        path = new_folder() / "mapping.yaml"
         path.write_bytes(FULL)
     return FORMS[form].reader(ReadSettings(path))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
-from perf.fuzz.places import ROOT
+from perf.fuzz.places import ROOT, new_folder
 from perf.fuzz.target import Target, check_words
 from streamproc.dispatch.assembly import backoff_of, gateways_of, lanes_of, router_of
 from streamproc.dispatch.config import load_gateways
@@ -20,7 +19,7 @@ SMALL = b"version: 1\ngateways: [{name: one, kind: console, lanes: [urgent, bulk
 @cache
 def _base() -> Path:
     os.environ.update(SECRETS)
-    return Path(tempfile.mkdtemp(prefix="fuzz-"))
+    return new_folder()
 
 
 def _samples() -> list[bytes]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
-import tempfile
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from perf.fuzz.places import ROOT
+from perf.fuzz.places import ROOT, new_folder
 from perf.fuzz.target import Target, check_words
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.state.account import NewerStateError, unpack
@@ -89,7 +88,7 @@ def _explained(value: bytes) -> None:
 
 @cache
 def _file() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="fuzz-")) / "client.properties"
+    path = new_folder() / "client.properties"
     path.touch(mode=0o600)
     return path
 

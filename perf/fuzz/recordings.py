@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from perf.fuzz.places import new_folder
 from perf.fuzz.target import Target
 from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingReader
 from streamproc.kafka.recording.frames import encode_header
@@ -22,7 +22,9 @@ RECORDS = [
 
 @cache
 def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="fuzz-"))
+    folder = new_folder()
+    (folder / "input").touch(mode=0o600)
+    return folder
 
 
 def _samples() -> list[bytes]:

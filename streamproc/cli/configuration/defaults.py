@@ -86,16 +86,15 @@ class FileDefaults(Mapping[str, Any]):
         inner = (*self._command, name)
         if inner in self._file.registry.commands:
             return FileDefaults(self._file, inner)
-        setting = self._settings.get(name)
-        place = self._checked and setting and self._file.place_of(setting)
-        if not place:
+        if name not in self._settings:
             raise KeyError(name)
-        return self._file.at(place)
+        return self._values[name]
 
     def __contains__(self, name: object) -> bool:
         # What has no setting must not depend on the file.
-        is_known = name in self._settings or (*self._command, name) in self._file.registry.commands
-        return is_known and super().__contains__(name)
+        if (*self._command, name) in self._file.registry.commands:
+            return True
+        return name in self._settings and name in self._values
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._settings if name in self)
@@ -108,18 +107,19 @@ class FileDefaults(Mapping[str, Any]):
         return self._file.at(place)
 
     @cached_property
-    def _settings(self) -> dict[str, Setting]:
+    def _settings(self) -> Mapping[str, Setting]:
         """The command's settings."""
         return self._file.registry.of(self._command)
 
     @cached_property
-    def _checked(self) -> bool:
-        """Whether there is a file. The command's values in it are right, or this raises
-        :class:`ConfigError`."""
+    def _values(self) -> dict[str, Any]:
+        """The command's values in the file. Raises :class:`ConfigError` if one is wrong."""
         checked = self._file.checked
-        if checked is not None:
-            checked.fail_if(checked.wrong_values(iter(self._settings.values())))
-        return checked is not None
+        if checked is None:
+            return {}
+        checked.fail_if(checked.wrong_values(iter(self._settings.values())))
+        places = ((name, self._file.place_of(one)) for name, one in self._settings.items())
+        return {name: self._file.at(place) for name, place in places if place is not None}
 
 
 def _use(ctx: click.Context, _option: click.Parameter, path: Path | None) -> None:

@@ -55,10 +55,12 @@ class Values:
             info_name=" ".join(command),
             default_map=defaults,  # type: ignore[arg-type]
         )
-        parser = self.context.command.make_parser(self.context)
-        self._given, more, _ = parser.parse_args(list(words))
-        if more:
-            raise click.UsageError(f"{self.context.info_name} takes no argument {more[0]!r}")
+        self._given: dict[str, Any] = {}
+        if words:
+            parser = self.context.command.make_parser(self.context)
+            self._given, more, _ = parser.parse_args(list(words))
+            if more:
+                raise click.UsageError(f"{self.context.info_name} takes no argument {more[0]!r}")
 
     def __iter__(self) -> Iterator[tuple[Setting, Any, ParameterSource]]:
         """Each setting with its raw value, or None, and its source. Those that others look at are

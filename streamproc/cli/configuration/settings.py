@@ -5,7 +5,7 @@ The commands themselves are the only list: this module walks them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -103,12 +103,15 @@ class Registry:
         for setting in self.settings:
             for place in setting.places:
                 self.places.setdefault(place, setting)
+        self._by_command: dict[Place, dict[str, Setting]] = {one: {} for one in self.commands}
+        for setting in self.settings:
+            self._by_command[setting.command][str(setting.option.name)] = setting
         self.tables = set(self.commands)
         self.tables |= {place[:end] for place in self.places for end in range(len(place))}
 
-    def of(self, command: Place) -> dict[str, Setting]:
+    def of(self, command: Place) -> Mapping[str, Setting]:
         """The settings of one command, by the name of click's parameter."""
-        return {str(one.option.name): one for one in self.settings if one.command == command}
+        return self._by_command.get(command, {})
 
     def keys_in(self, table: Place) -> list[str]:
         """The keys that a table may have."""

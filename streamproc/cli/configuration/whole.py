@@ -42,9 +42,10 @@ def problems(file: ConfigFile) -> list[str]:
     # The rest is checked without wrong values, because much would follow from them.
     rest = file.with_content(checked.without(wrong))
     is_whole = not any("kafka" in str(one.place) for one in found)
+    connections: list[dict[str, Any]] = []
     for command, run in file.registry.commands.items():
         if any(param.expose_value for param in run.params):
-            lines |= dict.fromkeys(_of_command(rest, command, is_whole))
+            lines |= dict.fromkeys(_of_command(rest, command, connections if is_whole else None))
     return list(lines)
 
 
@@ -120,10 +121,13 @@ _CONTENT: Mapping[str, Callable[[Path], list[str]]] = {
 }
 
 
-def _of_command(file: ConfigFile, command: Place, is_whole: bool) -> Iterator[str]:
+def _of_command(
+    file: ConfigFile, command: Place, connections: list[dict[str, Any]] | None
+) -> Iterator[str]:
     """What the command would refuse: variables, and combinations of the connection's settings.
 
-    ``is_whole``: all settings of the connection are right in themselves.
+    ``connections`` are those of other commands, which were checked; None if a setting of the
+    connection is wrong in itself.
     """
     values = Values(file, command)
     found: dict[str, Any] = {}
@@ -134,13 +138,13 @@ def _of_command(file: ConfigFile, command: Place, is_whole: bool) -> Iterator[st
             except click.UsageError as error:
                 variable = next(one for one in setting.variables if os.environ.get(one))
                 yield f"${variable}: {error.message.rstrip('.')}"
-        if is_whole and "kafka_properties" in found:
-            _check_connection(found)
+        if connections is not None and "kafka_properties" in found:
+            _check_connection(found, connections)
     except StreamprocError as error:
         yield f"{file.path}: kafka: {error}"
 
 
-def _check_connection(values: dict[str, Any]) -> None:
+def _check_connection(values: dict[str, Any], others: list[dict[str, Any]]) -> None:
     """Raise :class:`StreamprocError` for settings with which no client is made."""
     path = values["kafka_properties"]
     given = read_properties(path)[1] if isinstance(path, Path) else {}
@@ -148,4 +152,6 @@ def _check_connection(values: dict[str, Any]) -> None:
         value = values.get(field.option.removeprefix("--").replace("-", "_"))
         if value not in (None, ""):
             given[field.name] = value
-    settings_from("127.0.0.1:9092", given)
+    if given not in others:
+        others.append(given)
+        settings_from("127.0.0.1:9092", given)
