@@ -163,17 +163,10 @@ class Rulebook:
         self.packs = {pack.id: pack for pack in packs}
         self.usage_rules = usage_rules
         self.timed_rules = timed_rules
-        self.timed_for_all = all(
-            one.plans is None and one.segments is None and not one.only_chosen
-            for one in timed_rules
-        )
-        """Whether every timed rule is meant for each subscriber who chose nothing."""
-        self.timed_without_packs = tuple(
-            one for one in timed_rules if TIMED_KINDS[one.kind].shape_of(one) is not Shape.AT_ENDS
-        )
-        """The timed rules that can send something to an account without packs, top-ups and the
-        like."""
         self.correction_rules = correction_rules
+        self.watch_rules = alert_rules.watch
+        self.check_rules = alert_rules.checks
+        self.resolved_rules = alert_rules.resolved
         self.limits = limits
         self.default_locale = default_locale
         self.currency = currency
@@ -187,25 +180,13 @@ class Rulebook:
         self.zones = {one.id: one for one in zones}
         self.notices: dict[str, Notice] = {one.kind: one for one in notices}
         self.commands = commands
-        self.watch_rules = alert_rules.watch
-        self.shared_figures = shared_figures_of(alert_rules.watch)
-        self.watches_cost_alone = all(one.kind.is_of_cost for one in self.shared_figures)
-        self.figures_without_cost = [0] * len(self.shared_figures)
-        """The figures of watch rules as long as the cycle has cost nothing, if all of them are
-        about cost."""
-        self.check_rules = alert_rules.checks
-        self.resolved_rules = alert_rules.resolved
-        known: tuple[AnyRule | Notice, ...] = (
-            *usage_rules,
-            *alert_rules.watch,
-            *alert_rules.checks,
-            *alert_rules.resolved,
-            *timed_rules,
-            *notices,
-            *correction_rules,
-        )
-        self.categories = tuple(dict.fromkeys(one.category for one in known))
-        """The categories that subscribers can opt out of."""
+        self.text_options = text_options or {}
+        """Options of texts, by rule and locale, where the rules file has some."""
+        self.prepared: dict[tuple[str, str], Any] = {}
+        """A cache for other modules, by their own keys: for example compiled texts."""
+        self._levels: dict[
+            tuple[str, str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
+        ] = {}
         content = [plans, packs, usage_rules, timed_rules, limits, default_locale, alerts]
         content += [services, zones, notices, commands, currency, correction_rules, alert_rules]
         # Rules files without these words keep the fingerprint that they had before the
@@ -213,70 +194,116 @@ class Rulebook:
         if wording != NO_WORDING:
             content.append(wording)
         self.fingerprint = crc32(msgspec.json.encode(content, order="sorted"))
+        self._derive_from_plans()
+        self._derive_from_buckets()
+        self._derive_from_timed_rules()
+        self._derive_from_alert_rules()
+        self._derive_from_all_rules()
+
+    def _derive_from_plans(self) -> None:
+        """What usage beyond the buckets asks: tariffs, caps, policies."""
+        plans = self.plans.values()
         self.tariffs = {plan.id: plan.all_tariffs for plan in plans}
         self.policies = {plan.id: plan.policies for plan in plans if plan.policies}
         self.free_caps = {
             plan.id: [one.id for one in plan.all_tariffs if one.cap_minor == 0] for plan in plans
         }
         """Tariffs whose cap is reached from the start, because it is 0."""
-        self.watched_costs = frozenset(
-            one.tariff or "" for one in self.watch_rules if one.kind == "overage_started"
-        )
-        """Tariffs with a rule that reports the start of overage."""
         self.watched_plans = frozenset(one.id for one in plans if one.tariffs or one.policies)
         """Plans whose usage changes more than buckets: meters of tariffs, policies."""
-        # Only buckets that do not cover everything are listed, so the common case is one lookup.
-        scoped: list[Pack | Allowance] = [
-            *packs,
-            *(one for plan in plans for one in plan.allowances),
+
+    def _derive_from_buckets(self) -> None:
+        """What allowances and packs cover, and how they are called."""
+        sources: list[Pack | Allowance] = [
+            *self.packs.values(),
+            *(one for plan in self.plans.values() for one in plan.allowances),
         ]
-        self.source_names = {one.id: one.names for one in scoped if one.names}
+        self.source_names = {one.id: one.names for one in sources if one.names}
         """Names by locale of the packs and allowances that have names, by id."""
-        self.scopes = {one.id: one.scope for one in scoped if one.scope != EVERYTHING}
+        self.scopes = {one.id: one.scope for one in sources if one.scope != EVERYTHING}
+        """What allowances and packs cover, by id. Those that cover everything are not in it, so the
+        common case is one lookup."""
         self.not_home_data = frozenset(
             name for name, scope in self.scopes.items() if not scope.is_home_data
         )
         """Ids of allowances and packs that do not cover ordinary usage at home at every hour."""
-        reaching: list[UsageRule | WatchRule] = [*usage_rules, *alert_rules.watch]
-        every_rule: list[AnyRule] = [
-            *reaching,
-            *timed_rules,
-            *alert_rules.checks,
-            *alert_rules.resolved,
-            *correction_rules,
-        ]
-        self.rules_by_id = {rule.id: rule for rule in every_rule}
-        self.text_options = text_options or {}
-        """Options of texts, by rule and locale, where the rules file has some."""
-        self.prepared: dict[tuple[str, str], Any] = {}
-        """A cache for other modules, by their own keys: for example compiled texts."""
         self.has_plain_usage = not (
             self.watched_plans
-            or any(one.unlimited for plan in plans for one in plan.allowances)
+            or any(one.unlimited for plan in self.plans.values() for one in plan.allowances)
             or any(scope.hours for scope in self.scopes.values())
         )
         """Whether usage only fills buckets with a limit, at any time of day."""
-        followed = {name for rule in alert_rules.resolved for name in rule.of}
-        self.tracked = frozenset(
-            rule.id
-            for rule in reaching
-            if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
+
+    def _derive_from_timed_rules(self) -> None:
+        """For whom timed rules have nothing, so that they are not asked about them."""
+        self.timed_for_all = all(
+            one.plans is None and one.segments is None and not one.only_chosen
+            for one in self.timed_rules
         )
-        """Rules that remember what is reached (``Extra.alarms``)."""
+        """Whether every timed rule is meant for each subscriber who chose nothing."""
+        self.timed_without_packs = tuple(
+            one
+            for one in self.timed_rules
+            if TIMED_KINDS[one.kind].shape_of(one) is not Shape.AT_ENDS
+        )
+        """The timed rules that can send something to an account without packs, top-ups and the
+        like."""
+
+    def _derive_from_alert_rules(self) -> None:
+        """Figures of watch rules, what checks need to know, and what rules remember."""
+        self.shared_figures = shared_figures_of(self.watch_rules)
+        self.watches_cost_alone = all(one.kind.is_of_cost for one in self.shared_figures)
+        self.figures_without_cost = [0] * len(self.shared_figures)
+        """The figures of watch rules as long as the cycle has cost nothing, if all of them are
+        about cost."""
+        self.watched_costs = frozenset(
+            one.tariff or "" for one in self.watch_rules if one.kind == "overage_started"
+        )
+        """Tariffs with a rule that reports the start of overage."""
         silences = [
             days
-            for one in alert_rules.checks
+            for one in self.check_rules
             if (days := CHECK_KINDS[one.kind].silence_days(one)) is not None
         ]
         self.wants_last_use = bool(silences)
         self.surely_silent_ms = (min(silences, default=0) - DAYS_OF_DOUBT) * DAY_MS
         """For this long after the last usage no inactivity reminder can be due, in any time
         zone."""
+        reaching: list[UsageRule | WatchRule] = [*self.usage_rules, *self.watch_rules]
+        followed = {name for rule in self.resolved_rules for name in rule.of}
+        self.tracked = frozenset(
+            rule.id
+            for rule in reaching
+            if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
+        )
+        """Rules that remember what is reached (``Extra.alarms``)."""
         self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
-        self.has_checks = bool(alert_rules.checks or self.created_rules)
-        self._levels: dict[
-            tuple[str, str, int, OwnThresholds], tuple[tuple[int, ...], tuple[Crossing, ...]]
-        ] = {}
+        self.has_checks = bool(self.check_rules or self.created_rules)
+
+    def _derive_from_all_rules(self) -> None:
+        """Rules by id, and the categories that subscribers can opt out of."""
+        by_id: list[AnyRule] = [
+            *self.usage_rules,
+            *self.watch_rules,
+            *self.timed_rules,
+            *self.check_rules,
+            *self.resolved_rules,
+            *self.correction_rules,
+        ]
+        self.rules_by_id = {rule.id: rule for rule in by_id}
+        # The order of the categories is another one than that of the rules by id. Both stay as they
+        # are, because lists that customers see follow them.
+        named: list[AnyRule | Notice] = [
+            *self.usage_rules,
+            *self.watch_rules,
+            *self.check_rules,
+            *self.resolved_rules,
+            *self.timed_rules,
+            *self.notices.values(),
+            *self.correction_rules,
+        ]
+        self.categories = tuple(dict.fromkeys(one.category for one in named))
+        """The categories that subscribers can opt out of."""
 
     def keyed(self, id_key: str) -> Rulebook:
         """The same rules, with a key for the ids of records."""

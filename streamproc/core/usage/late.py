@@ -165,17 +165,13 @@ def _use_unused(
     over."""
     rest = used_bytes
     for bucket in sorted(buckets, key=Bucket.charge_order):
-        took = rest if bucket.kind == UNLIMITED else min(rest, unused_bytes(bucket))
-        if not took:
-            continue
-        rest -= took
         if bucket.kind == UNLIMITED:
-            bucket.granted_bytes += took
-            bucket.used_bytes += took
-            continue
+            _use_unlimited(bucket, rest)
+            return 0
+        took = min(rest, unused_bytes(bucket))
         _use(account, bucket, took)
-        if cycle is not None and not any(bucket is one for one in cycle.buckets):
-            add_amount(cycle.beside, bucket.id, took)
+        _note_beside(cycle, bucket, took)
+        rest -= took
     return rest
 
 
@@ -194,8 +190,7 @@ def _charge(
             break
         # It covers any amount, so nothing can be pushed out of it.
         if bucket.kind == UNLIMITED:
-            bucket.granted_bytes += rest
-            bucket.used_bytes += rest
+            _use_unlimited(bucket, rest)
             return 0
         if bucket.kind == ALLOWANCE:
             rest -= _take_of_allowance(account, cycle, bucket, rest, pushed)
@@ -253,10 +248,21 @@ def _take(
         unused = bucket.granted_bytes - bucket.used_bytes
     took = min(most_bytes, unused)
     _use(account, bucket, took)
-    # A bucket of the cycle itself is not noted: its own used bytes are the record.
-    if took and cycle is not None and not any(bucket is one for one in cycle.buckets):
-        add_amount(cycle.beside, bucket.id, took)
+    _note_beside(cycle, bucket, took)
     return took
+
+
+def _note_beside(cycle: ClosedCycle | None, bucket: Bucket, took_bytes: int) -> None:
+    """Note what a closed cycle used of a bucket that is not its own."""
+    # A bucket of the cycle itself is not noted: its own used bytes are the record.
+    if took_bytes and cycle is not None and not any(bucket is one for one in cycle.buckets):
+        add_amount(cycle.beside, bucket.id, took_bytes)
+
+
+def _use_unlimited(bucket: Bucket, took_bytes: int) -> None:
+    """The grant of an unlimited bucket is what was used of it."""
+    bucket.granted_bytes += took_bytes
+    bucket.used_bytes += took_bytes
 
 
 def _use(account: Account, bucket: Bucket, took_bytes: int) -> None:
