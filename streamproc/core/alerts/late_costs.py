@@ -17,16 +17,15 @@ from streamproc.core.alerts.last_call import LastCall, speak_at_once
 from streamproc.core.alerts.message import Candidate, Speaker, arming_of
 from streamproc.core.alerts.reductions import Costs, costs_of
 from streamproc.core.alerts.watch_rules import NO_THRESHOLD
-from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
-from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
-from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, Bucket
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.state.messages import Mark, Waiting
 from streamproc.core.state.moment import Moment
+from streamproc.core.usage.coverage import those_covering
 from streamproc.core.usage.tariffs import settled_minor, spend_by_tariff, tariff_called
 
 
@@ -49,14 +48,8 @@ def before_purchase(
     usage."""
     if not any(bucket.granted_ms > time_ms for bucket in account.buckets):
         return None  # the usual case
-    minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
-    covering = [
-        bucket
-        for bucket in (*account.buckets, *account.ended)
-        if rules.scopes.get(bucket.source, EVERYTHING).covers(
-            event.rating_group, event.roaming_zone, minute
-        )
-    ]
+    every = (*account.buckets, *account.ended)
+    covering = those_covering(every, event, account.time_zone, rules)
     later = [bucket.granted_ms for bucket in covering if bucket.granted_ms > time_ms]
     if not later:
         return None

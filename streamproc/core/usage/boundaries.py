@@ -25,7 +25,7 @@ from streamproc.core.state.account import (
     drop_empty_extra,
     extra_of,
 )
-from streamproc.core.usage.closed_cycles import is_live
+from streamproc.core.usage.closed_cycles import change_used, is_live
 from streamproc.core.usage.coverage import unused_bytes
 
 MOST_BOUNDARIES: Final = 8
@@ -114,7 +114,7 @@ def make_room(
             continue
         moves.receiving = bucket
         freed = moves.free(bucket, rest_bytes, first, _DEPTH)
-        _use(account, bucket, freed)
+        change_used(account, bucket, freed)
         _shift(_later(account, time_ms), bucket, freed)
         rest_bytes -= freed
     return [Moved(one, used) for one, used in before if one.used_bytes > used]
@@ -147,8 +147,8 @@ class _Moves:
             if room < most_bytes - moved and depth > 1:
                 room += self.free(other, most_bytes - moved - room, number + 1, depth - 1)
             took = min(most_bytes - moved, room)
-            _use(self.account, bucket, -took)
-            _use(self.account, other, took)
+            change_used(self.account, bucket, -took)
+            change_used(self.account, other, took)
             _shift(self.boundaries[number + 1 :], bucket, -took)
             _shift(self.boundaries[number + 1 :], other, took)
             moved += took
@@ -222,9 +222,3 @@ def _shift(boundaries: list[Boundary], bucket: Bucket, more_bytes: int) -> None:
         used_bytes = one.used.pop(bucket.id, 0) + more_bytes
         if used_bytes:
             one.used[bucket.id] = used_bytes
-
-
-def _use(account: Account, bucket: Bucket, took_bytes: int) -> None:
-    bucket.used_bytes += took_bytes
-    if not is_live(account, bucket):
-        bucket.expired_bytes -= took_bytes

@@ -157,6 +157,22 @@ def is_live(account: Account, bucket: Bucket) -> bool:
     return any(bucket is one for one in account.buckets)
 
 
+def change_used(account: Account, bucket: Bucket, more_bytes: int) -> None:
+    """Change what is used of a bucket; its other amounts follow (law 9)."""
+    bucket.used_bytes += more_bytes
+    if bucket.kind == UNLIMITED:
+        bucket.granted_bytes = bucket.used_bytes  # the bytes used count as its grant
+    elif not is_live(account, bucket):
+        bucket.expired_bytes -= more_bytes
+
+
+def note_beside(cycle: ClosedCycle, bucket: Bucket, took_bytes: int) -> None:
+    """Usage of the cycle took bytes from a bucket that continued after it."""
+    # A bucket of the cycle itself is not noted: its own used bytes are the record.
+    if took_bytes and not any(bucket is one for one in cycle.buckets):
+        add_amount(cycle.beside, bucket.id, took_bytes)
+
+
 def take_back_beside(cycle: ClosedCycle, bucket: Bucket, back: int) -> None:
     """Usage of the cycle took fewer bytes (``back``) from a bucket that continued after it."""
     # An earlier release also noted here how much forgotten cycles took of the cycle's own

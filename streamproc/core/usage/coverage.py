@@ -7,12 +7,13 @@ earlier bucket with bytes left covers it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 
-from streamproc.core.instants import DAY_MINUTES
+from streamproc.core.instants import DAY_MINUTES, to_ms
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
 from streamproc.core.rules.scope import HOME_ZONE, ORDINARY_RATING_GROUP, Scope
+from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import (
     PLAN_KINDS,
     UNLIMITED,
@@ -22,9 +23,27 @@ from streamproc.core.state.account import (
     drop_empty_extra,
     extra_of,
 )
+from streamproc.core.state.events import UsageRecorded, UsageRefunded
 from streamproc.core.usage.closed_cycles import is_live
 from streamproc.core.usage.costs import example_of
 from streamproc.core.usage.tariffs import tariff_beyond, tariff_of, tariffs_of
+
+
+def those_covering(
+    buckets: Iterable[Bucket],
+    event: UsageRecorded | UsageRefunded,
+    time_zone: str,
+    rules: Rulebook,
+) -> list[Bucket]:
+    """The buckets that cover usage of this sort at this time of day, whenever they are valid."""
+    minute = local_minute(to_ms(event.time), time_zone) % DAY_MINUTES
+    return [
+        bucket
+        for bucket in buckets
+        if rules.scopes.get(bucket.source, EVERYTHING).covers(
+            event.rating_group, event.roaming_zone, minute
+        )
+    ]
 
 
 def note_freed(account: Account, rules: Rulebook) -> None:

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.rules.rulebook import EVERYTHING, Crossing, Rulebook
-from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.state.account import (
     ALLOWANCE,
     UNLIMITED,
@@ -30,9 +28,11 @@ from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.closed_cycles import (
     add_amount,
+    change_used,
     cycles_after,
     is_live,
     keep_own,
+    note_beside,
     outliving,
     own_buckets,
     rolled_from,
@@ -40,7 +40,12 @@ from streamproc.core.usage.closed_cycles import (
     used_by_cycle,
 )
 from streamproc.core.usage.costs import note_cost
-from streamproc.core.usage.coverage import is_certainly_other, unused_bytes, usage_beyond
+from streamproc.core.usage.coverage import (
+    is_certainly_other,
+    those_covering,
+    unused_bytes,
+    usage_beyond,
+)
 from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.tariffs import book_under
 
@@ -79,18 +84,12 @@ def charge_closed_cycle(
     # at the end, not after each step.
     before = standing(account, rules)
     forget_boundaries(account)
-    minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
     own = own_buckets(cycle)
-    covering = [
-        bucket
-        for bucket in (*own, *outliving(account, cycle))
-        if bucket.granted_ms <= time_ms < bucket.expires_ms
-        and rules.scopes.get(bucket.source, EVERYTHING).covers(
-            event.rating_group, event.roaming_zone, minute
-        )
-    ]
+    every = (*own, *outliving(account, cycle))
+    covering = those_covering(every, event, account.time_zone, rules)
+    valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
     pushed: list[_Pushed] = []
-    cycle.overage_bytes += _charge(account, cycle, covering, event.used_bytes, pushed)
+    cycle.overage_bytes += _charge(account, cycle, valid, event.used_bytes, pushed)
     cycle.late_bytes += event.used_bytes
     keep_own(cycle, own)
     pushed_out_bytes = 0
@@ -166,11 +165,12 @@ def _use_unused(
     rest = used_bytes
     for bucket in sorted(buckets, key=Bucket.charge_order):
         if bucket.kind == UNLIMITED:
-            _use_unlimited(bucket, rest)
+            change_used(account, bucket, rest)
             return 0
         took = min(rest, unused_bytes(bucket))
-        _use(account, bucket, took)
-        _note_beside(cycle, bucket, took)
+        change_used(account, bucket, took)
+        if cycle is not None:
+            note_beside(cycle, bucket, took)
         rest -= took
     return rest
 
@@ -190,7 +190,7 @@ def _charge(
             break
         # It covers any amount, so nothing can be pushed out of it.
         if bucket.kind == UNLIMITED:
-            _use_unlimited(bucket, rest)
+            change_used(account, bucket, rest)
             return 0
         if bucket.kind == ALLOWANCE:
             rest -= _take_of_allowance(account, cycle, bucket, rest, pushed)
@@ -211,7 +211,7 @@ def _take_of_allowance(
     unused = unused_bytes(bucket)
     # Bytes that rolled over left the allowance, so they are not unused here.
     took = min(most_bytes, unused)
-    _use(account, bucket, took)
+    change_used(account, bucket, took)
     # Usage that is charged again in the present cycle does not take bytes back from a roll-over:
     # nothing has rolled over from this cycle yet.
     if cycle is None or took == most_bytes:
@@ -247,28 +247,10 @@ def _take(
         _push_out(account, cycle, bucket, most_bytes, pushed)
         unused = bucket.granted_bytes - bucket.used_bytes
     took = min(most_bytes, unused)
-    _use(account, bucket, took)
-    _note_beside(cycle, bucket, took)
+    change_used(account, bucket, took)
+    if cycle is not None:
+        note_beside(cycle, bucket, took)
     return took
-
-
-def _note_beside(cycle: ClosedCycle | None, bucket: Bucket, took_bytes: int) -> None:
-    """Note what a closed cycle used of a bucket that is not its own."""
-    # A bucket of the cycle itself is not noted: its own used bytes are the record.
-    if took_bytes and cycle is not None and not any(bucket is one for one in cycle.buckets):
-        add_amount(cycle.beside, bucket.id, took_bytes)
-
-
-def _use_unlimited(bucket: Bucket, took_bytes: int) -> None:
-    """The grant of an unlimited bucket is what was used of it."""
-    bucket.granted_bytes += took_bytes
-    bucket.used_bytes += took_bytes
-
-
-def _use(account: Account, bucket: Bucket, took_bytes: int) -> None:
-    bucket.used_bytes += took_bytes
-    if not is_live(account, bucket):
-        bucket.expired_bytes -= took_bytes
 
 
 def _push_out(
@@ -289,7 +271,7 @@ def _push_out(
             continue
         if later is not None:
             take_back_beside(later, bucket, back)
-        _use(account, bucket, -back)
+        change_used(account, bucket, -back)
         pushed.append(_Pushed(later, bucket, back))
 
 

@@ -8,12 +8,10 @@ what was counted and what was taken back.
 
 from __future__ import annotations
 
-from streamproc.core.instants import DAY_MINUTES, to_ms
-from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
-from streamproc.core.schedule.calendar import local_minute
+from streamproc.core.instants import to_ms
+from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import (
     CLOSED,
-    UNLIMITED,
     Account,
     Bucket,
     ClosedCycle,
@@ -24,14 +22,14 @@ from streamproc.core.state.events import Arrival, UsageRefunded
 from streamproc.core.usage import dedupe, pools
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.closed_cycles import (
+    change_used,
     closed_cycle,
-    is_live,
     keep_own,
     outliving,
     own_buckets,
     used_in_cycle,
 )
-from streamproc.core.usage.coverage import note_freed
+from streamproc.core.usage.coverage import note_freed, those_covering
 from streamproc.core.usage.late import re_arm_moved, standing
 from streamproc.core.usage.periods import leave_out, note_refund
 from streamproc.core.usage.returning import unuse
@@ -108,16 +106,10 @@ def _give_back(
     """Take usage of a cycle (None: the present one) back from its buckets; returns the bytes taken
     back."""
     time_ms = to_ms(event.time)
-    minute = local_minute(time_ms, account.time_zone) % DAY_MINUTES
     own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
-    valid = [
-        bucket
-        for bucket in (*own, *(outliving(account, cycle) if cycle else ()))
-        if bucket.granted_ms <= time_ms < bucket.expires_ms
-        and rules.scopes.get(bucket.source, EVERYTHING).covers(
-            event.rating_group, event.roaming_zone, minute
-        )
-    ]
+    every = (*own, *(outliving(account, cycle) if cycle else ()))
+    covering = those_covering(every, event, account.time_zone, rules)
+    valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
     before = standing(account, rules)
     rest = most_bytes
     for bucket in sorted(valid, key=Bucket.charge_order, reverse=True):
@@ -128,7 +120,7 @@ def _give_back(
         if cycle is not None:
             unuse(account, cycle, bucket, take, rules)
         else:
-            _unuse(account, bucket, take)
+            change_used(account, bucket, -take)
     if cycle is not None:
         keep_own(cycle, own)
     # The follow-up is sent with the last refund of the batch, so the account must remember
@@ -136,12 +128,3 @@ def _give_back(
     if re_arm_moved(account, before, rules) and rules.correction_rules:
         quota_of(account).uncrossed = True
     return most_bytes - rest
-
-
-def _unuse(account: Account, bucket: Bucket, back: int) -> None:
-    """Reduce by ``back`` what usage of the present cycle took from a bucket."""
-    bucket.used_bytes -= back
-    if bucket.kind == UNLIMITED:
-        bucket.granted_bytes = bucket.used_bytes
-    elif not is_live(account, bucket):
-        bucket.expired_bytes += back

@@ -13,9 +13,11 @@ from streamproc.core.rules.scope import Scope
 from streamproc.core.state.account import ALLOWANCE, UNLIMITED, Account, Bucket, ClosedCycle
 from streamproc.core.usage.closed_cycles import (
     add_amount,
+    change_used,
     cycles_after,
     is_live,
     keep_own,
+    note_beside,
     outliving,
     own_buckets,
     rolled_from,
@@ -30,13 +32,10 @@ def unuse(
 ) -> None:
     """Reduce by ``back_bytes`` what usage of a closed cycle took from a bucket."""
     was_used_up = bucket.used_bytes == bucket.granted_bytes
-    bucket.used_bytes -= back_bytes
+    change_used(account, bucket, -back_bytes)
     take_back_beside(cycle, bucket, back_bytes)
     if bucket.kind == UNLIMITED:
-        bucket.granted_bytes = bucket.used_bytes
         return
-    if not is_live(account, bucket):
-        bucket.expired_bytes += back_bytes
     if bucket.kind == ALLOWANCE:
         _roll_again(account, cycle, bucket, back_bytes, rules)
     # If the bucket had bytes left before, no later usage had to go elsewhere.
@@ -97,16 +96,12 @@ def _fetch_from_present(account: Account, bucket: Bucket, scope: Scope, rules: R
         if back:
             account.overage_bytes -= back
             book_under(account, tariff, -back)
-            bucket.used_bytes += back
+            change_used(account, bucket, back)
     for one, back in _charged_after(
         account, None, bucket, [*account.buckets, *account.ended], scope, rules
     ):
-        bucket.used_bytes += back
-        one.used_bytes -= back
-        if one.kind == UNLIMITED:
-            one.granted_bytes = one.used_bytes
-        elif not is_live(account, one):
-            one.expired_bytes += back
+        change_used(account, bucket, back)
+        change_used(account, one, -back)
 
 
 def _fetch_from_closed(
@@ -151,8 +146,5 @@ def _charged_after(
 
 
 def _use(account: Account, cycle: ClosedCycle, bucket: Bucket, took_bytes: int) -> None:
-    bucket.used_bytes += took_bytes
-    if not is_live(account, bucket):
-        bucket.expired_bytes -= took_bytes
-    if took_bytes and not any(bucket is one for one in cycle.buckets):
-        add_amount(cycle.beside, bucket.id, took_bytes)
+    change_used(account, bucket, took_bytes)
+    note_beside(cycle, bucket, took_bytes)
