@@ -130,6 +130,7 @@ def _rights_of(role: UserRole, scope: Scope) -> Iterator[Right]:
     if role == "worker":
         yield Right("group", scope.app_id, False, "Read")
         yield from _ids(scope.app_id, scope.partitions)
+        yield Right("transactional-id", alarms_id(scope.app_id), False, "Write")
     elif role == "dispatcher":
         group = scope.group_of(role)
         yield Right("group", group, False, "Read")
@@ -142,6 +143,11 @@ def _rights_of(role: UserRole, scope: Scope) -> Iterator[Right]:
             yield from _exactly_once(one, scope.transactional_id_prefix or FOLDER_ID)
     if role == "replay":
         yield from _of_replay(scope)
+
+
+def alarms_id(app_id: str) -> str:
+    """The transactional id of the worker that decides the alarms of an application."""
+    return f"{app_id}-alarms"
 
 
 def _ids(owner: str, partitions: int | None) -> Iterator[Right]:

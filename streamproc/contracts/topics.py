@@ -127,6 +127,16 @@ CHANGELOG = Topic(
     configs=STATES,
 )
 """No option names it, and no contract: it is the worker's own."""
+ALARM_SHARES = Topic(
+    "streamproc.alarm-shares",
+    "Topic in which workers and dispatchers tell their shares of alarms.",
+    (),
+    "its own",
+    written_by=("worker", "dispatcher"),
+    read_by=("worker",),
+    retention=Retention(1, "the worker that decides alarms next begins with the last minutes"),
+    partitions=1,
+)
 
 
 def changelog_of(app_id: str) -> str:
@@ -254,6 +264,20 @@ class WorkerTopics(_Names):
             configs=COMPACTED,
         )
     )
+    alarms: str = _named_by(
+        Topic(
+            "streamproc.alarms",
+            "Topic for alarms: raised, escalated, lowered and cleared.",
+            ("alarm.changed",),
+            "its own",
+            written_by=("worker",),
+            read_by=("worker", "operator"),
+            read_with=("history", "reader"),
+            retention=Retention(365, "the history of incidents; which alarms are raised"),
+            partitions=1,
+        )
+    )
+    alarm_shares: str = _named_by(ALARM_SHARES)
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -357,6 +381,7 @@ class DispatchTopics(_Names):
             partitions=1,
         )
     )
+    alarm_shares: str = _named_by(ALARM_SHARES)
 
 
 ROLES: Mapping[str, Topic] = {

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry, Resource
 
+from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm
 from streamproc.contracts.records.codec import (
     DecodeFailure,
     decode_effect,
@@ -44,13 +45,14 @@ def _by_record(*kinds: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct]]:
 INPUTS = _by_record(*get_args(InputEvent))
 OUTPUTS = _by_record(*get_args(Effect))
 DISPATCH = _by_record(Receipt, DeadLetter)
-WORKERS = _by_record(RulesPublished)
+WORKERS = _by_record(RulesPublished, AlarmChanged)
 TYPES = {**INPUTS, **OUTPUTS, **DISPATCH, **WORKERS}
 _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(OUTPUTS, decode_effect),
     "receipt.recorded.v1": decode_receipt,
     "reminder.abandoned.v1": decode_dead_letter,
     "rules.published.v1": decode_rules,
+    "alarm.changed.v1": decode_alarm,
 }
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from streamproc.contracts.records.alarms import AlarmChanged
 from streamproc.contracts.records.codec import decode_effect
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.contracts.records.rule_versions import RulesPublished
@@ -43,11 +44,11 @@ _FIELDS: Final[Mapping[Holds, str]] = {
     Holds.SUBSCRIBER: "subscriber member recipient",
     Holds.ID: "id source of_id of_source request_id request_source event_id message_ids resend",
     Holds.RECORD_ID: "reminder reminder_id",
-    Holds.TEXT: "text channel_texts detail",
+    Holds.TEXT: "text channel_texts detail summary",
     Holds.NAME: (
         "plan pack service services segments category tariff roaming_zone time_zone locale rule "
         "bucket counter gateway figures about decision error_class error_code kind outcome reason "
-        "severity state status topic unit app_id file rules texts"
+        "severity state status topic unit app_id file rules texts alarm change tier"
     ),
     Holds.WORD: (
         "type currency encoding effective until role summary_every summary_at own_percents"
@@ -62,14 +63,17 @@ _OF_STRUCT: Final[Mapping[tuple[str, str], Holds]] = {
     ("UnsubscriptionRequested", "id"): Holds.RECORD_ID,
     ("RefundRequested", "id"): Holds.RECORD_ID,
     ("RulesPublished", "id"): Holds.NAME,
+    ("AlarmChanged", "id"): Holds.NAME,
+    ("AlarmChanged", "source"): Holds.NAME,
+    ("AlarmChanged", "sample"): Holds.MASKED,
     ("Receipt", "subscriber"): Holds.MASKED,
     ("DeadLetter", "subscriber"): Holds.MASKED,
 }
 
-AnyRecord = InputEvent | Effect | Receipt | DeadLetter | RulesPublished
+AnyRecord = InputEvent | Effect | Receipt | DeadLetter | RulesPublished | AlarmChanged
 """Every record of the contract."""
 
-_decode_other = msgspec.json.Decoder(Receipt | DeadLetter | RulesPublished).decode
+_decode_other = msgspec.json.Decoder(Receipt | DeadLetter | RulesPublished | AlarmChanged).decode
 
 
 def held_by(struct: str, field: str) -> Holds:
@@ -90,7 +94,9 @@ def fields_of(record: Struct) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def decode_output(value: bytes) -> Effect | Receipt | DeadLetter | RulesPublished | None:
+def decode_output(
+    value: bytes,
+) -> Effect | Receipt | DeadLetter | RulesPublished | AlarmChanged | None:
     """A record that streamproc writes; None if it is none."""
     for decode in (decode_effect, _decode_other):
         try:
