@@ -14,6 +14,10 @@ SubscriberKind = Literal["any", "numbers", "ids"]
 """``any``: phone numbers, or ids that cannot be mistaken for numbers in another form; ``numbers``:
 only phone numbers; ``ids``: any text."""
 
+CANARY_PREFIX: Final = "streamproc-canary-"
+"""How the subscribers of ``streamproc canary`` begin (docs/canary.md). No customer has such an id:
+nothing counts what is written about them, and no gateway of customers sends it."""
+
 SHORTEST: Final = 7
 """Digits of the shortest phone number with its country code."""
 LONGEST: Final = 15
@@ -35,6 +39,11 @@ _FILLED: Final = re.compile(r"[1-9](?:[0-9]{2}){5,7}[fF]\Z")
 """Digits in BCD are pairs. An odd number of them has a filler at its end."""
 _HARDWARE: Final = re.compile(r"(?:[0-9a-fA-F]{2}[-:]){5}[0-9a-fA-F]{2}\Z")
 _INTERNET: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}\Z")
+
+
+def is_canary(subscriber: str) -> bool:
+    """Whether a subscriber is one of ``streamproc canary``, and nobody."""
+    return subscriber.startswith(CANARY_PREFIX)
 
 
 def is_key(text: str) -> bool:
@@ -95,7 +104,7 @@ def foreign_form(subscriber: str, kind: SubscriberKind = "any") -> str | None:
     It never repeats the subscriber. Except for ``numbers``, it answers only for texts that
     certainly are phone numbers.
     """
-    if kind == "ids" or is_key(subscriber):
+    if kind == "ids" or is_key(subscriber) or is_canary(subscriber):
         return None
     if is_tel(subscriber):
         return "is a tel: URI"

@@ -15,7 +15,8 @@ from streamproc.contracts.numbers import (
     smpp_address,
     subscriber_key,
 )
-from streamproc.core.subscribers import foreign_form
+from streamproc.core.subscribers import CANARY_PREFIX, foreign_form, is_canary
+from streamproc.lab.oracle.reading import spells_a_number
 from streamproc.producer import InvalidEventError, build, usage
 from streamproc.producing.events import with_keys_in
 
@@ -114,6 +115,16 @@ def test_where_all_are_numbers_an_id_is_refused() -> None:
     for text in ("sub-001", "1001", "460001234567890"):
         with pytest.raises(NumberError, match="is not a phone number"):
             subscriber_key(text, Numbering(kind="numbers"))
+
+
+def test_where_all_are_numbers_a_canary_is_taken_nevertheless() -> None:
+    canary = f"{CANARY_PREFIX}20260105-3-0"
+    for kind in ("any", "numbers", "ids"):
+        assert foreign_form(canary, kind) is None
+        assert not spells_a_number(canary, kind)
+    assert is_canary(canary)
+    assert not is_canary("streamproc-1")
+    assert not is_canary(KEY)
 
 
 def test_an_unknown_region_is_told() -> None:

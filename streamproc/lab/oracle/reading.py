@@ -370,7 +370,7 @@ def spells_a_number(subscriber: str, kind: str) -> bool:
 
     ``kind`` is that of the limits in the rules file.
     """
-    if kind == "ids" or not subscriber:
+    if kind == "ids" or not subscriber or subscriber.startswith("streamproc-canary-"):
         return False
     if set(subscriber) <= _DIGITS:
         if subscriber[0] != "0" and 7 <= len(subscriber) <= 15:
