@@ -78,6 +78,10 @@ def policies(draw: st.DrawFn, has_levels: bool = True) -> Policy:
     )
 
 
+POLICIES = frozenset({"roam-cap", "cap", "fair", "end"})
+"""The policies of the plans of ``quota_walks``, without those of members' caps."""
+
+
 @st.composite
 def _common(draw: st.DrawFn) -> tuple[dict[str, str], str, bool, int, int]:
     """Texts, category, whether it is mandatory, priority and lifetime."""
@@ -112,7 +116,7 @@ def watch_rule(draw: st.DrawFn, number: int, kind: str) -> WatchRule:
     thresholds: tuple[int, ...] = ()
     if kind == "every_bytes":
         thresholds = (draw(st.integers(20, 300)),)
-    elif kind not in ("overage_started", "zero_balance"):
+    elif kind not in ("overage_started", "zero_balance", "access_limited"):
         values = {
             "spend_amount": st.integers(1, 60),
             "spend_percent": st.integers(1, 150),
@@ -134,6 +138,7 @@ def watch_rule(draw: st.DrawFn, number: int, kind: str) -> WatchRule:
         window_ms=draw(st.sampled_from([HOUR_MS, 12 * HOUR_MS, 3 * DAY_MS])),
         cycles=draw(st.integers(1, 2)),
         min_bytes=draw(st.sampled_from([0, 50])),
+        policies=draw(st.sampled_from([POLICIES, frozenset({"cap"}), frozenset({"end", "fair"})])),
     )
 
 
@@ -193,7 +198,8 @@ def everything() -> Rulebook:
         return UsageRule(name, kind, levels, all_kinds, TEXTS, *common, Policy(**fields))
 
     def watch(name: str, kind: str, *levels: int, **fields: Any) -> WatchRule:
-        own = {key: fields.pop(key) for key in ("cap_minor", "of", "window_ms") if key in fields}
+        names = ("cap_minor", "of", "window_ms", "policies")
+        own = {key: fields.pop(key) for key in names if key in fields}
         policy = Policy(**fields)
         return WatchRule(name, kind, levels, TEXTS, *nobody_in_particular, policy, cycles=1, **own)
 
@@ -222,6 +228,7 @@ def everything() -> Rulebook:
         watch("fast", "velocity", 250, window_ms=12 * HOUR_MS, for_count=2),
         watch("odd", "anomaly", 120),
         watch("empty", "zero_balance"),
+        watch("limited", "access_limited", policies=POLICIES),
     )
     # A kind that nothing above is about is tried all the same.
     tried = {*(one.kind for one in usage_rules), *(one.kind for one in watch_rules)}
@@ -229,7 +236,7 @@ def everything() -> Rulebook:
     watch_rules += tuple(watch(one, one, 50) for one in WATCH_KINDS if one not in tried)
     checks = (check("soon", "forecast"), check("idle", "inactivity", coalesce_ms=HOUR_MS))
     over = ResolvedRule(
-        "over", frozenset({"bytes", "fast", "empty"}), TEXTS, "end", False, 5, DAY_MS
+        "over", frozenset({"bytes", "fast", "empty", "limited"}), TEXTS, "end", False, 5, DAY_MS
     )
     return made(
         usage_rules,

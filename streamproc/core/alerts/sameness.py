@@ -11,6 +11,8 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import urgency
 from streamproc.core.state.account import Account
 from streamproc.core.usage.costs import is_home_data_left
+from streamproc.core.usage.policies import is_limited_by, limits_in_force
+from streamproc.core.usage.tariffs import is_capped
 
 
 def is_same_telling(one: Candidate, other: Candidate) -> bool:
@@ -29,8 +31,8 @@ def are_told_together(one: Candidate, other: Candidate, account: Account, rules:
 
     A group merges messages about the same bucket, or messages about the whole account. A message
     "nothing is left in any bucket" is also about each bucket that is used up; so is a message about
-    the price of the next usage. A message that regulation requires is not merged into one that
-    reports another fact.
+    the price of the next usage, or that data has stopped. A message that regulation requires is not
+    merged into one that reports another fact.
     """
     if is_same_telling(one, other):
         return True
@@ -45,7 +47,10 @@ def are_told_together(one: Candidate, other: Candidate, account: Account, rules:
         return False
     if one.bucket == other.bucket:
         return True
-    return _includes(one, other, account) or _includes(other, one, account)
+    return any(
+        _includes(whole, part, account) or _stops(whole, part, account, rules)
+        for whole, part in ((one, other), (other, one))
+    )
 
 
 def _family(entry: Candidate) -> str:
@@ -80,6 +85,30 @@ def _tells_price_of(price: Candidate, part: Candidate, account: Account, rules: 
         and urgency(rule) < urgency(part.rule)
         and not is_home_data_left(account, rules)
         and _is_used_up(part, account, rules.not_home_data)
+    )
+
+
+def _stops(stop: Candidate, part: Candidate, account: Account, rules: Rulebook) -> bool:
+    """Whether one reports that data has stopped, and the other is about a bucket whose end led to
+    that.
+
+    Only the first says it, so it must be the one that is sent: the more urgent one.
+    """
+    rule = stop.rule
+    if not isinstance(rule, WatchRule) or urgency(rule) >= urgency(part.rule):
+        return False
+    is_at_cap = rule.kind == "spend_percent" and rule.tariff == "" and is_capped(account, rules, "")
+    limits = limits_in_force(account, rule.policies, rules)
+    if is_at_cap or any(one.when == "cost_cap" and not one.tariff for one in limits):
+        # Home data is used up, and the limit of what more may cost is reached, too.
+        return not is_home_data_left(account, rules) and _is_used_up(
+            part, account, rules.not_home_data
+        )
+    return any(
+        bucket.id == part.bucket
+        and not bucket.remaining_bytes
+        and any(is_limited_by(bucket, one, rules) for one in limits)
+        for bucket in account.buckets
     )
 
 

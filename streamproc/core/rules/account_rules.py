@@ -27,7 +27,8 @@ class WatchRule(Struct, frozen=True, gc=False):
     - ``every_bytes``: a reminder at every multiple of the one threshold; ``of`` names the figure;
     - ``velocity``: bytes used within ``window_ms``;
     - ``anomaly``: the cycle's usage, in percent of the average of the ``cycles`` before;
-    - ``zero_balance``: no bytes are left in any bucket; no thresholds.
+    - ``zero_balance``: no bytes are left in any bucket; no thresholds;
+    - ``access_limited``: one of ``policies`` bars or throttles data; no thresholds.
     """
 
     id: str
@@ -49,6 +50,8 @@ class WatchRule(Struct, frozen=True, gc=False):
     cycles: int = 3
     min_bytes: int = 0
     """Below this usage there is no anomaly."""
+    policies: frozenset[str] = frozenset()
+    """For ``access_limited``: ids of policies of plans."""
 
 
 class CheckRule(Struct, frozen=True, gc=False):

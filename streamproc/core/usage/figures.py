@@ -11,6 +11,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
 from streamproc.core.usage import tariffs
 from streamproc.core.usage.costs import costing
+from streamproc.core.usage.policies import limits_in_force
 
 
 def spend_minor(account: Account, tariff: str | None, rules: Rulebook) -> int:
@@ -143,6 +144,9 @@ class AccountFigures:
 
     def usual_bytes(self, cycles: int) -> int:
         return usual_bytes(self._account, cycles)
+
+    def limits_in_force(self, policies: frozenset[str]) -> int:
+        return len(limits_in_force(self._account, policies, self._rules))
 
     def in_window_bytes(self, rule: WatchRule) -> int:
         extra = self._account.extra

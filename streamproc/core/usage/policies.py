@@ -57,6 +57,23 @@ def bars_of(account: Account, rules: Rulebook) -> list[PolicyCounter]:
     ]
 
 
+def limits_in_force(
+    account: Account, names: frozenset[str], rules: Rulebook
+) -> list[PolicyCounter]:
+    """The counters of the plan with these ids that bar or throttle data now; not those of members'
+    caps."""
+    return [
+        policy
+        for policy in rules.policies.get(account.plan, ())
+        if policy.id in names and policy.when != "member_cap" and _is_active(account, policy, rules)
+    ]
+
+
+def is_limited_by(bucket: Bucket, policy: PolicyCounter, rules: Rulebook) -> bool:
+    """Whether a counter waits until nothing is left in buckets like this one."""
+    return policy.when == "nothing_left" and _is_about(bucket, policy.scope, rules, exactly=False)
+
+
 def is_emptied(bucket: Bucket, bars: list[PolicyCounter], rules: Rulebook) -> bool:
     """Whether a bucket is an allowance with nothing left that one of these counters is about."""
     return (

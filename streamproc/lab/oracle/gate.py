@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.oracle.buckets import COUNTING_DOWN, is_home_data, remaining
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.lab.oracle.buckets import COUNTING_DOWN, is_home_data, remaining, scope_of
 from streamproc.lab.oracle.figures import ReminderKey
 from streamproc.lab.oracle.nights import Hours, day_without, end_of_night
+from streamproc.lab.oracle.quota import unusual
 from streamproc.lab.oracle.speaking import (
     OF_ACCOUNT,
     OF_BUCKETS,
@@ -508,10 +509,43 @@ class _Desk:
             return False
         if one.reason.about == other.reason.about:
             return True
+        if self._is_stop_of(one, other) or self._is_stop_of(other, one):
+            return True
         used_up = {b["id"] for b in self.gate.contract.live() if not remaining(b)}
         return (first.kind == "zero_balance" and other.reason.about in used_up) or (
             second.kind == "zero_balance" and one.reason.about in used_up
         )
+
+    def _is_stop_of(self, stop: Letter, empty: Letter) -> bool:
+        """Whether the first says that data has stopped because of what the second says about a
+        bucket. Then the first one is sent."""
+        rule, contract = rule_called(stop.rule, self.rules), self.gate.contract
+        if urgency_of(stop.rule, self.rules) >= urgency_of(empty.rule, self.rules):
+            return False
+        live = contract.live()
+        spent = [one for one in live if one["id"] == empty.reason.about and not remaining(one)]
+        plan = self.rules.plans.get(contract.plan)
+        names = rule.policies if rule.kind == "access_limited" else ()
+        terms = [one for one in (plan.policies if plan else ()) if one.id in names]
+        terms = [one for one in terms if one.id in self._limits() and one.when != "member_cap"]
+        is_stopped = any(one.when == "cost_cap" and not one.tariff for one in terms)
+        if rule.kind == "spend_percent" and rule.tariff == "":
+            is_stopped = contract.money.is_at_cap(contract.plan, "", self.rules)
+        if is_stopped:
+            home = [one for one in live if is_home_data(one, self.rules)]
+            return not any(_has_more(one) for one in home) and any(one in home for one in spent)
+        return any(
+            scope_of(bucket["source"], self.rules) in (EVERYTHING, one.scope)
+            for one in terms
+            if one.when == "nothing_left"
+            for bucket in spent
+        )
+
+    def _limits(self) -> set[str]:
+        """The policies that bar or throttle data now."""
+        of = self.gate.contract
+        now = unusual(of.plan, of.buckets, of.overage, of.money, of.members, self.rules)
+        return {name for (name, _), _ in now}
 
     def _has_price_of(self, dear: Letter, empty: Letter) -> bool:
         """Whether the first says what the second says about a bucket for ordinary usage, and a

@@ -18,6 +18,7 @@ from streamproc.lab.oracle.buckets import (
     remaining,
     scope_of,
 )
+from streamproc.lab.oracle.quota import unusual
 
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract
@@ -75,6 +76,12 @@ def _nothing_left(contract: Contract, rule: Any, level: int, rules: Rulebook) ->
     return not endless and sum(remaining(one) for one in live) <= -level
 
 
+def _is_limited(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
+    money, buckets = contract.money, contract.buckets
+    now = unusual(contract.plan, buckets, contract.overage, money, contract.members, rules)
+    return any(name in rule.policies and why != "member_cap" for (name, _), (_, why, _) in now)
+
+
 def _costs(contract: Contract, rule: Any, level: int, rules: Rulebook) -> bool:
     return costs_now(contract, rule.tariff or "", rules) > 0
 
@@ -121,6 +128,7 @@ FIGURES: dict[str, Callable[[Contract, Any, int, Rulebook], bool]] = {
     "velocity": _is_fast,
     "anomaly": _is_unusual,
     "zero_balance": _nothing_left,
+    "access_limited": _is_limited,
 }
 """By kind of rules about the account: whether its figure is at a level or beyond. For a rule
 without thresholds the level is 0, minus the margin. A package with a new kind adds a line."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OF_BUCKETS, OF_ACCOUNT, TIMED = BUCKET_KINDS, WATCH_KINDS, TIMED_KINDS
 """The known kinds; what they mean is written here a second time."""
-WITHOUT_LEVEL = ("overage_started", "zero_balance")
+WITHOUT_LEVEL = ("overage_started", "zero_balance", "access_limited")
 OF_CYCLE = ("cycle_start", "cycle_middle", "cycle_end")
 
 
@@ -61,7 +61,7 @@ def holds(contract: Contract, rule: Any, reason: Reason, at_ms: int, rules: Rule
             return False
         if kind == "velocity":
             return True
-        same_cycle = is_of_cycle or kind == "zero_balance"
+        same_cycle = is_of_cycle or kind in ("zero_balance", "access_limited")
         return same_cycle and is_reached(contract, rule, None, reason.threshold, rules)
     if kind == "resolved":
         of = rule_called(reason.detail, rules)

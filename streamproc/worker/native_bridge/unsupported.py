@@ -29,6 +29,8 @@ KINDS: Final = frozenset(
         *("usage_percent", "remaining_percent", "remaining_bytes", "used_bytes"),
         *("spend_amount", "spend_percent", "overage_started", "every_bytes", "velocity"),
         *("anomaly", "zero_balance", "inactivity"),
+        # Usage under plans with policies is left to the core.
+        "access_limited",
         # Usage does not meet these kinds: they fire at instants, after other rules, or
         # after other events.
         *("forecast", "resolved", "usage_corrected"),
@@ -63,7 +65,7 @@ FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
     UsageRule: (*_SPEAKING, "thresholds", "bucket_kinds", "buckets"),
     WatchRule: (
         *(*_SPEAKING, "thresholds", "cap_minor", "tariff", "of", "window_ms", "cycles"),
-        "min_bytes",
+        *("min_bytes", "policies"),
     ),
     CheckRule: (*_SPEAKING, "at", "misfire_grace_ms", "days", "silent_ms"),
     ResolvedRule: (*_SPEAKING, "of"),

@@ -39,6 +39,8 @@ ENDING = (
 """Events that change the meaning of reached thresholds: earlier owed messages are cancelled."""
 CHARGED_ALL_THE_SAME = ("account.plan_changed", "account.closed")
 """Those of them after which the cost is still charged, so it must have been reported."""
+OF_ALL = ("zero_balance", "overage_started", "access_limited", "spend_percent")
+"""Kinds whose messages may stand for one about a bucket that is used up."""
 OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
 """Only messages of these kinds contain the price."""
 
@@ -282,7 +284,7 @@ class OwedMessages:
         if owed.about not in left:
             return False
         if rule.kind not in OF_BUCKET:  # it reports that all buckets are used up
-            return not left[owed.about] and rule.kind in ("zero_balance", "overage_started")
+            return not left[owed.about] and rule.kind in OF_ALL
         if rule.id != owed.rule.id or message.threshold is None:
             return True
         told = message.threshold.value

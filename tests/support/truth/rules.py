@@ -29,7 +29,7 @@ _USAGE_KINDS = (
 )
 _WATCH_KINDS = (
     *("spend_amount", "spend_percent", "overage_started", "overage_started", "every_bytes"),
-    *("velocity", "anomaly", "zero_balance"),
+    *("velocity", "anomaly", "zero_balance", "access_limited"),
 )
 _TIMED_KINDS = (
     *("usage_summary", "usage_summary", "cron", "once", "before_cycle_end", "before_cycle_end"),
@@ -295,6 +295,9 @@ def _watch(chance: random.Random, name: str) -> dict[str, Any]:
         found["thresholds"] = _levels(chance, 60)
     elif kind == "spend_percent":
         found |= {"thresholds": [80, 100], "cap_minor": chance.randrange(5, 60)}
+    elif kind == "access_limited":
+        names = ["fair", "stop", "end"]
+        found["policies"] = sorted(chance.sample(names, chance.randrange(1, 4)))
     elif kind == "velocity":
         found |= {"thresholds": _levels(chance, 400), "window_seconds": 12 * HOUR}
     elif kind == "anomaly":

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from streamproc.core.rules.kinds import (
+    access_limited,
     after_activation,
     anomaly,
     before_cycle_end,
@@ -71,6 +72,7 @@ BUILT_IN: Final[tuple[RuleKind, ...]] = (
     velocity.KIND,
     anomaly.KIND,
     zero_balance.KIND,
+    access_limited.KIND,
     resolved.KIND,
     usage_summary.KIND,
     cron.KIND,

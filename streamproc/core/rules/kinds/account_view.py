@@ -38,6 +38,9 @@ class Figures(Protocol):
     def usual_bytes(self, cycles: int) -> int:
         """Usage of the last ``cycles`` cycles together; 0 if a cycle is unknown or incomplete."""
 
+    def limits_in_force(self, policies: frozenset[str]) -> int:
+        """How many of the plan's policies with these ids bar or throttle data now."""
+
     def in_window_bytes(self, rule: WatchRule) -> int:
         """Bytes used within a rule's sliding window (``WatchRule.window_ms``)."""
 

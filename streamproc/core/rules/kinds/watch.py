@@ -40,6 +40,8 @@ class WatchRuleKind(ReachingRuleKind):
     again."""
     tells_all_used_up: ClassVar[bool] = False
     """Whether its messages say that every bucket is used up."""
+    tells_limits: ClassVar[bool] = False
+    """Whether its messages say that data is barred or throttled."""
 
     def figure(self, rule: WatchRule) -> FigureName:
         """The name of its figure. Rules with the same name share the work of calculating the
