@@ -49,6 +49,7 @@ REQUIRED = {
     "days": 3,
     "days_before": 3,
     "hours_after": 3,
+    "policies": ["end"],
 }
 OF_KIND: dict[str, dict[str, int]] = {"spend_percent": {"cap_minor": 100}, "anomaly": {"cycles": 2}}
 SENDING = {
@@ -73,7 +74,10 @@ def test_a_rule_of_a_kind_is_sent_as_its_entry_says(kind: RuleKind) -> None:
     rule = {"id": "one", "kind": kind.name, "category": "c", "texts": {"en": "."}, **SENDING}
     rule |= {name: REQUIRED[name] for name in needed} | OF_KIND.get(kind.name, {})
     low = {"id": "low", "kind": "zero_balance", "category": "c", "texts": {"en": "."}}
-    rules = load_rulebook(f"{HEAD}rules: {json.dumps([low, rule])}\n", "rules.yaml")
+    head = HEAD.replace(
+        "packs:", "    policies: [{id: end, when: nothing_left, state: barred}]\npacks:"
+    )
+    rules = load_rulebook(f"{head}rules: {json.dumps([low, rule])}\n", "rules.yaml")
     (told,) = [one for one in rules.rules_by_id.values() if one.id == "one"]
     start_ms, end_ms = (to_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (2026, 2027))
     assert told.policy == Policy(

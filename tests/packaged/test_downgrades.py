@@ -15,7 +15,7 @@ from streamproc.core.rules.rulebook import EVERYTHING, Plan, Rulebook
 from streamproc.core.rules.scope import ORDINARY_RATING_GROUP
 from streamproc.core.state.account import UNLIMITED, Bucket
 from streamproc.core.state.effects import PolicyChanged
-from tests.support.line import GB, Line, reminders
+from tests.support.line import GB, Line, day, reminders
 from tests.support.timeline import lives
 
 FILES = [
@@ -33,16 +33,11 @@ Change = tuple[str, str, str]
 
 
 def changes(rules: Rulebook) -> list[Change]:
-    """Each change, without a pack and with each of them.
-
-    A plan that stops when nothing is left has no allowance that a rule could name. So its change is
-    told only if nothing at all is left: with packs that cover everything.
-    """
+    """Each change, without a pack and with each of them."""
     return [
         (earlier, later, pack)
         for earlier, later in permutations(rules.plans, 2)
         for pack in ("", *rules.packs)
-        if rules.plans[later].allowances or pack not in rules.scopes
     ]
 
 
@@ -72,7 +67,8 @@ def told_at(rules: Rulebook, change: Change) -> tuple[bool, list[str]]:
     is_barred = any(isinstance(one, PolicyChanged) and one.state == "barred" for one in effects)
     is_priced = any(tier.price_minor for tier in rules.tariffs[later][-1].tiers)
     is_over = had_something and not is_left_at_home(line) and is_priced
-    return is_over or is_barred, [one.rule for one in reminders(effects)]
+    told = [one.rule for one in reminders(effects) if one.as_of == day(NOON)]
+    return is_over or is_barred, told
 
 
 def _granted(plan: Plan) -> int:

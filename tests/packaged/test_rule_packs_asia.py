@@ -107,11 +107,15 @@ def test_australia_50_85_and_100_percent_of_plans_with_excess_charges() -> None:
 2026-04-01 10:00  opt-in usage
 2026-04-02 10:00  plan hard-cap-5gb
 2026-04-05 10:00  use 5 GB
-                  used-up: You've used 100% of your data allowance (5 Apr, 10:00). Figures may be up
-                    to 48 hours old and exclude use outside Australia.
+                  (merged used-up 0)
+                  stopped: You have no data left, and data has stopped (5 Apr, 10:00). This may be
+                    up to 48 hours old and excludes use outside Australia.
                   policy stop barred
 2026-05-01 10:00  plan unlimited
+     05-01 00:00  (resolved stopped)
+     05-01 00:00  (quiet_hours data-again)
      05-01 00:00  policy stop restored
+     05-01 08:00  data-again: Your data works again (1 May, 08:00).
 2026-05-05 10:00  use 900 GB
 """,
     )

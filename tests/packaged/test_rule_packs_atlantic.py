@@ -40,6 +40,9 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-22 23:31  use 4 MB in us
 2026-01-23 08:00  consent roaming
                   (cost_cap_lifted)
+                  (resolved limit-reached 100)
+                  (coalescing roaming-again 100)
+                  (merged roaming-again 100)
                   roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
                     ohne MwSt. (23.1., 08:00).
                   policy roaming-stop restored
@@ -54,7 +57,10 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
 2026-01-24 09:00  pack travel-500mb
 2026-01-24 10:00  use 300 MB in us
 2026-02-15 12:00  use 300 MB in us
+     02-15 00:00  (resolved limit-reached 100)
+     02-15 00:00  (quiet_hours roaming-again 100)
      02-15 00:00  policy roaming-stop restored
+     02-15 08:00  roaming-again: Ihr Datenroaming funktioniert wieder (15.2., 08:00).
                   (merged limit-near 80)
                   limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
                     ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
@@ -62,6 +68,9 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                   policy roaming-stop barred
 2026-02-16 09:00  consent roaming until revoked
                   (cost_cap_lifted)
+                  (resolved limit-reached 100)
+                  (coalescing roaming-again 100)
+                  (merged roaming-again 100)
                   roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
                     ohne MwSt. (16.2., 09:00).
                   policy roaming-stop restored
@@ -77,7 +86,10 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-04-15 10:00  opt-out roaming-limit
+     04-15 00:00  (resolved limit-reached 100)
+     04-15 00:00  (quiet_hours roaming-again 100)
      04-15 00:00  policy roaming-stop restored
+     04-15 08:00  roaming-again: Ihr Datenroaming funktioniert wieder (15.4., 08:00).
 2026-04-16 10:00  use 210 MB in us
                   (opted_out limit-near 80)
                   roaming-begins: Daten außerhalb der EU ohne Reisepaket kosten jetzt 0,20 € je MB,
@@ -268,6 +280,9 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
 2026-03-10 19:01  use 3 MB by child
 2026-03-11 08:00  consent
                   (cost_cap_lifted)
+                  (resolved overage-limit 100)
+                  (coalescing data-again 100)
+                  (merged data-again 100)
                   overage-begins to parent: You have no data left in Canada (Mar 11, 8:00 a.m.).
                     More data costs $0.05 per MB.
                   overage-begins to child: You have no data left in Canada (Mar 11, 8:00 a.m.). More
@@ -284,19 +299,18 @@ def test_canada_a_family_stops_at_50_dollars_until_its_account_holder_consents()
                     must agree to pay more.
                   policy overage-stop barred
 2026-04-05 09:00  use 12 GB by child
+     04-01 00:00  (resolved overage-limit 100)
+     04-01 00:00  (quiet_hours data-again 100)
      04-01 00:00  policy overage-stop restored
+     04-01 08:00  data-again to parent: Data in Canada works again (Apr 1, 8:00 a.m.).
+     04-01 08:00  data-again to child: Data in Canada works again (Apr 1, 8:00 a.m.).
+                  (merged plan-used-up 0)
                   overage-limit to parent: Data in Canada is suspended: overage charges have reached
                     $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
                   overage-limit to child: Data in Canada is suspended: overage charges have reached
                     $50.00 in this billing cycle. To continue at $0.05 per MB, the account holder
                     must agree to pay more.
-                  plan-used-up to parent: You've used all the data of your plan in Canada (Apr 5,
-                    9:00 a.m.). Once no data is left, more costs $0.05 per MB unless data is
-                    suspended.
-                  plan-used-up to child: You've used all the data of your plan in Canada (Apr 5,
-                    9:00 a.m.). Once no data is left, more costs $0.05 per MB unless data is
-                    suspended.
                   policy overage-stop barred
 """,
     )
@@ -329,9 +343,13 @@ def test_canada_roaming_stops_at_100_dollars_and_does_not_touch_data_at_home() -
                   policy overage-stop barred
 2026-07-07 10:00  consent roaming until revoked
                   (cost_cap_lifted)
+                  (resolved roaming-limit 100)
+                  (opted_out roaming-again 100)
                   (opted_out roaming-begins)
                   policy roaming-stop restored
 2026-08-07 10:00  use 500 MB in us
+     08-01 00:00  (resolved overage-limit 100)
+     08-01 00:00  (opted_out data-again 100)
      08-01 00:00  policy overage-stop restored
                   (opted_out roaming-begins)
 2026-08-08 10:00  restore roaming

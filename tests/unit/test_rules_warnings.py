@@ -49,6 +49,22 @@ ZONE = """\
 roaming_zones: [{id: eu, price_minor: 9}]
 notices: [{id: n, kind: roaming_welcome, category: c, texts: {en: x}}]
 """
+STOPPING = (
+    PLANS
+    + """\
+    policies:
+      - {id: end, when: nothing_left, state: barred}
+"""
+)
+CAPPED = (
+    PLANS
+    + """\
+    cost_cap_minor: 500
+    policies:
+      - {id: top, when: cost_cap, state: barred}
+      - {id: end, when: nothing_left, state: throttled}
+"""
+)
 ROLLING = PLANS.replace("1_000_000_000}", "1_000_000_000, rollover: {cycles: 1}}")
 OTHER_CODES = (("EUR", "EUX"), ("EUR", "RMB"), ("EUR", "DEM"))
 
@@ -222,6 +238,29 @@ CASES = [
         file(rule("kind: overage_started"), AT_HOME),
         "say so by a branch of {remaining}, or give that usage a tariff",
         file(rule("kind: overage_started").replace("en: x", "en: '{remaining}'"), AT_HOME),
+    ),
+    Case(
+        "limit-untold",
+        file(rule("kind: usage_percent, thresholds: [100]"), STOPPING),
+        "plans[0].policies[0]: warning: no rule tells a subscriber that end stops data: a rule of "
+        "kind access_limited with policies [end] would",
+        file(rule("kind: access_limited, policies: [end]"), STOPPING),
+    ),
+    Case(
+        "limit-untold",
+        file(rule("kind: access_limited, policies: [end]"), CAPPED),
+        "no rule tells a subscriber that top stops data",
+        file(rule("kind: access_limited, policies: [end]"),
+             rule("kind: spend_percent, thresholds: [80, 100]").replace("id: r,", "id: s,"),
+             CAPPED),
+    ),
+    Case(
+        "limit-untold",
+        file(rule("kind: usage_percent, thresholds: [100]"),
+             STOPPING.replace("nothing_left", "member_cap")),
+        "a usage_percent rule with bucket_kinds [member] would",
+        file(rule("kind: usage_percent, thresholds: [100], bucket_kinds: [member]"),
+             STOPPING.replace("nothing_left", "member_cap")),
     ),
     Case(
         "cap-untold",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from streamproc.core.rules.scope import Scope
+from streamproc.core.rules.plan_terms import PolicyCounter
+from streamproc.core.rules.scope import EVERYTHING, Scope
 from streamproc.lab.oracle.buckets import remaining
-from tests.support.truth.account import HOME, UNLIMITED
+from tests.support.truth.account import HOME, PLAN_KINDS, UNLIMITED
 from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
 
+LIMITS = ("spend_percent", "access_limited")
 OF_DATA = (*OF_BUCKET, *OF_END, "usage_summary", "before_cycle_end", "overage_started")
 
 
@@ -38,7 +40,7 @@ def _is_used_up(facts: Facts) -> bool:
 
 def _is_nothing_left(facts: Facts) -> bool:
     """Nothing is left of the named thing: a bucket, the home data, or the data of a tariff."""
-    if facts.rule.kind == "overage_started":
+    if facts.rule.kind in ("overage_started", "access_limited"):
         return not facts.state.covering(_scope_beyond(facts))
     if facts.rule.kind == "zero_balance":
         return all(one["kind"] != UNLIMITED and not remaining(one) for one in facts.state.live)
@@ -75,10 +77,37 @@ def _costs_after(facts: Facts) -> bool:
     return not others and bool(price and price[0])
 
 
-def _is_capped(facts: Facts) -> bool:
-    tariff = getattr(facts.rule, "tariff", None) or ""
+def _is_capped(facts: Facts, tariff: str) -> bool:
     cap = facts.state.cap_minor.get(tariff)
     return cap is not None and facts.state.spent_minor.get(tariff, 0) >= cap
+
+
+def _is_stopped(facts: Facts, rule: Any = None) -> bool:
+    """What a rule about a limit says: its cap is reached, or one of its policies is in force."""
+    rule = rule or facts.rule
+    if rule.kind == "spend_percent":
+        return _is_capped(facts, rule.tariff or "")
+    plan = facts.rules.plans.get(facts.state.plan)
+    terms = [one for one in (plan.policies if plan else ()) if one.id in rule.policies]
+    return any(_is_in_force(facts, one) for one in terms)
+
+
+def _is_in_force(facts: Facts, policy: PolicyCounter) -> bool:
+    if policy.when == "cost_cap":
+        return _is_capped(facts, policy.tariff)
+    if policy.when == "nothing_left":
+        return not facts.state.covering(policy.scope)
+    if policy.scope != EVERYTHING:
+        return True  # the oracle alone counts usage of some sort
+    buckets = (*facts.state.live, *facts.state.over)
+    used = sum(one["used"] for one in buckets if one["kind"] in PLAN_KINDS)
+    return bool(used + facts.state.overage_bytes >= policy.after_bytes)
+
+
+def _goes_on(facts: Facts) -> bool:
+    """None of the limits whose end a message reports is in force."""
+    limits = [facts.rules.rules_by_id[one] for one in facts.rule.of]
+    return not any(_is_stopped(facts, one) for one in limits if one.kind in LIMITS)
 
 
 CLAIMS = (
@@ -100,11 +129,11 @@ CLAIMS = (
     ),
     Claim(
         "nothing left",
-        (*OF_DATA, "usage_corrected", "zero_balance"),
+        (*OF_DATA, "usage_corrected", "zero_balance", "access_limited"),
         {
             "en": r"no data left|[Nn]o (general|domestic) data( is)? left|No data pack covers",
             "zh": r"[无無]可用|[没沒]有可用",
-            "pl": r"brak danych do dowolnego użytku|Nie masz już danych",
+            "pl": r"brak danych do dowolnego użytku|(Nie|nie) masz już danych",
             "ru": r"[Оо]бщего трафика( больше)? нет|У вас (больше нет|не осталось) трафика",
             "ar": r"لا بيانات عامة|لم تعد لديك بيانات|لم يعد لديك أي بيانات",
             "de": r"Sie haben keine? .{,40} mehr",
@@ -144,14 +173,31 @@ CLAIMS = (
     ),
     Claim(
         "stopped",
-        ("spend_percent",),
+        LIMITS,
         {
-            "en": r"has stopped|is suspended|suspended:",
-            "pl": r"wyłączony|zawieszon",
+            "en": r"has stopped|is suspended|suspended:|is slower now",
+            "pl": r"wyłączony|zawieszon|wstrzyman|wolniejsza",
             "de": r"ist gestoppt",
             "fr": r"itinérance coupées|suspendue?s? :",
+            "ru": r"остановлена|Скорость снижена",
+            "zh": r"上网已暂停|上網已暫停|网速已降低|網速已降低",
+            "ar": r"توقفت|انخفضت سرعة",
         },
-        _is_capped,
+        _is_stopped,
+    ),
+    Claim(
+        "works again",
+        ("resolved",),
+        {
+            "en": r"works again|no longer slowed down",
+            "pl": r"znów działa|nie jest już spowolniona",
+            "de": r"funktioniert wieder",
+            "fr": r"fonctionnent de nouveau",
+            "ru": r"снова работает|больше не ограничена",
+            "zh": r"已恢复|已恢復|不再受限",
+            "ar": r"عادت|لم تعد سرعة",
+        },
+        _goes_on,
     ),
 )
 

@@ -1,7 +1,7 @@
 """``access_limited``: policies of the plan bar or throttle data now.
 
-What a policy is about (nothing left, a cost cap, fair use) can come true by usage, the end of a
-pack, a change of plan or a cap that applies again. This kind tells all of them.
+Usage can cause that, and so can the end of a pack, a change of plan or a cap that applies again. A
+rule of this kind reports it whatever the cause.
 """
 
 from __future__ import annotations

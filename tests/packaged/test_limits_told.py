@@ -1,0 +1,140 @@
+"""Nobody is barred or slowed down without a message: random lives under the packaged files.
+
+What must be told is read from the records for the policy system, not from the rules' own figures.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.effects import Effect, PolicyChanged, Reminder
+from streamproc.core.state.events import CostCapLifted, CostCapRestored, UsageRefunded
+from tests.support.line import GB, Line, day
+from tests.support.timeline import lives
+
+FILES = ["quota.yaml", *(f"packs/{one}.yaml" for one in ("australia", "canada", "eu-roaming"))]
+LIVES = 12
+EVENTS = 40
+MB = 1_000_000
+
+
+def life(rules: Rulebook, seed: str) -> Iterator[tuple[set[str], list[Effect]]]:
+    """Random events: the limits in force before each, and its effects."""
+    chance = random.Random(seed)
+    line, plans, packs = Line(rules), list(rules.plans), list(rules.packs)
+    tariffs = [one.id for plan in rules.plans.values() for one in plan.all_tariffs]
+    zones = ["home", "home", *(list(rules.zones) or ["eu", "asia"])]
+    limits = {one.counter for one in _changes(line.activate(plan=chance.choice(plans)))}
+    at = 0.3
+    for _ in range(EVENTS):
+        at += chance.choice((0.001, 0.02, 0.3, 0.9, 3))
+        late, zone = chance.choice((0, 0, 0, 1, 4)), chance.choice(zones)
+        then = {"at": max(at - late, 0.1), "arrives": at}
+        amount = chance.choice((MB, 200 * MB, GB, 5 * GB, 20 * GB))
+        cap = {"at": at, "tariff": chance.choice(tariffs)}
+        match chance.choice("uuuuuppttccclrrf"):
+            case "u":
+                group = chance.choice((0, 0, 20))
+                effects = line.use(amount, **then, roaming_zone=zone, rating_group=group)
+            case "p":
+                effects = line.top_up(at=at, pack=chance.choice(packs))
+            case "t":
+                effects = line.top_up(at=at, granted_bytes=min(amount, GB))
+            case "c":
+                when = chance.choice(("now", "now", "next_cycle"))
+                effects = line.change_plan(chance.choice(plans), at=at, effective=when)
+            case "l":
+                until = chance.choice(("cycle_end", "revoked"))
+                effects = line.send(CostCapLifted, **cap, until=until)
+            case "r":
+                effects = line.send(CostCapRestored, **cap)
+            case _:
+                effects = line.send(
+                    UsageRefunded, **then, refunded_bytes=min(amount, GB), roaming_zone=zone
+                )
+        yield limits, effects
+        for one in _changes(effects):
+            (limits.discard if one.state == "restored" else limits.add)(one.counter)
+
+
+def _changes(effects: list[Effect]) -> list[PolicyChanged]:
+    return [one for one in effects if isinstance(one, PolicyChanged)]
+
+
+def tellers(rules: Rulebook, counter: str) -> dict[str, set[str]]:
+    """By rule that tells a policy: all policies that it tells."""
+    found = {one.id: set(one.policies) for one in rules.watch_rules if counter in one.policies}
+    when = next(one for plan in rules.plans.values() for one in plan.policies if one.id == counter)
+    for one in rules.watch_rules:
+        is_of_cap = one.kind == "spend_percent" and 100 in one.thresholds and not one.cap_minor
+        if when.when == "cost_cap" and is_of_cap and (one.tariff or "") == when.tariff:
+            found[one.id] = {counter}
+    return found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_policy_that_begins_to_bar_or_throttle_is_told_at_that_instant(file: str) -> None:
+    rules = packaged_rulebook(file)
+    causes, silent = 0, []
+    for number in range(LIVES):
+        for before, effects in life(rules, f"{file} {number}"):
+            told = {(one.rule, one.as_of) for one in effects if isinstance(one, Reminder)}
+            for one in _changes(effects):
+                if one.state == "restored":
+                    continue
+                causes += 1
+                tell = tellers(rules, one.counter)
+                is_known = any(before & names for names in tell.values())
+                if not is_known and not any((name, one.time) in told for name in tell):
+                    silent.append((number, one.counter, one.time))
+    assert causes > LIVES
+    assert silent == []
+
+
+def test_a_scoped_pack_is_left_and_data_stop_by_a_change_of_plan() -> None:
+    """quota.yaml: its prepaid plan has no allowance that a rule could name."""
+    line = Line(packaged_rulebook("quota.yaml"))
+    line.activate(plan="metered-2gb")
+    line.top_up(pack="night-5gb", at=1.0)
+    effects = line.change_plan("prepaid", at=1.5)
+    (message,) = [one for one in effects if isinstance(one, Reminder)]
+    assert message.text.startswith("Data has stopped: you have no general data left (")
+    (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.0), at=2.1)
+    assert message.text.startswith("Data works again (")
+
+
+def test_the_cost_cap_of_quota_yaml_is_told_when_usage_reaches_it() -> None:
+    line = Line(packaged_rulebook("quota.yaml"))
+    line.activate(plan="family-30gb")
+    (message,) = [one for one in line.use(41 * GB, at=1.0) if isinstance(one, Reminder)]
+    assert message.text.startswith("Data has stopped: charges beyond your plan have reached €20.00")
+
+
+def _after(line: Line, effects: list[Effect], at: float) -> list[Reminder]:
+    return [one for one in (*effects, *line.reach(day(at))) if isinstance(one, Reminder)]
+
+
+def test_canada_one_event_that_passes_plan_and_limit_is_one_message() -> None:
+    lives(
+        "canada",
+        """
+2026-01-01 00:00  activate shared-10gb America/Toronto fr-CA
+2026-01-05 09:00  use 15 GB
+                  (merged plan-used-up 0)
+                  overage-limit: Données au Canada suspendues : les frais de dépassement ont atteint
+                    50,00 $ pour ce cycle. Pour continuer à 0,05 $ par Mo, le titulaire du compte
+                    doit accepter de payer plus.
+                  policy overage-stop barred
+2026-01-06 21:30  top-up 1 GB
+2026-02-01 10:00  wait
+     02-01 00:00  (resolved overage-limit 100)
+     02-01 00:00  (quiet_hours data-again 100)
+     02-01 00:00  policy overage-stop restored
+     02-01 08:00  data-again: Les données au Canada fonctionnent de nouveau (1 févr., 08 h 00).
+""",
+    )
