@@ -127,3 +127,21 @@ def with_bare_plan(name: str) -> Rulebook:
     return load_rulebook(
         edited(content.rules.decode(), ("plans:\n", "plans:\n" + NO_DATA)), name, content.texts
     )
+
+
+PREPOSITIONS = {"pl": "o", "ru": "в", "de": "um", "fr": "à", "fr-CA": "à", "es-US": "a las"}
+"""What stands before a time of day in these languages; elsewhere it stands alone."""
+
+
+@pytest.mark.parametrize("file", ["default.yaml", *(f"packs/{one}.yaml" for one in PACKS)])
+def test_a_time_of_a_summary_has_the_preposition_of_its_language(file: str) -> None:
+    replies = packaged_rulebook(file).commands
+    assert replies is not None
+    for every in ("day", "week", "month", "month_start", "cycle_end"):
+        found = replies.replies[f"word_{every}"].texts
+        missing = [
+            (locale, word)
+            for locale, word in found.items()
+            if locale in PREPOSITIONS and not word.endswith(f" {PREPOSITIONS[locale]}")
+        ]
+        assert missing == []
