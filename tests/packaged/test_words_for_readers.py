@@ -133,7 +133,10 @@ PREPOSITIONS = {"pl": "o", "ru": "в", "de": "um", "fr": "à", "fr-CA": "à", "e
 """What stands before a time of day in these languages; elsewhere it stands alone."""
 
 
-@pytest.mark.parametrize("file", ["default.yaml", *(f"packs/{one}.yaml" for one in PACKS)])
+@pytest.mark.parametrize(
+    "file",
+    ["default.yaml", *(f"packs/{one}.yaml" for one in ("canada", "china", "eu-roaming", "us"))],
+)
 def test_a_time_of_a_summary_has_the_preposition_of_its_language(file: str) -> None:
     replies = packaged_rulebook(file).commands
     assert replies is not None
