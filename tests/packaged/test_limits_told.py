@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def life(rules: Rulebook, seed: str) -> Iterator[tuple[set[str], list[Effect]]]:
         late, zone = chance.choice((0, 0, 0, 1, 4)), chance.choice(zones)
         then = {"at": max(at - late, 0.1), "arrives": at}
         amount = chance.choice((MB, 200 * MB, GB, 5 * GB, 20 * GB))
-        cap = {"at": at, "tariff": chance.choice(tariffs)}
+        cap: dict[str, Any] = {"at": at, "tariff": chance.choice(tariffs)}
         match chance.choice("uuuuuppttccclrrf"):
             case "u":
                 group = chance.choice((0, 0, 20))
