@@ -74,6 +74,7 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
                 idempotent=gateway.idempotent,
                 reports=gateway.reports,
                 receipts=getattr(one, "receipts", "auto"),
+                shared_account=getattr(one, "account", "own") == "shared",
                 parts_of=gateway.parts_of if isinstance(gateway, Splitting) else None,
                 on_unknown=one.on_unknown,
                 on_unknown_mandatory=one.on_unknown_mandatory or one.on_unknown,

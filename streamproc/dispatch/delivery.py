@@ -7,17 +7,17 @@ Reports without a matching message are kept for a while.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from streamproc.contracts.records.receipts import Status
-from streamproc.dispatch.doubts import Doubts
-from streamproc.dispatch.early_reports import EarlyReports
+from streamproc.dispatch.doubts import KnownIds, Suspects, part_in_doubt
+from streamproc.dispatch.early_reports import Early, EarlyReports
 from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
 from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
-from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.says import receipt_of
 
 LAST_PART_MS: Final = 15_000
@@ -29,16 +29,30 @@ _NOT_YET: Final = -1
 class Deliveries:
     """Messages of all partitions that wait for reports.
 
-    ``receipts`` says by gateway of which parts reports come, ``hashes`` name numbers.
+    ``receipts`` says by gateway of which parts reports come. ``partitions`` is how many there are:
+    messages of those that are not open here are not known here. ``shared`` are gateways whose
+    account other senders use too.
     """
 
     def __init__(
-        self, hashes: NumberHashes, receipts: Mapping[str, ReceiptsOf] | None = None
+        self,
+        receipts: Mapping[str, ReceiptsOf] | None = None,
+        partitions: int = 1,
+        shared: Iterable[str] = (),
     ) -> None:
+        self.shared = set(shared)
+        """Reports of unknown ids say nothing about messages of these gateways. It grows."""
+        self._complete_since_ms: int | None = None
         self._receipts = receipts or {}
+        self._partitions = partitions
         self._outstanding = Outstanding()
-        self._doubts = Doubts(hashes)
+        self._suspects = Suspects()
+        self._known = KnownIds()
+        self._ways: dict[str, set[bool]] = {}
+        """By gateway, whether reports have named messages by their ids unchanged (True), converted
+        (False)."""
         self._ledgers: dict[int, Ledger] = {}
+        self._has_opened = False
         self._early = EarlyReports()
         self._next: dict[int, int] = {}
         self._every_part: set[str] = set()
@@ -55,8 +69,10 @@ class Deliveries:
     def load(self, ledger: Ledger) -> None:
         """A partition was opened, with messages that wait for reports."""
         self._ledgers[ledger.partition] = ledger
-        for gateway, ids in ledger.take_reported():
-            self._doubts.handled(gateway, ids)
+        self._has_opened = True
+        ledger.noted = partial(self._note, ledger.partition)
+        for message_id, entry in (*ledger.take_ended(), *ledger.open.items()):
+            self._note(ledger.partition, message_id, entry)
         for message_id, entry in ledger.open.items():
             self._await(ledger.partition, message_id, entry)
             if len(entry.done) > 1 and entry.reported.get(max(entry.done)) == "delivered":
@@ -65,21 +81,25 @@ class Deliveries:
     def unload(self, ledger: Ledger) -> None:
         """A partition was closed."""
         self._ledgers.pop(ledger.partition, None)
+        self._suspects.close(ledger.partition)
         for message_id, entry in ledger.open.items():
-            self._remove(ledger.partition, message_id, entry)
+            self.drop(ledger.partition, message_id, entry)
 
     def drop(self, partition: int, message_id: str, entry: JournalEntry) -> None:
-        """A message is forgotten although some of its reports did not come."""
-        self._remove(partition, message_id, entry)
+        """Wait for no more reports of a message."""
+        for number, sms_id in entry.done.items():
+            part = AwaitedPart(partition, message_id, number, _peer(entry))
+            self._outstanding.remove(entry.gateway, sms_id, part)
+        self._last_part.pop((partition, message_id), None)
 
-    def settled(self, partition: int, message_id: str) -> None:
-        """A message in doubt was settled by something else."""
-        self._doubts.remove(partition, message_id)
+    def know(self, ids: Iterable[str], forget_ms: int) -> None:
+        """A gateway gave these ids to parts of messages of any state."""
+        self._known.add(ids, forget_ms)
 
     def expect(self, ledger: Ledger, message_id: str, entry: JournalEntry, now_ms: int) -> None:
         """A message was accepted, or may have been. Its reports may have come already."""
         self._await(ledger.partition, message_id, entry)
-        for key, (report, position, _) in self._early.perhaps_about(entry):
+        for key, (report, position, _) in list(self._early.perhaps_about(entry)):
             if self._apply(report, now_ms) or self._claim(report, position, now_ms):
                 self._early.drop(key)
 
@@ -94,7 +114,15 @@ class Deliveries:
     def sweep(self, now_ms: int) -> None:
         """Drop early reports whose message never came, and stop waiting for parts without a
         report."""
-        self._early.sweep(now_ms)
+        self._known.sweep(now_ms)
+        if self._has_opened and self._is_complete_here():
+            # What they are about may have become certain.
+            self._has_opened, self._complete_since_ms = False, now_ms
+            for key, (report, position, _) in self._early.all():
+                if self._apply(report, now_ms) or self._claim(report, position, now_ms):
+                    self._early.drop(key)
+        for early in self._early.sweep(now_ms):
+            self._suspect_others(early)
         for (partition, message_id), until_ms in list(self._last_part.items()):
             if until_ms == _NOT_YET:
                 self._last_part[partition, message_id] = now_ms + LAST_PART_MS
@@ -111,7 +139,7 @@ class Deliveries:
 
     def _apply(self, report: DeliveryReport, now_ms: int) -> bool:
         """Apply a report of a part whose id is known."""
-        part = self._outstanding.find(report.gateway, report.message_id, report.peer)
+        part = self._named(report)
         if part is None:
             return False
         ledger = self._ledgers[part.partition]
@@ -120,7 +148,7 @@ class Deliveries:
             return True
         entry.reported[part.number] = report.state
         self._outstanding.remove(report.gateway, entry.done[part.number], part)
-        self._doubts.handled(report.gateway, [report.message_id])
+        self._known.add([report.message_id], entry.forget_ms)
         if part.number != max(entry.done):
             self._every_part.add(report.gateway)
         states = set(entry.reported.values())
@@ -174,33 +202,63 @@ class Deliveries:
             message_id, ledger.partition, entry, status, now_ms, error, code if error else ""
         )
         ledger.receipt(receipt)
-        self._remove(ledger.partition, message_id, entry)
-        # The reports of its other parts may come, and any report once more, also after a restart.
-        self._doubts.handled(entry.gateway, entry.done.values())
-        ledger.write(
-            message_id,
-            JournalEntry("settled", entry.forget_ms, entry.gateway, done=entry.done),
-        )
+        self.drop(ledger.partition, message_id, entry)
+        entry.state = "settled"
+        ledger.write(message_id, entry)
+
+    def _named(self, report: DeliveryReport) -> AwaitedPart | None:
+        """The part that a report names by its id. In doubt about the way in which its gateway
+        writes ids, the report waits."""
+        key = report.gateway, report.message_id, report.peer
+        exact, changed = self._outstanding.find(*key), self._outstanding.find_converted(*key)
+        ways = self._ways.setdefault(report.gateway, set())
+        part = exact or changed
+        if exact and changed:
+            if len(ways) != 1:
+                return None
+            part = exact if ways == {True} else changed
+        if part is None:
+            return None
+        is_usual = ways == {part is exact} or (part is exact and not ways)
+        if not is_usual and self._suspects.are_others(report.peer, (part.partition, part.id)):
+            return None
+        ways.add(part is exact)
+        return part
+
+    def _is_complete_here(self) -> bool:
+        """Whether every message of this group of dispatchers is known here."""
+        return len(self._ledgers) >= self._partitions
+
+    def _suspect_others(self, early: Early) -> None:
+        """A report that no message of ours explains shows that the account has other senders."""
+        report, since_ms = early.report, self._complete_since_ms
+        if since_ms is None or early.read_ms < since_ms or not self._is_complete_here():
+            return
+        if self._suspects.are_none(report.peer) and not self._known.knows(report.message_id):
+            self.shared.add(report.gateway)
 
     def _claim(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> bool:
-        """A report of a message whose id never came: of the only one to that number in doubt."""
-        found = self._doubts.only(report, now_ms)
-        if found is None:
+        """A report of an id that nobody knows: it names a message if no other one can be meant."""
+        found = self._suspects.only(report.peer)
+        if found is None or report.gateway in self.shared or not self._is_complete_here():
+            return False
+        if self._known.knows(report.message_id):
             return False
         partition, message_id = found
         ledger = self._ledgers[partition]
         if position is not None and position[1] < ledger.reports_read.get(position[0], 0):
             return False  # read before a restart: it was about something else then
-        entry = ledger.open[message_id]
-        number = self._doubts.part_of(report, entry, ledger)
-        if number is None:
+        entry = ledger.open.get(message_id)
+        number = None if entry is None else part_in_doubt(entry, report)
+        if entry is None or entry.facts is None or number is None:
             return False
         if entry.gateway != report.gateway:
+            entry.former += entry.done.values()
             entry.gateway, entry.done, entry.reported = report.gateway, {}, {}
         entry.done[number] = report.message_id
-        if entry.facts is not None and len(entry.done) == entry.facts.parts:
-            self._doubts.remove(partition, message_id)
+        if len(entry.done) == entry.facts.parts:
             entry.state = "accepted"
+            entry.doubtful -= 1
             received_ms = report.received_ms
             ledger.receipt(receipt_of(message_id, partition, entry, "accepted", received_ms))
         part = AwaitedPart(partition, message_id, number, _peer(entry))
@@ -208,25 +266,17 @@ class Deliveries:
         ledger.write(message_id, entry)
         return self._apply(report, now_ms)
 
+    def _note(self, partition: int, message_id: str, entry: JournalEntry | None) -> None:
+        self._suspects.note(partition, message_id, entry)
+        if entry is not None:
+            self._known.add((*entry.done.values(), *entry.former), entry.forget_ms)
+
     def _await(self, partition: int, message_id: str, entry: JournalEntry) -> None:
         if entry.state in ("accepted", "uncertain"):
             for number, sms_id in entry.done.items():
                 if number not in entry.reported:
                     part = AwaitedPart(partition, message_id, number, _peer(entry))
                     self._outstanding.add(entry.gateway, sms_id, part)
-        if entry.state == "accepted":
-            self._doubts.remove(partition, message_id)
-            if entry.doubtful:
-                self._doubts.orphaned(entry)
-        elif entry.state == "uncertain":
-            self._doubts.add(partition, message_id, entry)
-
-    def _remove(self, partition: int, message_id: str, entry: JournalEntry) -> None:
-        for number, sms_id in entry.done.items():
-            part = AwaitedPart(partition, message_id, number, _peer(entry))
-            self._outstanding.remove(entry.gateway, sms_id, part)
-        self._doubts.remove(partition, message_id)
-        self._last_part.pop((partition, message_id), None)
 
 
 def _peer(entry: JournalEntry) -> str:

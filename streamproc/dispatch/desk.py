@@ -53,7 +53,7 @@ class Desk:
     """All partitions of this process, with the queues and gateways that they share.
 
     ``chance`` returns numbers in [0, 1). ``honour_expiry`` is off for replays of the past.
-    ``hashes`` stand for numbers in what is written.
+    ``hashes`` stand for numbers in what is written. ``partitions`` is how many the reminders have.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Desk:
         honour_expiry: bool = True,
         *,
         hashes: NumberHashes,
+        partitions: int,
     ) -> None:
         self.lanes = lanes
         self.router = router
@@ -72,7 +73,8 @@ class Desk:
         self.queues = LaneQueues(len(lanes))
         self.ledgers: dict[int, Ledger] = {}
         receipts = {name: line.receipts for name, line in router.lines.items()}
-        self.deliveries = Deliveries(hashes, receipts)
+        shared = [name for name, line in router.lines.items() if line.shared_account]
+        self.deliveries = Deliveries(receipts, partitions, shared)
         self._backoff = backoff
         self._chance = chance
         self._honour_expiry = honour_expiry
@@ -159,6 +161,7 @@ class Desk:
     def settle(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
         """The gateway's answer, or the fact that none came."""
         self.router.answered(message.gateway, outcome, now_ms, self._chance())
+        self._know(message, outcome, now_ms)
         ledger = self.ledgers.get(message.origin.partition)
         if ledger is None or ledger.messages.get(message.id) is not message:
             # The partition is gone: its next owner decides, because it finds the intent.
@@ -177,20 +180,32 @@ class Desk:
         """A gateway's answer is late. The dispatcher still waits for it."""
         self.router.overdue(gateway, now_ms)
 
-    def settle_late(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
-        """The answer to a message that counted as unknown. It settles the message even now."""
+    def settle_late(
+        self, message: Outgoing, outcome: Outcome, now_ms: int, gateway: str | None = None
+    ) -> None:
+        """The answer to a message that counted as unknown. It settles the message even now.
+
+        ``gateway``: who answers, if another one may have got the message since.
+        """
+        self._know(message, outcome, now_ms)
+        gateway = gateway or message.gateway
         ledger = self.ledgers.get(message.origin.partition)
         entry = None if ledger is None else ledger.open.get(message.id)
         if ledger is None or entry is None:
             return  # it was settled meanwhile, or its next owner decides
         if entry.state == "uncertain":
-            self._settle_uncertain(ledger, message, entry, outcome, now_ms)
+            self._settle_uncertain(ledger, message, entry, outcome, gateway, now_ms)
         elif entry.state == "retry" and ledger.messages.get(message.id) is message:
-            message.parts.update(outcome.parts)
+            _no_longer_in_doubt(message)
             if isinstance(outcome, Accepted):
+                _through(message, gateway)
+                message.parts.update(outcome.parts)
                 self._accepted(ledger, message, now_ms, attempts=0)
                 return
-            message.doubtful -= 1
+            if message.gateway == gateway:
+                message.parts.update(outcome.parts)
+            else:
+                message.former += outcome.parts.values()
             ledger.write(message.id, self._entry(message, "retry", now_ms))
 
     def report(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> None:
@@ -234,6 +249,8 @@ class Desk:
         if entry is not None:
             message.attempts = entry.attempts
             message.doubtful, message.sent_ms = entry.doubtful, entry.sent_ms
+            message.doubted, message.doubt_ms = entry.doubted, entry.doubt_ms
+            message.former = list(entry.former)
             message.parts = dict(entry.done)
             message.gateway = entry.gateway
         self.queues.add(message, now_ms)
@@ -245,9 +262,7 @@ class Desk:
     def _intend(self, message: Outgoing, gateway: str, now_ms: int) -> None:
         message.in_flight = True
         message.sent_ms = now_ms
-        if message.gateway != gateway:
-            message.parts = {}  # half of it through another network would arrive as two messages
-        message.gateway = gateway
+        _through(message, gateway)
         parts_of = self.router.lines[gateway].parts_of
         ledger = self.ledgers[message.origin.partition]
         try:
@@ -260,20 +275,33 @@ class Desk:
         ledger.release(message)
 
     def _settle_uncertain(
-        self, ledger: Ledger, message: Outgoing, entry: JournalEntry, outcome: Outcome, now_ms: int
+        self,
+        ledger: Ledger,
+        message: Outgoing,
+        entry: JournalEntry,
+        outcome: Outcome,
+        gateway: str,
+        now_ms: int,
     ) -> None:
         """Settle a message that is not sent again, whatever the answer says."""
-        entry.done.update(outcome.parts)
+        self.deliveries.drop(ledger.partition, message.id, entry)
+        _no_longer_in_doubt(entry)
+        if gateway == entry.gateway:
+            entry.done.update(outcome.parts)
+        elif isinstance(outcome, Accepted):
+            entry.former += entry.done.values()
+            entry.gateway, entry.done, entry.reported = gateway, dict(outcome.parts), {}
+        else:
+            entry.former += outcome.parts.values()
         if isinstance(outcome, Accepted):
             self._say(ledger, message, entry, "accepted", "", "", now_ms)
             line = self.router.lines[entry.gateway]
             entry.state = "accepted" if line.reports and entry.done else "settled"
-        elif isinstance(outcome, Refused) and not outcome.parts:
+        elif isinstance(outcome, Refused) and not outcome.parts and not entry.doubtful:
             entry.state = "settled"
             self._say(ledger, message, entry, "failed", outcome.error, outcome.code, now_ms)
             letter = dead_letter_of(message, entry, outcome.error, outcome.code, now_ms)
             ledger.dead_letter(letter)
-        self.deliveries.drop(ledger.partition, message.id, entry)
         ledger.write(message.id, entry)
         if entry.state != "settled":
             self.deliveries.expect(ledger, message.id, entry, now_ms)
@@ -281,6 +309,8 @@ class Desk:
     def _accepted(self, ledger: Ledger, message: Outgoing, now_ms: int, attempts: int = 1) -> None:
         message.attempts += attempts
         line = self.router.lines[message.gateway]
+        if line.reports and not message.parts:
+            message.doubtful += 1  # a report will name an id that nobody knows
         state: State = "accepted" if line.reports and message.parts else "settled"
         entry = self._entry(message, state, now_ms)
         ledger.receipt(receipt_of(message.id, ledger.partition, entry, "accepted", now_ms))
@@ -290,11 +320,12 @@ class Desk:
 
     def _unknown(self, ledger: Ledger, message: Outgoing, code: str, now_ms: int) -> None:
         line = self.router.lines.get(message.gateway)
+        message.doubtful += 1
+        message.doubted, message.doubt_ms = message.gateway, message.sent_ms
         if line is None or line.policy(message.reminder.mandatory) == "at_most_once":
             self._give_up_uncertain(ledger, message, code, now_ms)
             return
         message.attempts += 1
-        message.doubtful += 1
         if line.idempotent:
             message.pinned = line.name
         self._retry(ledger, message, ErrorClass.TRANSIENT, code, 0, now_ms)
@@ -384,8 +415,6 @@ class Desk:
 
     def _finish(self, ledger: Ledger, message: Outgoing, entry: JournalEntry) -> None:
         ledger.write(message.id, entry)
-        if entry.state == "settled":
-            self.deliveries.settled(ledger.partition, message.id)
         del ledger.messages[message.id]
         self.queues.finish(message)
         ledger.cursors[message.lane, message.origin.topic].done(message.origin.offset)
@@ -400,7 +429,29 @@ class Desk:
             facts=facts_of(message, self.hashes),
             doubtful=message.doubtful,
             sent_ms=message.sent_ms,
+            doubted=message.doubted,
+            doubt_ms=message.doubt_ms,
+            former=list(message.former),
         )
+
+    def _know(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
+        """Remember the ids of an answer, whatever the state of the message."""
+        self.deliveries.know(outcome.parts.values(), max(message.expires_ms, now_ms) + FORGET_MS)
 
     def _is_expired(self, message: Outgoing, now_ms: int) -> bool:
         return self._honour_expiry and now_ms >= message.expires_ms
+
+
+def _through(message: Outgoing, gateway: str) -> None:
+    """The message goes through this gateway now."""
+    if message.gateway != gateway:
+        # Half of it through another network would arrive as two messages.
+        message.former += message.parts.values()
+        message.parts = {}
+    message.gateway = gateway
+
+
+def _no_longer_in_doubt(message: Outgoing | JournalEntry) -> None:
+    """An attempt in doubt was answered. Nobody knows any more where and when the others were."""
+    message.doubtful = max(message.doubtful - 1, 0)
+    message.doubted, message.doubt_ms = "", 0

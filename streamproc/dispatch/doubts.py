@@ -1,126 +1,144 @@
-"""Messages that a gateway may have accepted without an answer, and the reports about them.
+"""Which message a delivery report of an unknown id is about, by exclusion.
 
-The gateway's id of such a message never came, so its report names an unknown id. The report settles
-the message under three conditions. The message is the only one in doubt to the report's number. No
-other message to that number is in progress. The report came after the message was sent. Other
-senders with the same account could mislead this; then give the dispatcher an account of its own.
+The gateway's id of a message in doubt never came, so a report about it names an unknown id. Such a
+report is evidence only if no other message can be meant. A *suspect* is a message of which a
+gateway may have a copy under an id that nobody here knows. The report names a message if that is
+the only suspect with its number, and if the id was never another message's. docs/dispatcher.md has
+the rule for operators.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from streamproc.dispatch.journal import JournalEntry
-from streamproc.dispatch.ledger import HANDLED_LIMIT, Ledger
+from streamproc.dispatch.journal import JournalEntry, is_suspect, is_without_id
+from streamproc.dispatch.ledger import FORGET_STEP_MS
+from streamproc.dispatch.matching import converted, plain
 from streamproc.dispatch.model import DeliveryReport
-from streamproc.dispatch.number_hashes import NumberHashes, agree, by_key
+from streamproc.dispatch.number_hashes import by_key
 
 CLOCK_SKEW_MS: Final = 1_000
 """A report may have been received by another dispatcher, by its clock."""
-ORPHANS_LIMIT: Final = 10_000
-"""Numbers to which a copy without an answer went beside one with an answer."""
 
 Place = tuple[int, str]
 """Partition and message id."""
 
 
-class Doubts:
-    """Messages in doubt by gateway and recipient."""
+class Suspects:
+    """The suspects of all open partitions, by each hash of the number. The gateway does not count:
+    two gateways can have the same account."""
 
-    def __init__(self, hashes: NumberHashes) -> None:
-        self._hashes = hashes
-        self._by_hash: dict[tuple[str, str], dict[Place, None]] = {}
-        """By gateway and each hash of the recipient."""
-        self._peers: dict[Place, tuple[str, str]] = {}
-        self._keys: Counter[tuple[str, frozenset[str]]] = Counter()
-        """How many messages of a gateway have hashes by these keys."""
-        self._handled: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._orphans: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self._orphan_keys: dict[tuple[str, frozenset[str]], int] = {}
+    def __init__(self) -> None:
+        self._by_hash: dict[str, dict[Place, None]] = {}
+        self._peers: dict[int, dict[str, str]] = {}
+        """Hashes by partition and message id."""
+        self._keys: Counter[frozenset[str]] = Counter()
+        """How many suspects have hashes by these keys."""
 
-    def add(self, partition: int, message_id: str, entry: JournalEntry) -> None:
-        """It is unknown whether the entry's gateway accepted the message."""
-        place = partition, message_id
-        if entry.facts is None or place in self._peers:
+    def note(self, partition: int, message_id: str, entry: JournalEntry | None) -> None:
+        """The journal says this of a message now; None: it has forgotten it."""
+        before = self._peers.get(partition, {}).get(message_id)
+        now = None
+        if entry is not None and is_suspect(entry):
+            now = entry.facts.peer if entry.facts else ""
+        if now == before:
             return
-        gateway, peer = self._peers[place] = entry.gateway, entry.facts.peer
-        self._keys[gateway, _keys_of(peer)] += 1
-        for one in peer.split():
-            self._by_hash.setdefault((gateway, one), {})[place] = None
+        if before is not None:
+            self._remove((partition, message_id), before)
+        if now is not None:
+            self._add((partition, message_id), now)
 
-    def remove(self, partition: int, message_id: str) -> None:
-        """The message is not in doubt any more."""
-        place = partition, message_id
-        if place not in self._peers:
-            return
-        gateway, peer = self._peers.pop(place)
-        self._keys[gateway, _keys_of(peer)] -= 1
-        self._keys += Counter()  # without those that are 0
-        for one in peer.split():
-            del self._by_hash[gateway, one][place]
-            if not self._by_hash[gateway, one]:
-                del self._by_hash[gateway, one]
+    def close(self, partition: int) -> None:
+        """A partition was closed."""
+        for message_id, peer in list(self._peers.get(partition, {}).items()):
+            self._remove((partition, message_id), peer)
 
-    def handled(self, gateway: str, ids: Iterable[str]) -> None:
-        """Parts with known ids need no report, or no other one. One may come all the same."""
-        for one in ids:
-            self._handled[gateway, one] = None
-        while len(self._handled) > HANDLED_LIMIT:
-            self._handled.popitem(last=False)
+    def only(self, peer: str) -> Place | None:
+        """The only suspect with the number of a report; None if there are others or none."""
+        found = self._with(peer)
+        return next(iter(found)) if len(found) == 1 and self._can_compare(peer) else None
 
-    def orphaned(self, entry: JournalEntry) -> None:
-        """A later copy was accepted: the earlier one may be reported until it is forgotten."""
-        if entry.facts is None:
-            return
-        peer, until_ms = entry.facts.peer, entry.forget_ms
-        by_keys = entry.gateway, _keys_of(peer)
-        self._orphan_keys[by_keys] = max(until_ms, self._orphan_keys.get(by_keys, 0))
-        for one in peer.split():
-            self._orphans[entry.gateway, one] = until_ms
-            if len(self._orphans) > ORPHANS_LIMIT:
-                self._orphans.popitem(last=False)
+    def are_others(self, peer: str, place: Place) -> bool:
+        """Whether a report with this number can be about another message than one that is known."""
+        return not self._can_compare(peer) or bool(self._with(peer).keys() - {place})
 
-    def only(self, report: DeliveryReport, now_ms: int) -> Place | None:
-        """The message in doubt that the report may be about, if there is one and no other."""
-        gateway, hashes = report.gateway, report.peer.split()
-        if not hashes or (gateway, report.message_id) in self._handled:
-            return None
-        if any(now_ms < self._orphans.get((gateway, one), 0) for one in hashes):
-            return None
+    def are_none(self, peer: str) -> bool:
+        """Whether a report with this number can be about no message in doubt."""
+        return self._can_compare(peer) and not self._with(peer)
+
+    def _with(self, peer: str) -> dict[Place, None]:
         found: dict[Place, None] = {}
-        for one in hashes:
-            found |= self._by_hash.get((gateway, one), {})
-        if len(found) != 1 or self._may_be_another(gateway, _keys_of(report.peer), now_ms):
-            return None
-        return next(iter(found))
+        for one in peer.split():
+            found |= self._by_hash.get(one, {})
+        return found
 
-    def _may_be_another(self, gateway: str, keys: frozenset[str], now_ms: int) -> bool:
-        """Whether a message has hashes by other keys alone: its number cannot be compared."""
-        doubts = [one for name, one in self._keys if name == gateway]
-        orphans = [
-            one
-            for (name, one), until_ms in self._orphan_keys.items()
-            if name == gateway and now_ms < until_ms
-        ]
-        return any(keys.isdisjoint(one) for one in (*doubts, *orphans))
+    def _can_compare(self, peer: str) -> bool:
+        """False if the number of a suspect is not known, or has hashes by other keys alone."""
+        keys = frozenset(by_key(peer))
+        return not any(keys.isdisjoint(one) for one in self._keys)
 
-    def part_of(self, report: DeliveryReport, entry: JournalEntry, ledger: Ledger) -> int | None:
-        """The part that the report is about; None if it must be about something else."""
-        if entry.facts is None or entry.state == "intent":
-            return None
-        if report.received_ms < entry.sent_ms - CLOCK_SKEW_MS:
-            return None
-        for other in ledger.messages.values():
-            is_there = other.in_flight and other.gateway == report.gateway
-            if is_there and agree(self._hashes.of(other.subscriber), report.peer) is not False:
-                return None  # its answer may be on the way, and with it the id
-        known = entry.done if entry.gateway == report.gateway else {}
-        missing = (one for one in range(1, entry.facts.parts + 1) if one not in known)
-        return next(missing, None)
+    def _add(self, place: Place, peer: str) -> None:
+        self._peers.setdefault(place[0], {})[place[1]] = peer
+        self._keys[frozenset(by_key(peer))] += 1
+        for one in peer.split():
+            self._by_hash.setdefault(one, {})[place] = None
+
+    def _remove(self, place: Place, peer: str) -> None:
+        del self._peers[place[0]][place[1]]
+        keys = frozenset(by_key(peer))
+        self._keys[keys] -= 1
+        if not self._keys[keys]:
+            del self._keys[keys]
+        for one in set(peer.split()):
+            same = self._by_hash[one]
+            del same[place]
+            if not same:
+                del self._by_hash[one]
 
 
-def _keys_of(peer: str) -> frozenset[str]:
-    """The names of the keys that made hashes."""
-    return frozenset(by_key(peer))
+class KnownIds:
+    """Every id that an answer or a report gave to a message, until the message is forgotten.
+
+    Reports come again, and of the other parts of a message that failed. Only hashes are kept:
+    two ids with the same one would only leave a message in doubt.
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[int, set[int]] = {}
+        """Hashes of ids by the quarter of an hour in which they are forgotten."""
+
+    def add(self, ids: Iterable[str], forget_ms: int) -> None:
+        """These ids are taken."""
+        for one in ids:
+            if one.strip():
+                step = self._steps.setdefault(forget_ms // FORGET_STEP_MS + 1, set())
+                step.add(hash(plain(one)))
+
+    def knows(self, message_id: str) -> bool:
+        """Whether the id is a known one, or another way to write it."""
+        forms = {hash(one) for one in (plain(message_id), *converted(message_id))}
+        return any(not forms.isdisjoint(one) for one in self._steps.values())
+
+    def sweep(self, now_ms: int) -> None:
+        """Forget ids with their messages."""
+        for step in [one for one in self._steps if one * FORGET_STEP_MS <= now_ms]:
+            del self._steps[step]
+
+
+def part_in_doubt(entry: JournalEntry, report: DeliveryReport) -> int | None:
+    """The part of the only suspect that a report of an unknown id is about; None if it cannot be
+    about this message, or if copies of several parts could be meant."""
+    if entry.state != "uncertain" or entry.facts is None or not entry.doubtful:
+        return None
+    if report.gateway != entry.doubted or report.received_ms < entry.doubt_ms - CLOCK_SKEW_MS:
+        return None
+    if entry.facts.parts == 1:
+        return 1
+    if entry.doubtful > 1 or entry.doubt_ms != entry.sent_ms:
+        return None  # one of two copies of a part could be taken for another part
+    if is_without_id(entry):
+        return None  # so could a part that was accepted without an id
+    missing = (one for one in range(1, entry.facts.parts + 1) if one not in entry.done)
+    return next(missing, None)

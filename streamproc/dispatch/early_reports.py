@@ -66,6 +66,10 @@ class EarlyReports:
         for key in sorted(found):
             yield key, self._kept[key]
 
+    def all(self) -> list[tuple[int, Early]]:
+        """All reports, oldest first."""
+        return list(self._kept.items())
+
     def drop(self, key: int) -> None:
         """The report is not needed any more."""
         report = self._kept.pop(key).report
@@ -75,13 +79,16 @@ class EarlyReports:
             if not same:
                 del self._places[place]
 
-    def sweep(self, now_ms: int) -> None:
-        """Drop reports whose message never came."""
+    def sweep(self, now_ms: int) -> list[Early]:
+        """Drop reports whose message never came; returns them."""
+        dropped = []
         while self._kept:
             key, early = next(iter(self._kept.items()))
             if now_ms - early.read_ms < EARLY_MS:
                 break
             self.drop(key)
+            dropped.append(early)
+        return dropped
 
     def positions(self) -> Iterator[tuple[int, int]]:
         """Partition and offset of the first of these reports in each partition."""

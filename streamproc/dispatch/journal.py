@@ -81,6 +81,12 @@ class JournalEntry(Struct, omit_defaults=True, gc=False):
     """Attempts for which it is unknown whether the gateway accepted the message."""
     sent_ms: Count = 0
     """When it was last sent to a gateway."""
+    doubted: str = ""
+    """The gateway of the last attempt in doubt."""
+    doubt_ms: Count = 0
+    """When that attempt was sent."""
+    former: list[str] = []
+    """Message ids of parts that gateways before this one accepted."""
 
 
 _decode = msgspec.json.Decoder(JournalEntry).decode
@@ -140,6 +146,17 @@ def decode_entry(value: bytes) -> JournalEntry:
         # It must not be written again with the hash of an earlier release.
         entry.facts = msgspec.structs.replace(facts, peer="")
     return entry
+
+
+def is_suspect(entry: JournalEntry) -> bool:
+    """Whether a gateway may have a copy of the message under an id that never came here."""
+    in_doubt = entry.state in ("intent", "uncertain") or entry.doubtful > 0
+    return in_doubt or is_without_id(entry)
+
+
+def is_without_id(entry: JournalEntry) -> bool:
+    """Whether a gateway accepted a part without giving it an id."""
+    return not all(one.strip() for one in (*entry.done.values(), *entry.former))
 
 
 def read_key(partition: int) -> int:

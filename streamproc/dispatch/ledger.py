@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
-from streamproc.dispatch.journal import JournalEntry, encode
+from streamproc.dispatch.journal import JournalEntry, encode, is_suspect
 from streamproc.dispatch.model import Outgoing
 from streamproc.dispatch.watermark import Watermark
 
 FORGET_STEP_MS = 900_000
 """Ids are forgotten in groups of a quarter of an hour: a timer for each would need memory."""
-
-HANDLED_LIMIT: Final = 50_000
-"""Remembered ids of settled parts, because a message center may report them again."""
 
 Cursor = tuple[int, str]
 """Lane and topic: each lane reads the reminders at its own pace."""
@@ -60,20 +55,20 @@ class Ledger:
         self._forget: dict[int, list[str]] = {}
         self._batch = JournalTransaction()
         self._committed: dict[Cursor, int] = {}
-        self._reported: deque[tuple[str, list[str]]] = deque(maxlen=HANDLED_LIMIT)
+        self.noted: Callable[[str, JournalEntry | None], None] = lambda _, entry: None
+        """Called with each entry that changes; None: it is forgotten."""
+        self._ended: list[tuple[str, JournalEntry]] = []
         for message_id, entry in entries:
             self._keep(message_id, entry)
-            if entry.state == "settled" and entry.done:
-                self._reported.append((entry.gateway, list(entry.done.values())))
+            if entry.state == "settled" and (entry.done or entry.former or entry.doubtful):
+                self._ended.append((message_id, entry))
 
     def __len__(self) -> int:
         return len(self.open) + len(self._settled)
 
-    def take_reported(self) -> list[tuple[str, list[str]]]:
-        """The gateways and ids of settled messages that reports may still name. They are not kept
-        here."""
-        taken = list(self._reported)
-        self._reported.clear()
+    def take_ended(self) -> list[tuple[str, JournalEntry]]:
+        """The settled messages that reports may still name. They are not kept here."""
+        taken, self._ended = self._ended, []
         return taken
 
     def begin(self, cursor: Cursor, position: int) -> None:
@@ -90,12 +85,9 @@ class Ledger:
 
     def write(self, message_id: str, entry: JournalEntry) -> None:
         """Remember an entry, and write it with the next batch. A settled message keeps no more than
-        the ids that reports may still name."""
+        what reports may still name: its ids, and its number if a copy is in doubt."""
         if entry.state == "settled":
-            ended = entry
-            entry = JournalEntry("settled", entry.forget_ms)
-            if ended.facts is None:
-                entry.gateway, entry.done = ended.gateway, ended.done
+            entry = _ended(entry)
         self._keep(message_id, entry)
         # Encoded now, because the entry may change later.
         self._batch.entries[message_id] = encode(entry)
@@ -134,6 +126,7 @@ class Ledger:
                 if entry:
                     dropped.append((message_id, self.open.pop(message_id)))
                 self._settled.pop(message_id, None)
+                self.noted(message_id, None)
                 self._batch.entries[message_id] = None
         return dropped
 
@@ -162,6 +155,18 @@ class Ledger:
             self._settled[message_id] = entry.forget_ms
         else:
             self.open[message_id] = entry
+        self.noted(message_id, entry)
 
     def _schedule(self, message_id: str, forget_ms: int) -> None:
         self._forget.setdefault(forget_ms // FORGET_STEP_MS + 1, []).append(message_id)
+
+
+def _ended(entry: JournalEntry) -> JournalEntry:
+    """What is remembered of a settled message."""
+    kept = JournalEntry("settled", entry.forget_ms, done=entry.done, former=entry.former)
+    if entry.done:
+        kept.gateway = entry.gateway
+    kept.doubtful = entry.doubtful
+    if is_suspect(kept):
+        kept.facts = entry.facts
+    return kept

@@ -95,6 +95,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         chance,
         settings.honour_expiry,
         hashes=hashes,
+        partitions=partitions[settings.topics.reminders],
     )
     try:
         watch = watch_of(settings, partitions)

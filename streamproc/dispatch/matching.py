@@ -1,9 +1,9 @@
 """Finds the accepted part that a delivery report is about.
 
 Some message centers answer a submit with a hexadecimal id but use decimal in the report, or the
-other way round, or other leading zeros. So an id is first looked up unchanged. A converted id
-counts only if the report's number is certainly the message's number, because ``10`` can be both
-hexadecimal and decimal.
+other way round, or other leading zeros. ``10`` can be both hexadecimal and decimal. So a converted
+id counts only if the report's number is certainly the message's number. And if the gateway is not
+known to convert, it counts only while no other message to that number can be meant.
 """
 
 from __future__ import annotations
@@ -57,37 +57,55 @@ class Outstanding:
     """Accepted parts by gateway and message id."""
 
     def __init__(self) -> None:
-        self._exact: dict[tuple[str, str], AwaitedPart] = {}
+        self._exact: dict[tuple[str, str], list[AwaitedPart]] = {}
         self._converted: dict[tuple[str, str], list[AwaitedPart]] = {}
 
     def add(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
         """``message_id`` as in the gateway's answer; an empty one names nothing."""
         if not message_id.strip():
             return
-        self._exact[gateway, plain(message_id)] = part
+        _put(self._exact, (gateway, plain(message_id)), part)
         for other in converted(message_id):
-            self._converted.setdefault((gateway, other), []).append(part)
+            _put(self._converted, (gateway, other), part)
 
     def remove(self, gateway: str, message_id: str, part: AwaitedPart) -> None:
         """The part does not need a report any more."""
-        key = gateway, plain(message_id)
-        if self._exact.get(key) == part:
-            del self._exact[key]
+        _take(self._exact, (gateway, plain(message_id)), part)
         for other in converted(message_id):
-            left = [one for one in self._converted.get((gateway, other), []) if one != part]
-            if left:
-                self._converted[gateway, other] = left
-            else:
-                self._converted.pop((gateway, other), None)
+            _take(self._converted, (gateway, other), part)
 
     def find(self, gateway: str, message_id: str, peer: str) -> AwaitedPart | None:
-        """The part that a report names; ``peer`` has hashes of the report's number, or is empty."""
-        key = gateway, plain(message_id)
-        exact = self._exact.get(key)
-        if exact is not None and agree(exact.peer, peer) is not False:
-            return exact
-        same = [part for part in self._converted.get(key, []) if agree(part.peer, peer)]
-        return same[0] if len(same) == 1 else None
+        """The part that a report names by its id unchanged; ``peer`` has hashes of the report's
+        number, or is empty."""
+        same = self._exact.get((gateway, plain(message_id)), [])
+        # A message center that begins its numbers anew can give two messages the same id.
+        certain = [part for part in same if agree(part.peer, peer)]
+        found = certain or [part for part in same if agree(part.peer, peer) is None]
+        return found[0] if len(found) == 1 else None
+
+    def find_converted(self, gateway: str, message_id: str, peer: str) -> AwaitedPart | None:
+        """The part that a report names if its id is written in another way."""
+        same = self._converted.get((gateway, plain(message_id)), [])
+        found = [part for part in same if agree(part.peer, peer)]
+        return found[0] if len(found) == 1 else None
+
+
+def _put(
+    parts: dict[tuple[str, str], list[AwaitedPart]], key: tuple[str, str], part: AwaitedPart
+) -> None:
+    same = parts.setdefault(key, [])
+    if part not in same:
+        same.append(part)
+
+
+def _take(
+    parts: dict[tuple[str, str], list[AwaitedPart]], key: tuple[str, str], part: AwaitedPart
+) -> None:
+    left = [one for one in parts.get(key, []) if one != part]
+    if left:
+        parts[key] = left
+    else:
+        parts.pop(key, None)
 
 
 def plain(message_id: str) -> str:

@@ -67,6 +67,11 @@ class Outgoing:
     in_flight: bool = False
     doubtful: int = 0
     """Attempts for which it is unknown whether the gateway accepted it."""
+    doubted: str = ""
+    """The gateway of the last of these attempts."""
+    doubt_ms: int = 0
+    former: list[str] = field(default_factory=list)
+    """Ids of parts that gateways before this one accepted."""
     sent_ms: int = 0
     split_into: int | None = None
     """Number of parts by the rules of its gateway; None: as the reminder says."""

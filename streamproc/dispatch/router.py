@@ -39,6 +39,8 @@ class GatewayLine:
     """It reports later whether a message was delivered."""
     receipts: ReceiptsOf = "auto"
     """Which parts of a long message get reports."""
+    shared_account: bool = False
+    """Other senders use its account too, so its reports can be about their messages."""
     parts_of: Callable[[Reminder], int] | None = None
     """How many submits a reminder needs; None: as many parts as it says."""
     on_unknown: Policy = "at_most_once"

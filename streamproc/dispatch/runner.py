@@ -232,7 +232,7 @@ class Runner:
             self._poke.set()
 
         def late(message: Outgoing, outcome: Outcome) -> None:
-            self.desk.settle_late(message, outcome, self._now_ms())
+            self.desk.settle_late(message, outcome, self._now_ms(), name)
             self._owner.commit_soon()
             self._poke.set()
 
@@ -318,9 +318,18 @@ class Runner:
         """Once a second: expiry, positions, a partition that was lost; from time to time
         figures."""
         seconds = 0.0
+        shared = set(self.desk.deliveries.shared)
         while True:
             await asyncio.sleep(1.0)
             self.desk.sweep(self._now_ms())
+            for name in self.desk.deliveries.shared - shared:
+                shared.add(name)
+                log.warning(
+                    "a delivery report is about no message of this group of dispatchers, so other "
+                    "senders use the account: its reports settle nothing in doubt from now on",
+                    gateway=name,
+                    advice="give the dispatchers an account of their own, or account: shared",
+                )
             self._observer.health.check(self.desk, self._now_ms())
             self._progress.look(self.desk, self._observer.health.stalled, self._now_ms())
             self._owner.commit_positions()

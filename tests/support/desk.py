@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -71,6 +73,16 @@ def line(name: str = "main", **fields: Any) -> GatewayLine:
     return GatewayLine(name, shaper, **{**values, **fields})
 
 
+@dataclass
+class Stored:
+    """What Kafka has of a partition."""
+
+    journal: dict[str, bytes] = field(default_factory=dict)
+    positions: dict[tuple[int, str], int] = field(default_factory=dict)
+    reports: dict[int, int] = field(default_factory=dict)
+    log: list[tuple[bytes, str]] = field(default_factory=list)
+
+
 class Table:
     """A desk, its journal and its clock. ``sent`` contains the sent messages in order."""
 
@@ -81,24 +93,48 @@ class Table:
         backoff: Backoff | None = None,
         honour_expiry: bool = True,
         hashes: NumberHashes = HASHES,
+        partitions: int = 1,
     ) -> None:
         self.now_ms = START_MS
+        self.partitions = partitions
         self.lines = lines or (line(),)
         self.lanes = lanes
         self.backoff = backoff or Backoff()
         self.honour_expiry = honour_expiry
         self.hashes = hashes
-        self.journal: dict[str, bytes] = {}
+        self.stored = [Stored() for _ in range(partitions)]
         self.receipts: list[Receipt] = []
         self.dead_letters: list[DeadLetter] = []
-        self.positions: dict[tuple[int, str], int] = {}
-        self.reports: dict[int, int] = {}
-        self.log: list[tuple[bytes, str]] = []
         self.sent: list[Outgoing] = []
         self.restart()
 
-    def restart(self) -> None:
-        """As after kill -9: only committed data is left."""
+    @property
+    def journal(self) -> dict[str, bytes]:
+        """The journal of partition 0."""
+        return self.stored[0].journal
+
+    @journal.setter
+    def journal(self, content: dict[str, bytes]) -> None:
+        self.stored[0].journal = content
+
+    @property
+    def positions(self) -> dict[tuple[int, str], int]:
+        """The committed positions of partition 0."""
+        return self.stored[0].positions
+
+    @property
+    def reports(self) -> dict[int, int]:
+        """From where the reports are read again for partition 0."""
+        return self.stored[0].reports
+
+    @property
+    def log(self) -> list[tuple[bytes, str]]:
+        """The reminders of partition 0."""
+        return self.stored[0].log
+
+    def restart(self, opens: Iterable[int] | None = None, *, reads: bool = True) -> None:
+        """As after kill -9: only committed data is left. ``opens``: the partitions of this process,
+        all by default; ``reads``: it has read the reminders again."""
         for one in self.lines:
             one.shaper.outstanding = 0
         self.router = Router(list(self.lines))
@@ -109,45 +145,62 @@ class Table:
             lambda: 0.5,
             self.honour_expiry,
             hashes=self.hashes,
+            partitions=self.partitions,
         )
+        own = range(self.partitions) if opens is None else tuple(opens)
+        starts = [self.stored[one].reports.get(0, 0) for one in own]
+        self.desk.deliveries.start({0: min(starts, default=0)})
+        for partition in own:
+            self.open(partition, reads=reads)
+
+    def open(self, partition: int, *, reads: bool = True) -> None:
+        """The group gives this process a partition."""
+        stored = self.stored[partition]
         entries: list[tuple[str, JournalEntry]] = [
-            (key, decode_entry(value)) for key, value in self.journal.items()
+            (key, decode_entry(value)) for key, value in stored.journal.items()
         ]
-        self.desk.deliveries.start({0: self.reports.get(0, 0)})
-        ledger = self.desk.open(0, entries)
-        ledger.reports_read = read_positions(self.reports)
+        ledger = self.desk.open(partition, entries)
+        ledger.reports_read = read_positions(stored.reports)
         for number in range(len(self.lanes)):
-            ledger.begin((number, TOPIC), self.positions.get((number, TOPIC), 0))
+            ledger.begin((number, TOPIC), stored.positions.get((number, TOPIC), 0))
         ledger.begin((0, "resends"), 0)
-        self.read()
+        if reads:
+            self.read(partition)
 
-    def put(self, *reminders: Reminder) -> None:
+    def put(self, *reminders: Reminder, partition: int = 0) -> None:
         """Append to the log and read it."""
-        self.log.extend((encode_effect(one), "") for one in reminders)
-        self.read()
+        self.stored[partition].log.extend((encode_effect(one), "") for one in reminders)
+        if partition in self.desk.ledgers:
+            self.read(partition)
 
-    def read(self) -> None:
+    def read(self, partition: int = 0) -> None:
         """Move every lane's cursor to the end of the log."""
+        log = self.stored[partition].log
         for lane in range(len(self.lanes)):
-            position = self.desk.ledgers[0].cursors[lane, TOPIC].position
-            for offset in range(position, len(self.log)):
-                origin = Origin(TOPIC, 0, offset, START_MS)
-                self.desk.offer(lane, origin, self.log[offset][0], self.now_ms)
+            position = self.desk.ledgers[partition].cursors[lane, TOPIC].position
+            for offset in range(position, len(log)):
+                origin = Origin(TOPIC, partition, offset, START_MS)
+                self.desk.offer(lane, origin, log[offset][0], self.now_ms)
 
     def commit(self) -> list[Outgoing]:
         """Commit the pending writes; returns the messages that may be sent now."""
-        batch = self.desk.take_batch(0, force=True)
+        return [one for partition in self.desk.ledgers for one in self.commit_one(partition)]
+
+    def commit_one(self, partition: int) -> list[Outgoing]:
+        """Commit the pending writes of a partition."""
+        batch = self.desk.take_batch(partition, force=True)
         if batch is None:
             return []
+        stored = self.stored[partition]
         for key, value in batch.entries.items():
             if value is None:
-                self.journal.pop(key, None)
+                stored.journal.pop(key, None)
             else:
-                self.journal[key] = value
+                stored.journal[key] = value
         self.receipts.extend(batch.receipts)
         self.dead_letters.extend(batch.dead_letters)
-        self.positions.update(batch.positions)
-        self.reports = batch.reports
+        stored.positions.update(batch.positions)
+        stored.reports = batch.reports
         self.desk.recorded(batch)
         self.sent.extend(batch.release)
         return batch.release

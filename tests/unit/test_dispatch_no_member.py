@@ -43,7 +43,7 @@ def test_the_error_says_what_to_do(
     def refuse(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(main, "prepare_topics", lambda _: {})
+    monkeypatch.setattr(main, "prepare_topics", lambda _: {"streamproc.reminders": 1})
     monkeypatch.setattr(main, "watch_of", lambda *_: None)
     monkeypatch.setattr(asyncio, "run", refuse)
     monkeypatch.setattr(main, "_until_signal", lambda *_: None)

@@ -35,7 +35,7 @@ def test_a_refusal_while_it_runs_names_the_setting(
     monkeypatch.setattr("asyncio.run", run)
     monkeypatch.setattr(main, "refusal_of", lambda _: refusal)
     monkeypatch.setattr(main, "watched", lambda _: nullcontext())
-    monkeypatch.setattr(main, "prepare_topics", lambda _: 1)
+    monkeypatch.setattr(main, "prepare_topics", lambda _: {"streamproc.reminders": 1})
     monkeypatch.setattr(main, "watch_of", lambda *_: None)
     with pytest.raises(DispatchError) as caught:
         run_dispatcher(DispatchSettings("b:1"), None)

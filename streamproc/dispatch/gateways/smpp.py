@@ -71,6 +71,7 @@ class SmppEntry(GatewayEntry, frozen=True, kw_only=True, tag="smpp"):
     dest_ton: Octet | None = None
     dest_npi: Octet | None = None
     receipts: Literal["auto", "every_part", "last_part"] = "auto"
+    account: Literal["own", "shared"] = "own"
     incoming_sms: Literal["take", "refuse"] = "take"
     sms_id_parameter: Annotated[int, Meta(ge=1, le=0xFFFF)] | None = None
 
