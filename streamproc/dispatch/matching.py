@@ -78,7 +78,7 @@ class Outstanding:
         """The part that a report names by its id unchanged; ``peer`` has hashes of the report's
         number, or is empty."""
         same = self._exact.get((gateway, plain(message_id)), [])
-        # A message center that begins its numbers anew can give two messages the same id.
+        # A message center that begins its numbers again can give two messages the same id.
         certain = [part for part in same if agree(part.peer, peer)]
         found = certain or [part for part in same if agree(part.peer, peer) is None]
         return found[0] if len(found) == 1 else None
