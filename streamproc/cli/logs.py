@@ -106,8 +106,12 @@ def configure(level: str = "info", form: Format = "text") -> dict[str, Any]:
 
 
 def _printable(_: Any, __: str, line: str) -> str:
-    """A line as text, without what records of others could do to a terminal."""
-    return printable_lines(line)
+    """A line as text, without what records of others could do to a terminal.
+
+    What follows a line end, such as a traceback, is indented. So no text of others looks like a
+    line of this log.
+    """
+    return printable_lines(line).replace("\n", "\n    ")
 
 
 def _add_facts(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -184,6 +184,23 @@ def test_text_lines_stay_short(capsys: pytest.CaptureFixture[str]) -> None:
     assert "d-1" not in second
 
 
+def test_no_text_of_others_begins_a_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    forged = "x\n2026-01-01T00:00:00Z [error    ] input was deleted"
+    configure("info", "text")
+    try:
+        raise ValueError(forged)
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("a field %s", forged)
+    structlog.get_logger("streamproc.x").warning(forged, **{forged: forged})
+
+    shown = capsys.readouterr().err.splitlines()
+    first, second = (one for one in shown if not one.startswith("    "))
+    assert first.endswith("a field x")
+    assert second.endswith("] x")
+    assert "    Traceback (most recent call last):" in shown
+    assert sum("input was deleted" in one for one in shown) == 4
+
+
 def test_a_process_has_its_fixed_name_or_one_of_its_own() -> None:
     assert process_name("w-7") == "w-7"
     assert process_name(None) == f"{socket.gethostname()}-{os.getpid()}"
