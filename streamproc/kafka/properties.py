@@ -13,9 +13,10 @@ import javaproperties
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.fields import BY_NAME, FIELDS
 from streamproc.kafka.jaas import JAAS, options_of_jaas
-from streamproc.kafka.secret import Secret, refuse_if_public, unreadable
+from streamproc.kafka.secret import Secret, refuse_if_public, refuse_special, unreadable
 from streamproc.printable import printable
 
+_MOST_BYTES = 1 << 20
 _WHOLLY_PROVIDED = re.compile(r"\$\{.*\}")
 _PROVIDED = re.compile(r"\$\{[^}:]+:[^}]*\}")
 _KEYS = {key: field for field in FIELDS for key in field.properties}
@@ -43,8 +44,13 @@ def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
     Keys that do not concern the connection to Kafka are skipped, because the file may be that of a
     whole producer. Raises :class:`KafkaSettingsError` for a security key that is unknown here.
     """
+    refuse_special(path)
     try:
-        found = javaproperties.loads(_decoded(path.read_bytes()))
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise KafkaSettingsError(f"{path} (--kafka-properties) is larger than 1 MiB")
+        found = javaproperties.loads(_decoded(content))
     except javaproperties.InvalidUEscapeError as error:
         raise KafkaSettingsError(printable(f"{path} (--kafka-properties): {error}")) from error
     except OSError as error:

@@ -113,6 +113,19 @@ def refuse_if_public(path: Path) -> None:
         )
 
 
+def refuse_special(path: Path) -> None:
+    """Raise :class:`KafkaSettingsError` for a pipe or a device.
+
+    Such a file can be read once, or never ends; settings are read more than once.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise KafkaSettingsError(f"{path} is not a regular file")
+
+
 def unreadable(path: Path, error: OSError) -> KafkaSettingsError:
     """The error of a file that cannot be read."""
     return KafkaSettingsError(f"cannot read {path}: {error.strerror or error}")

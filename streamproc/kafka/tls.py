@@ -13,7 +13,7 @@ import structlog
 from streamproc.errors import StreamprocError
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.keystores import is_key_store, pem_file, read_key_store
-from streamproc.kafka.secret import Secret, refuse_if_public, unreadable
+from streamproc.kafka.secret import Secret, refuse_if_public, refuse_special, unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,9 @@ class TlsSettings:
 
     def load(self) -> ssl.SSLContext:
         """Make a context from the present files. Raises :class:`KafkaSettingsError`."""
+        for one in (self.ca, self.cert, self.key):
+            if one is not None:
+                refuse_special(one)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = self.check_hostname

@@ -19,7 +19,7 @@ from time import monotonic, time
 from typing import Any
 
 from streamproc.kafka.errors import KafkaSettingsError, TokenError
-from streamproc.kafka.secret import Secret, read_private
+from streamproc.kafka.secret import Secret, read_private, refuse_special
 from streamproc.printable import printable
 
 REFRESH_AT = 0.8
@@ -59,6 +59,7 @@ class FileTokens(TokenSource):
     def token(self) -> str:
         """The present content of the file."""
         try:
+            refuse_special(self.path)
             found = read_private(self.path).strip()
         except KafkaSettingsError as error:
             raise TokenError(str(error)) from error
@@ -141,6 +142,8 @@ class ClientCredentials(RenewedTokens):
                     "Accept": "application/json",
                 },
             )
+            if client.ca is not None:
+                refuse_special(client.ca)
             with _opener(client.ca).open(request, timeout=REQUEST_SECONDS) as got:
                 return _token_in(json.loads(got.read(MAX_ANSWER_BYTES)))
         except urllib.error.HTTPError as error:

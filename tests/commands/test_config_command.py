@@ -36,6 +36,25 @@ def check(content: str, **variables: str) -> list[str]:
     return result.stderr.splitlines()
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "content",
+    [
+        "rules = 'pipe'",
+        "[dispatch]\ngateways = 'pipe'",
+        "[send]\nmapping = 'pipe'",
+        "[kafka]\nproperties = 'pipe'",
+        "[kafka]\ntls_ca = 'pipe'",
+        "[kafka]\ntls_cert = 'pipe'",
+        "[kafka]\nsasl_mechanism = 'PLAIN'\nsasl_username = 'u'\nsasl_password_file = 'pipe'",
+    ],
+)
+def test_a_pipe_does_not_hold_the_check_up(content: str) -> None:
+    os.mkfifo("pipe", 0o600)
+    (line,) = check(content)
+    assert line.endswith("is not a regular file")
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

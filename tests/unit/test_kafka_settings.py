@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,26 @@ def test_a_secret_that_everybody_may_read_is_refused(password: Path) -> None:
     said = problem_of(*arguments, "u", "--kafka-sasl-password-file", str(password))
     assert f"everybody on this machine may read {password}" in said
     assert f"chmod o-r {password}" in said
+
+
+def test_properties_from_a_pipe_are_refused() -> None:
+    """They are read twice, and the second time the settings about TLS would be gone."""
+    end, begin = os.pipe()
+    os.write(begin, b"bootstrap.servers=b:9093\nsecurity.protocol=SSL\n")
+    os.close(begin)
+    try:
+        with pytest.raises(KafkaSettingsError, match="is not a regular file"):
+            read_properties(Path(f"/dev/fd/{end}"))
+    finally:
+        os.close(end)
+
+
+def test_properties_of_endless_size_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "client.properties"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(KafkaSettingsError, match="is larger than 1 MiB"):
+        read_properties(path)
 
 
 def test_properties_with_a_secret_that_everybody_may_read_are_refused(tmp_path: Path) -> None:

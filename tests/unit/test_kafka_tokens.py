@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -128,6 +129,13 @@ def test_a_secret_that_cannot_be_read_now_leaves_the_token_in_use(
     clock[0] += 20
     with pytest.raises(TokenError, match="cannot read"):
         source.token()
+
+
+@pytest.mark.timeout(20)
+def test_a_file_that_became_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "token", 0o600)
+    with pytest.raises(TokenError, match="is not a regular file"):
+        FileTokens(tmp_path / "token").token()
 
 
 def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook, removed
+from streamproc.contracts.rules_file.load import _Check, default_rulebook, load_rulebook, removed
+from streamproc.contracts.rules_file.read.lines import Lines
 from tests.support.rules import KINDS, YAML, edited, problems
 
 PLANS = YAML[YAML.index("plans:") : YAML.index("packs:")]
@@ -253,3 +254,18 @@ notices:
     assert any("history_cycles: must be a whole number" in one for one in found), found
     assert any("rules[1].cycles: limits.history_cycles keeps only 2" in one for one in found)
     assert any("cycles: must be at most limits.history_cycles, 2" in one for one in found)
+
+
+def test_many_thresholds_are_compared_in_linear_time() -> None:
+    class Counted(int):
+        comparisons = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.comparisons += 1
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    rule = {"thresholds": [Counted(one) for one in range(2_000)]}
+    _Check({}, Lines())._check_rule(("rules", 0), rule)
+    assert Counted.comparisons < 10_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from errno import EINVAL
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from streamproc.contracts.topics import EVENTS
 from streamproc.errors import StreamprocError
 from streamproc.kafka.fields import FIELDS, settings_from
 from streamproc.kafka.properties import read_properties
+from streamproc.kafka.secret import Secret, refuse_special
 
 _OTHERS = (VARIABLE, f"{PREFIX}CRASH_AT")
 
@@ -77,6 +79,8 @@ def _of_files(file: ConfigFile, checked: Checked) -> Iterator[str]:
         try:
             path = Path(option.type.convert(value, None, None))
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # a pipe must not hold it up
+            if not path.is_file():
+                raise OSError(EINVAL, "it is not a regular file")
         except OSError as error:
             yield f"{file.path}:{line}: {named(place)}: {value}: {error.strerror}"
             continue
@@ -154,4 +158,7 @@ def _check_connection(values: dict[str, Any], others: list[dict[str, Any]]) -> N
             given[field.name] = value
     if given not in others:
         others.append(given)
+        for value in given.values():
+            if isinstance(value, Secret) and value.path is not None:
+                refuse_special(value.path)  # a pipe must not hold it up
         settings_from("127.0.0.1:9092", given)

@@ -249,11 +249,13 @@ class _Check:
                 wrong = _text_problem(template, locale, kind, self._given)
                 if wrong or not template.strip():
                     self._add((*path, "texts", locale, *place), wrong or "must not be empty")
-        values = items(rule, "thresholds")
-        for index, value in enumerate(values):
-            # ``in`` on a slice: values can be of any type here, also unhashable ones.
-            if value in values[:index]:
+        seen: set[Any] = set()
+        for index, value in enumerate(items(rule, "thresholds")):
+            if isinstance(value, list | dict):
+                continue  # the wrong type is reported elsewhere
+            if value in seen:
                 self._add((*path, "thresholds", index), f"{value} is given twice")
+            seen.add(value)
 
 
 def _unknown_kind(path: Path, data: dict[str, Any]) -> str | None:
