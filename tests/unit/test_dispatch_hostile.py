@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import msgspec
 import pytest
@@ -26,6 +27,7 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.inbound import UnreadableError, read, text_of
 from streamproc.dispatch.smpp.receipt import parse_receipt
+from streamproc.dispatch.smpp.session import Session, SessionSettings
 from streamproc.dispatch.smpp.text import LongTexts, TextForm, count_parts
 from streamproc.dispatch.sms_memory import decode_record
 from streamproc.dispatch.telling import Sparing
@@ -305,3 +307,18 @@ def test_a_record_that_is_nested_too_deeply_is_a_dead_letter() -> None:
     table.commit()
 
     assert [one.detail for one in table.dead_letters] == ["it is nested too deeply"]
+
+
+async def test_what_still_comes_after_the_end_of_a_session_is_not_answered() -> None:
+    reader, writer, handler = asyncio.StreamReader(), MagicMock(), AsyncMock()
+    writer.transport.get_write_buffer_size.return_value = 0
+    session = Session(SessionSettings("h", 1, "id", "pw"), reader, writer, handler)
+    for number in range(1, 100):
+        reader.feed_data(pdu.encode(pdu.ENQUIRE_LINK, number))
+        reader.feed_data(pdu.encode(pdu.DELIVER_SM, number, b"\0" * 40))
+    reader.feed_eof()
+    session._end("enquire_link was not answered")
+    await session._read()
+
+    writer.write.assert_not_called()
+    handler.assert_not_called()

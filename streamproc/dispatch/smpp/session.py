@@ -197,6 +197,8 @@ class Session:
                     return
                 body = await self._reader.readexactly(length - pdu.HEADER_BYTES)
                 self._heard = asyncio.get_running_loop().time()
+                if self.closed.is_set():
+                    return  # nobody is answered any more
                 self._take(command, status, sequence, head + body)
                 await self._until_read()
                 count += 1
