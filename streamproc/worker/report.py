@@ -9,6 +9,7 @@ import orjson
 from streamproc.core.state.account import Account, unpack
 from streamproc.engine.engine import Engine
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.private_files import replace_private
 from streamproc.worker.processor import QuotaProcessor
 
 
@@ -24,4 +25,4 @@ def write_report(path: Path, processor: QuotaProcessor, engine: Engine[Account])
         "accounts": accounts,
         "charged_bytes": charged_bytes,
     }
-    path.write_bytes(orjson.dumps(report))
+    replace_private(path, orjson.dumps(report))
