@@ -20,6 +20,9 @@ class Duration(click.ParamType):
 
     name = "duration"
 
+    def __init__(self, *, signed: bool = False) -> None:
+        self._signed = signed
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
@@ -29,6 +32,8 @@ class Duration(click.ParamType):
                 f"{value!r} is not a duration; write for example 90s, 1.5h or 31d", param, ctx
             )
         sign, number, unit = found.groups()
+        if sign == "-" and not self._signed:
+            self.fail(f"{value!r} is negative", param, ctx)
         length_ms = float(number) * _UNITS_MS[unit]
         if length_ms > LONGEST_MS:
             self.fail(f"{value!r} is longer than a hundred years", param, ctx)

@@ -106,7 +106,7 @@ def shift_of(text: str, source: Source, speed: float | None) -> int:
     if text == "kept":
         return 0
     if text != "now":
-        return Duration().convert(text, None, None)
+        return Duration(signed=True).convert(text, None, None)
     span = source.span_ms()
     if span is None:
         return 0

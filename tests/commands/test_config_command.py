@@ -46,6 +46,7 @@ def check(content: str, **variables: str) -> list[str]:
         "[kafka]\nproperties = 'pipe'",
         "[kafka]\ntls_ca = 'pipe'",
         "[kafka]\ntls_cert = 'pipe'",
+        "[worker]\nid_key_file = 'pipe'",
         "[kafka]\nsasl_mechanism = 'PLAIN'\nsasl_username = 'u'\nsasl_password_file = 'pipe'",
     ],
 )
@@ -68,6 +69,9 @@ def test_a_pipe_does_not_hold_the_check_up(content: str) -> None:
         ("[dispatch]\nkafka_properties = 'nosuch'", "nosuch"),
         ("rules = 'nosuch.yaml'", "streamproc.toml:1: rules: "),
         ("[dispatch]\ngateways = 'no.yaml'", "streamproc.toml:2: dispatch.gateways: "),
+        ("[worker]\nid_key = 'short'", "worker.id_key: the key of ids must be one line of at"),
+        ("[dispatch]\nnumber_key = 'short'", "dispatch.number_key: the key of number hashes"),
+        ("[send]\nsettle = '-2s'", "streamproc.toml:2: send.settle: '-2s' is negative"),
         ("[send]\nsettle = '2x'", "streamproc.toml:2: send.settle: '2x' is not a duration"),
         ("[topics.plan]\nfor = ['x']", "streamproc.toml:2: topics.plan.for: 'x' is not one of"),
     ],

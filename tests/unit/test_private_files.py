@@ -37,7 +37,6 @@ OTHERWISE = {
     "cli/kafka_options.py": "help of click",
     "lab/demo/parts.py": "the demo invents its subscribers",
     "lab/demo/run.py": "it copies a rules file",
-    "worker/report.py": "three sums, for measurements",
     "worker/native_bridge/interface/generate.py": "source code",
 }
 WRITES = re.compile(

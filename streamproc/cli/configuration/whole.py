@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from errno import EINVAL
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,35 @@ def _of_command(
             _check_connection(found, connections)
     except StreamprocError as error:
         yield f"{file.path}: kafka: {error}"
+    for name, read in _KEYS.items():
+        key = found.get(name)
+        if isinstance(key, Secret):
+            for problem in _said(partial(read, key)):
+                yield f"{file.path}: {named((*command, name))}: {problem}"
+
+
+def _id_key(key: Secret) -> None:
+    from streamproc.worker.id_keys import id_key_of
+
+    _refuse_pipe(key)
+    id_key_of(key)
+
+
+def _number_keys(key: Secret) -> None:
+    from streamproc.dispatch.number_hashes import keys_of
+
+    _refuse_pipe(key)
+    keys_of(key)
+
+
+def _refuse_pipe(secret: Secret) -> None:
+    """A pipe must not hold the check up."""
+    if secret.path is not None:
+        refuse_special(secret.path)
+
+
+_KEYS: Mapping[str, Callable[[Secret], None]] = {"id_key": _id_key, "number_key": _number_keys}
+"""Keys that have a form, by the names of click's parameters."""
 
 
 def _check_connection(values: dict[str, Any], others: list[dict[str, Any]]) -> None:
@@ -159,6 +189,6 @@ def _check_connection(values: dict[str, Any], others: list[dict[str, Any]]) -> N
     if given not in others:
         others.append(given)
         for value in given.values():
-            if isinstance(value, Secret) and value.path is not None:
-                refuse_special(value.path)  # a pipe must not hold it up
+            if isinstance(value, Secret):
+                _refuse_pipe(value)
         settings_from("127.0.0.1:9092", given)
