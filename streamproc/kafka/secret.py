@@ -106,6 +106,8 @@ def refuse_if_public(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise unreadable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise KafkaSettingsError(f"{path} is a directory")
     if mode & stat.S_IROTH:
         raise KafkaSettingsError(
             f"everybody on this machine may read {path}, and it holds a secret; chmod o-r {path} "

@@ -149,6 +149,11 @@ def test_properties_of_endless_size_are_refused(tmp_path: Path) -> None:
         read_properties(path)
 
 
+def test_a_directory_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(KafkaSettingsError, match="is a directory"):
+        Secret(path=tmp_path).reveal()
+
+
 def test_properties_with_a_secret_that_everybody_may_read_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
     file.write_text("sasl.password=x\n")
