@@ -99,6 +99,9 @@ def _is_in_force(facts: Facts, policy: PolicyCounter) -> bool:
         return not facts.state.covering(policy.scope)
     if policy.scope != EVERYTHING:
         return True  # the oracle alone counts usage of some sort
+    bought = [one for one in facts.state.live if one["kind"] not in PLAN_KINDS]
+    if any(remaining(one) and facts.state.scope(one) == EVERYTHING for one in bought):
+        return False  # bytes that are bought come first
     buckets = (*facts.state.live, *facts.state.over)
     used = sum(one["used"] for one in buckets if one["kind"] in PLAN_KINDS)
     return bool(used + facts.state.overage_bytes >= policy.after_bytes)
