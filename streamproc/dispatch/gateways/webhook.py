@@ -17,6 +17,7 @@ from yarl import URL
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.webhook_keys import keys_of, signatures
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import (
     ChannelEntry,
@@ -27,7 +28,6 @@ from streamproc.dispatch.gateways.entry import (
     Site,
 )
 from streamproc.dispatch.gateways.retry_after import retry_after_ms
-from streamproc.dispatch.gateways.webhook_keys import keys_of, signatures
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
 from streamproc.kafka.secret import masked_urls
 
