@@ -136,6 +136,8 @@ ALARM_SHARES = Topic(
     read_by=("worker",),
     retention=Retention(1, "the worker that decides alarms next begins with the last minutes"),
     partitions=1,
+    # Minutes are counted by one clock, and a process whose own clock is wrong is found.
+    configs={"message.timestamp.type": "LogAppendTime"},
 )
 
 
