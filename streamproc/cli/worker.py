@@ -24,7 +24,7 @@ from streamproc.cli.topic_options import (
     taken,
     topic_options,
 )
-from streamproc.cli.values import Count, FilePath, Name, Number
+from streamproc.cli.values import Count, FilePath, Name, Number, Text
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.worker.settings import WorkerSettings
 
@@ -115,6 +115,29 @@ log = structlog.get_logger(__name__)
     type=click.Choice(["auto", "on", "off"]),
     default="auto",
     help="Use the compiled (Rust) code for simple usage events. Results do not change.",
+)
+@click.option(
+    "--alarm-orange",
+    type=Count(1),
+    default=WorkerSettings.alarm_orange,
+    help="From so many concerned subscribers on an alarm is orange (docs/alarms.md).",
+)
+@click.option(
+    "--alarm-red",
+    type=Count(1),
+    default=WorkerSettings.alarm_red,
+    help="From so many concerned subscribers on an alarm is red.",
+)
+@click.option(
+    "--alarm-webhook",
+    metavar="URL",
+    type=Text(),
+    help="Each change of an alarm is posted there, signed; with --alarm-webhook-key-file.",
+)
+@key_file_option(
+    "worker",
+    "alarm-webhook-key",
+    "The keys that sign what is posted to --alarm-webhook, as Standard Webhooks writes them.",
 )
 @log_options
 @http_options

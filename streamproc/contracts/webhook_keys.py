@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 
 from standardwebhooks import Webhook
+from yarl import URL
 
 from streamproc.core.instants import from_ms
+from streamproc.kafka.secret import masked_urls
 
 STANDARD = "whsec_"
 RAW = "raw:"
@@ -33,6 +35,16 @@ def keys_of(text: str) -> tuple[bytes, ...]:
     if not keys:
         raise ValueError(f"is empty; {_MEND}")
     return tuple(keys)
+
+
+def problem_of(url: str) -> str:
+    """Why nothing could be posted to a URL; empty if it is right."""
+    try:
+        host = URL(url).raw_host
+        # The system's resolver encodes names with this codec, which refuses more than ``yarl``.
+        return "" if host and host.encode("idna") else f"{masked_urls(url)!r} names no host"
+    except ValueError as error:
+        return f"{masked_urls(url)!r} is not a URL: {masked_urls(str(error))}"
 
 
 def signatures(keys: tuple[bytes, ...], message_id: str, at_ms: int, body: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol, get_args
 from streamproc import __version__
 from streamproc.contracts.records.receipts import Status
 from streamproc.core.instants import to_ms
+from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.health import DispatchHealth
@@ -43,7 +44,10 @@ class DispatchObserver:
         metrics: DispatchMetrics,
         now_ms: Callable[[], int] = lambda: 0,
         stall_seconds: float = 60.0,
+        share: DispatcherShare | None = None,
     ) -> None:
+        """``share`` counts for alarms what is counted here."""
+        self._share = share
         self._metrics = metrics
         self._now_ms = now_ms
         self.health = DispatchHealth(self, int(stall_seconds * 1000))
@@ -61,6 +65,8 @@ class DispatchObserver:
                 metrics.since_reminder.labels(receipt.status).observe(since_reminder_s)
         for letter in batch.dead_letters:
             metrics.dead_letters.labels(letter.reason).inc()
+        if self._share is not None:
+            self._share.committed(batch)
         self.health.committed(batch)
 
     def commit_failed(self) -> None:
@@ -72,6 +78,8 @@ class DispatchObserver:
             answer = outcome.error.value
         self._metrics.submits.labels(gateway, answer).inc()
         self._metrics.submit_seconds.labels(gateway).observe(seconds)
+        if self._share is not None:
+            self._share.answered(gateway, seconds)
         self.health.answered(gateway, lane, outcome, self._now_ms())
 
     def connection_lost(self, gateway: str) -> None:

@@ -14,7 +14,10 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from streamproc.alarms.decider import AlarmPlace
+from streamproc.alarms.telling import AlarmTeller
 from streamproc.core.instants import LAST_MS
+from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
 from streamproc.dispatch.ledger import Cursor
@@ -70,7 +73,13 @@ class Runner:
         self.tally = ReceiptTally()
         self.metrics = DispatchMetrics(CollectorRegistry())
         register_process(self.metrics.registry)
-        self._observer = DispatchObserver(self.metrics, now_ms, settings.stall_seconds)
+        self._share = DispatcherShare(settings.name)
+        self._observer = DispatchObserver(self.metrics, now_ms, settings.stall_seconds, self._share)
+        self._alarms = AlarmTeller(
+            AlarmPlace(settings.broker, "", settings.topics.alarm_shares, "", settings.name),
+            lambda: self._share.take(desk, now_ms(), self._observer.health.stalled),
+            self._share.counts.give_back,
+        )
         self._progress = DispatchProgress(lambda: watch.silence.seconds)
         self._server: MetricsServer | None = None
         self._gateways = gateways
@@ -138,6 +147,7 @@ class Runner:
         self._readers = await loop.run_in_executor(
             self._reading, Readers, self.settings, self._lane_names, self._revoked_from(loop)
         )
+        await self._alarms.start()
         return [*(work() for work in works), keep_watching(self._watch)]
 
     async def _end(self, works: list[asyncio.Task[None]]) -> None:
@@ -177,6 +187,7 @@ class Runner:
             yield self._incoming.close()
         if self._server is not None:
             yield self._server.close()
+        yield self._alarms.close()
         yield self._sends_end()
 
     async def _sends_end(self) -> None:

@@ -9,6 +9,11 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from streamproc.alarms.decider import AlarmPlace
+from streamproc.alarms.shares import Share
+from streamproc.alarms.table import Bounds
+from streamproc.alarms.telling import AlarmTeller
+from streamproc.alarms.webhook import webhook_of
 from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.contracts.topics import TABLE
 from streamproc.core.state.account import Account
@@ -27,8 +32,9 @@ from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.alarm_share import WorkerShare
 from streamproc.worker.health import WorkerHealth
-from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes
+from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
 from streamproc.worker.observing import Facts, WorkerObserver
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
@@ -83,7 +89,8 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     )
     metrics = WorkerMetrics(CollectorRegistry())
     register_process(metrics.registry)
-    observer = WorkerObserver(metrics)
+    share = WorkerShare(settings.topics, settings.app_id, settings.name)
+    observer = WorkerObserver(metrics, share=share if settings.decides_alarms else None)
     engine: Engine[Account] = Engine(
         engine_settings, processor, Brokers(engine_settings), observer=observer
     )
@@ -119,6 +126,8 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         log.info("figures of the last minute", **figures.take())
 
     app.beside = []
+    if settings.decides_alarms:
+        app.beside.append(_alarm_teller(settings, engine, processor, share, rules, limit))
     if settings.http_port is not None:
         health = WorkerHealth(engine, lambda: silence.seconds)
         app.beside.append(
@@ -147,6 +156,39 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         await engine.partitions.close()
 
     return app
+
+
+def _alarm_teller(
+    settings: WorkerSettings,
+    engine: Engine[Account],
+    processor: QuotaProcessor,
+    share: WorkerShare,
+    rules: RulesFile,
+    limit: int | None,
+) -> AlarmTeller:
+    """Tells this worker's share of alarms, and decides where partition 0 runs."""
+
+    def collect() -> Share:
+        return share.take(
+            engine,
+            processor,
+            int(time.time() * 1000),
+            used_bytes() / limit if limit else 0.0,
+            has_refused_rules=rules.refusal is not None,
+        )
+
+    topics = settings.topics
+    place = AlarmPlace(
+        settings.broker, topics.alarms, topics.alarm_shares, settings.app_id, settings.name
+    )
+    return AlarmTeller(
+        place,
+        collect,
+        share.counts.give_back,
+        lambda: engine.partitions.states.get(0) is State.RUNNING,
+        Bounds(settings.alarm_orange, settings.alarm_red),
+        webhook_of(settings.alarm_webhook, settings.alarm_webhook_key),
+    )
 
 
 def _faust_app(settings: WorkerSettings, partitions: int) -> Any:

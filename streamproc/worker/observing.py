@@ -13,6 +13,7 @@ from streamproc.engine.life import State
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.alarm_share import WorkerShare, due_behind_ms, lag_ms
 from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
 from streamproc.worker.processor import QuotaProcessor
 
@@ -36,7 +37,10 @@ class WorkerObserver:
         self,
         metrics: WorkerMetrics,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        share: WorkerShare | None = None,
     ) -> None:
+        """``share`` counts for alarms what is counted here."""
+        self._share = share
         self._metrics = metrics
         self._now_ms = now_ms
         self._ids = _IdsSample()
@@ -76,12 +80,18 @@ class WorkerObserver:
                 add = self._times[kind].add
                 for since_ms, count in instants_ms.items():
                     add(max(now_ms - since_ms, 0) / 1000, count)
+        if self._share is not None:
+            self._share.committed(outbox, self._now_ms())
 
     def commit_failed(self) -> None:
         self._metrics.transactions_failed.inc()
+        if self._share is not None:
+            self._share.commit_failed(self._now_ms())
 
     def set_aside(self) -> None:
         self._metrics.work_set_aside.inc()
+        if self._share is not None:
+            self._share.set_aside()
 
     def refresh(
         self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int, facts: Facts
@@ -111,14 +121,12 @@ class WorkerObserver:
         for partition in engine.partitions:
             if partition.state is not State.RUNNING or partition.opened is None:
                 continue
-            waiting = 0
             for topic in engine.settings.input_topics:
                 lag = engine.lag_records(partition, topic)
                 if lag is not None:
                     metrics.lag_records.labels(topic, str(partition.number)).set(lag)
-                    waiting += lag
-            behind_ms = now_ms - partition.opened.progress.clock_ms if waiting else 0
-            metrics.lag_seconds.labels(str(partition.number)).set(max(behind_ms, 0) / 1000)
+            behind_ms = lag_ms(engine, partition, now_ms)
+            metrics.lag_seconds.labels(str(partition.number)).set(behind_ms / 1000)
 
     def _refresh_rows(self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int) -> None:
         metrics = self._metrics
@@ -130,8 +138,8 @@ class WorkerObserver:
             rows, partition = opened.rows, str(opened.number)
             rows_here += len(rows)
             metrics.rows.labels(partition).set(len(rows))
-            behind_ms = now_ms - rows.next_due_ms if processor.lateness_counts else 0
-            metrics.due_behind.labels(partition).set(max(behind_ms, 0) / 1000)
+            behind_ms = due_behind_ms(processor, opened, now_ms)
+            metrics.due_behind.labels(partition).set(behind_ms / 1000)
             pace = processor.storm_of(rows)
             for urgency, (count, due_ms) in (pace.waiting if pace is not None else {}).items():
                 before, oldest_ms = storms.get(urgency, (0, due_ms))

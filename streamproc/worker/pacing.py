@@ -36,6 +36,10 @@ class StormPace:
             urgency: (len(waiting), waiting[0][0]) for urgency, waiting in self._classes.items()
         }
 
+    def first_keys(self, urgency: int, count: int) -> list[bytes]:
+        """Some keys of an urgency; the one whose turn comes first is among them."""
+        return [key for _, _, key in self._classes.get(urgency, ())[:count]]
+
     def park(self, urgency: int, due_ms: int, deadline_ms: int, key: bytes) -> None:
         """Let a key wait for its turn. A smaller ``urgency`` comes first."""
         heappush(self._classes.setdefault(urgency, []), (due_ms, deadline_ms, key))

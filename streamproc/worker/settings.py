@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from streamproc.alarms.table import ORANGE_SUBSCRIBERS, RED_SUBSCRIBERS
 from streamproc.contracts.topics import WorkerTopics, changelog_of
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.secret import Secret
@@ -59,10 +60,22 @@ class WorkerSettings:
     http_host: str = LOOPBACK
     http_port: int | None = None
     """Port of metrics and probes; None: none, 0: any free port."""
+    alarm_orange: int = ORANGE_SUBSCRIBERS
+    """From so many concerned subscribers on an alarm is orange."""
+    alarm_red: int = RED_SUBSCRIBERS
+    alarm_webhook: str | None = field(default=None, repr=False)
+    """A URL that gets each change of an alarm; it may contain a password."""
+    alarm_webhook_key: Secret | None = None
+    """The keys that sign what is posted there."""
     name: str = ""
     """Name of this worker in the log lines of its peers; empty: the host's name."""
     report: Path | None = None
     """File for the totals of the owned partitions (JSON), written at an orderly end."""
+
+    @property
+    def decides_alarms(self) -> bool:
+        """A replay is never late, and the in-memory broker has one worker."""
+        return self.clock == "wall" and not self.embedded
 
     @property
     def changelog(self) -> str:

@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 from structlog.testing import capture_logs
 
+from streamproc.contracts.webhook_keys import problem_of
 from streamproc.core.state.effects import Cause
 from streamproc.dispatch import main
 from streamproc.dispatch.assembly import backoff_of, gateways_of, in_plain_text, lanes_of, router_of
@@ -161,7 +162,7 @@ def test_a_url_to_which_nothing_can_be_posted_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("rest", ["h:abc/", ":80/", "a..b/", "[::1/x"])
 def test_a_url_that_is_refused_shows_no_password(rest: str) -> None:
-    said = webhook.problem_of(f"http://user:hu@sh:word@{rest}")
+    said = problem_of(f"http://user:hu@sh:word@{rest}")
     assert said
     assert not [one for one in ("user", "hu@", "sh:", "word") if one in said]
 
@@ -171,7 +172,7 @@ def test_a_url_that_is_refused_shows_no_password(rest: str) -> None:
     ["https://ex\u00e4mple.test/", "http://[::1]:80/a?b#c", "HTTP://u:p@h.test:1/", "http://h"],
 )
 def test_a_url_of_any_right_form_is_taken(url: str) -> None:
-    assert webhook.problem_of(url) == ""
+    assert problem_of(url) == ""
 
 
 @pytest.mark.parametrize("form", ["key", "certificate with key"])

@@ -17,7 +17,7 @@ from yarl import URL
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.rules_file.read.lines import Path
-from streamproc.contracts.webhook_keys import keys_of, signatures
+from streamproc.contracts.webhook_keys import keys_of, problem_of, signatures
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import (
     ChannelEntry,
@@ -29,7 +29,6 @@ from streamproc.dispatch.gateways.entry import (
 )
 from streamproc.dispatch.gateways.retry_after import retry_after_ms
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
-from streamproc.kafka.secret import masked_urls
 
 
 @dataclass(frozen=True)
@@ -107,16 +106,6 @@ def _outcome(status: int, wait_ms: int) -> Outcome:
 
 
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+", description="an http:// or https:// URL")]
-
-
-def problem_of(url: str) -> str:
-    """Why nothing could be posted to a URL; empty if it is right."""
-    try:
-        host = URL(url).raw_host
-        # The system's resolver encodes names with this codec, which refuses more than ``yarl``.
-        return "" if host and host.encode("idna") else f"{masked_urls(url)!r} names no host"
-    except ValueError as error:
-        return f"{masked_urls(url)!r} is not a URL: {masked_urls(str(error))}"
 
 
 class WebhookEntry(ChannelEntry, frozen=True, kw_only=True, tag="webhook"):

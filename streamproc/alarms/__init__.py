@@ -1,0 +1,1 @@
+"""Alarms that workers decide themselves, without Prometheus (docs/alarms.md)."""

@@ -1,0 +1,210 @@
+"""Reads shares and writes what changes: each change once, on whichever worker.
+
+The worker that runs partition 0 decides. Its transactional id is the same wherever that is, so a
+new one fences the former one, and then reads which alarms are raised. Blocking; one thread at a
+time. Order: ``open``, ``turn``..., ``close``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import structlog
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from streamproc.alarms.deciding import Deciding
+from streamproc.alarms.fleet import AlarmKey, Fleet
+from streamproc.alarms.shares import UNREADABLE as NO_SHARE
+from streamproc.alarms.shares import decode_share
+from streamproc.alarms.table import LONGEST_WINDOW_SECONDS, Bounds
+from streamproc.contracts.records.alarms import (
+    UNREADABLE,
+    AlarmChanged,
+    decode_alarm,
+    encode_alarm,
+)
+from streamproc.contracts.rights import alarms_id
+from streamproc.kafka.clients import kafka_consumer, kafka_producer
+from streamproc.kafka.errors import TopicError
+from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.outstanding import send_now
+from streamproc.kafka.rights import said
+from streamproc.kafka.settings import Broker
+
+log = structlog.get_logger(__name__)
+
+PARTITION: Final = 0
+TRANSACTION_TIMEOUT_MS: Final = 20_000
+"""An open transaction of a killed worker delays readers no longer than this."""
+PATIENCE_SECONDS: Final = 30.0
+
+
+class Placed(NamedTuple):
+    """A change, and where it stands in the topic."""
+
+    offset: int
+    record: AlarmChanged
+
+
+@dataclass(frozen=True)
+class AlarmPlace:
+    """Whose alarms they are, and their topics."""
+
+    broker: Broker
+    alarms: str
+    shares: str
+    app_id: str
+    process: str
+    """The name of this worker."""
+
+
+class Decider:
+    """The alarms of one application, while this worker decides."""
+
+    def __init__(self, place: AlarmPlace, bounds: Bounds) -> None:
+        self._place = place
+        self._bounds = bounds
+        self._producer: Any = None
+        self._reader: Any = None
+        self._fleet = Fleet(place.app_id)
+        self._deciding = Deciding(place.app_id, place.process, bounds)
+
+    @property
+    def told_offset(self) -> int | None:
+        """The first change that no webhook has sent yet, as far as a share says so."""
+        return self._fleet.told_offset
+
+    def open(self) -> list[Placed]:
+        """Fence the worker that decided before; returns all changes that the topic still has.
+
+        Raises :class:`TopicError`.
+        """
+        place = self._place
+        try:
+            self._producer = kafka_producer(
+                place.broker,
+                transactional_id=alarms_id(place.app_id),
+                transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+                acks="all",
+                linger_ms=0,
+                retry_backoff_ms=20,
+                max_block_ms=int(PATIENCE_SECONDS * 1000),
+            )
+            stay_fenced(self._producer)
+            self._producer.init_transactions()
+            self._reader = kafka_consumer(
+                place.broker,
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                fetch_max_wait_ms=50,
+            )
+            placed = self._decided()
+            changes = [one.record for one in placed]
+            self._deciding = Deciding(place.app_id, place.process, self._bounds, changes)
+            gone = AlarmKey("ProcessDown") in self._deciding.raised
+            self._fleet = Fleet(place.app_id, had_dispatchers=gone)
+            self._begin_shares()
+        except KafkaError as error:
+            raise self._told(error) from error
+        return placed
+
+    def turn(self) -> list[Placed]:
+        """Take new shares, decide, and write what changes. Raises :class:`TopicError`: then close
+        it, and begin with a new one."""
+        try:
+            self._take_shares()
+            changes = self._deciding.decide(self._fleet.figures(), self._fleet.now_ms)
+            return self._write(changes) if changes else []
+        except KafkaError as error:
+            raise self._told(error) from error
+
+    def close(self) -> None:
+        """Give the clients back."""
+        for one in (self._reader, self._producer):
+            if one is not None:
+                try:
+                    one.close()
+                except KafkaError as error:  # nothing more is lost by it
+                    log.debug("a client of the alarms did not close", why=str(error))
+        self._reader = self._producer = None
+
+    def _told(self, error: KafkaError) -> TopicError:
+        place = self._place
+        broker, words = place.broker, f"cannot decide alarms with {place.alarms}"
+        return TopicError(said(error, broker, "Read or Write", words))
+
+    def _decided(self) -> list[Placed]:
+        """All changes of this application."""
+        found = []
+        topic = TopicPartition(self._place.alarms, PARTITION)
+        self._reader.assign([topic])
+        self._reader.seek_to_beginning(topic)
+        for record in self._until_the_end(topic):
+            try:
+                change = decode_alarm(record.value or b"")
+            except UNREADABLE:
+                log.warning("a record is not an alarm; it is ignored", offset=record.offset)
+                continue
+            if change.app_id == self._place.app_id:
+                found.append(Placed(record.offset, change))
+        return found
+
+    def _begin_shares(self) -> None:
+        """Begin with the last minutes, so that windows are as full as before."""
+        topic = TopicPartition(self._place.shares, PARTITION)
+        self._reader.assign([topic])
+        since_ms = int((time.time() - LONGEST_WINDOW_SECONDS) * 1000)
+        found = self._reader.offsets_for_times({topic: since_ms}).get(topic)
+        if found is None:
+            self._reader.seek_to_end(topic)
+            self._reader.position(topic)
+        else:
+            self._reader.seek(topic, found.offset)
+        self._take_shares()
+
+    def _until_the_end(self, topic: TopicPartition) -> Iterator[Any]:
+        end = self._reader.end_offsets([topic])[topic]
+        until = time.monotonic() + PATIENCE_SECONDS
+        # Compare positions, not records: transaction markers are never delivered.
+        while self._reader.position(topic) < end:
+            if time.monotonic() > until:
+                raise TopicError(f"{topic.topic} was not read within {PATIENCE_SECONDS:.0f} s")
+            yield from self._reader.poll(timeout_ms=200).get(topic, [])
+
+    def _take_shares(self) -> None:
+        for record in self._until_the_end(TopicPartition(self._place.shares, PARTITION)):
+            self._take(record)
+
+    def _take(self, record: Any) -> None:
+        try:
+            share = decode_share(record.value or b"")
+        except NO_SHARE:
+            log.warning("a record is not a share of alarms; it is ignored", offset=record.offset)
+            return
+        self._fleet.take(share, record.timestamp)
+
+    def _write(self, changes: list[AlarmChanged]) -> list[Placed]:
+        self._producer.begin_transaction()
+        sent = [
+            self._producer.send(
+                self._place.alarms, key=one.key, value=encode_alarm(one), partition=PARTITION
+            )
+            for one in changes
+        ]
+        send_now(self._producer)
+        written = [one.get(PATIENCE_SECONDS) for one in sent]
+        self._producer.commit_transaction()
+        for one in changes:
+            level = log.info if one.change in ("cleared", "lowered") else log.critical
+            level(
+                f"an alarm was {one.change}",
+                alarm=one.alarm,
+                tier=one.tier,
+                concerned=one.concerned,
+                summary=one.summary,
+            )
+        return [Placed(at.offset, one) for at, one in zip(written, changes, strict=True)]

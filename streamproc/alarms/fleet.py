@@ -1,0 +1,182 @@
+"""Adds up the shares of all processes. It has no clock: the broker's times of shares pass.
+
+The number may be too high, never too low: messages, records and rows count as one subscriber each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from streamproc.alarms.shares import EVENTS, SUBMITS, Part, Share, joined, key_of
+from streamproc.alarms.table import (
+    ALARMS,
+    CLOCK_SECONDS,
+    LONGEST_WINDOW_SECONDS,
+    REJECTS_SHARE,
+    SLOW_SHARE,
+    Alarm,
+    Tier,
+)
+
+SILENT_MS: Final = 20_000
+"""A process without a share for so long is taken for gone. Shares come every 5 seconds."""
+
+
+class Figure(NamedTuple):
+    """How many an alarm concerns now, and some of them, masked."""
+
+    concerned: int
+    sample: list[str]
+    tier: Tier | None = None
+    """Its tier, if the number does not decide it."""
+
+
+class AlarmKey(NamedTuple):
+    """An alarm, and its gateway if it has one."""
+
+    alarm: str
+    gateway: str = ""
+
+
+class _Heard(NamedTuple):
+    share: Share
+    at_ms: int
+
+
+class Fleet:
+    """The last minutes of the processes of one application."""
+
+    def __init__(self, app_id: str, *, had_dispatchers: bool = False) -> None:
+        """``had_dispatchers``: there were some before, and an alarm says that they are gone."""
+        self._app_id = app_id
+        self._had_dispatchers = had_dispatchers
+        self.now_ms = 0
+        """The broker's time of the last share."""
+        self.told_offset: int | None = None
+        """The first change that no webhook has sent yet, as far as it was written."""
+        self._heard: dict[str, _Heard] = {}
+        self._counted: dict[str, deque[tuple[int, Part]]] = {}
+        """By name of the alarm: times and counts."""
+        self._rows: dict[int, int] = {}
+        self._some: dict[int, list[str]] = {}
+        """By partition, as far as a share has ever named it."""
+
+    def take(self, share: Share, at_ms: int) -> None:
+        """Take a share that the broker got at a time."""
+        if share.app_id not in ("", self._app_id):
+            return
+        self.now_ms = max(self.now_ms, at_ms)
+        self._heard[share.process] = _Heard(share, at_ms)
+        self._had_dispatchers |= share.role == "dispatcher"
+        self._rows.update(share.rows)
+        self._some.update(share.some)
+        for key, part in share.counts.items():
+            self._counted.setdefault(key, deque()).append((at_ms, part))
+        if share.told_offset is not None:
+            self.told_offset = share.told_offset
+        self._forget()
+
+    def figures(self) -> dict[AlarmKey, Figure]:
+        """How many each alarm concerns now. Alarms of nobody are left out."""
+        found: dict[AlarmKey, Figure] = {}
+        for alarm in ALARMS.values():
+            for gateway in self._gateways(alarm.name) if alarm.is_by_gateway else ("",):
+                figure = self._figure(alarm, gateway)
+                if figure.concerned or figure.tier:
+                    found[AlarmKey(alarm.name, gateway)] = figure
+        return found
+
+    def _figure(self, alarm: Alarm, gateway: str) -> Figure:
+        if alarm.name == "PartitionsAway":
+            return self._partitions_away()
+        if alarm.name == "ClockWrong":
+            return self._clocks_wrong()
+        if alarm.name == "AllGatewaysDown":
+            return self._gateways_down()
+        if alarm.name == "ProcessDown":
+            return self._dispatchers_gone()
+        key = key_of(alarm.name, gateway)
+        if not alarm.window_seconds:
+            return _sum(one.share.levels[key] for one in self._fresh() if key in one.share.levels)
+        figure = self._within(key, alarm.window_seconds)
+        if alarm.name == "RejectsShare":
+            read = self._within(EVENTS, alarm.window_seconds).concerned
+            return figure if figure.concerned > REJECTS_SHARE * read else _NOBODY
+        if alarm.name == "GatewaySlow":
+            all_answers = self._within(key_of(SUBMITS, gateway), alarm.window_seconds)
+            is_slow = figure.concerned > SLOW_SHARE * all_answers.concerned
+            return Figure(all_answers.concerned, figure.sample) if is_slow else _NOBODY
+        return figure
+
+    def _within(self, key: str, seconds: int) -> Figure:
+        since_ms = self.now_ms - seconds * 1000
+        return _sum(part for at_ms, part in self._counted.get(key, ()) if at_ms > since_ms)
+
+    def _partitions_away(self) -> Figure:
+        """No share has these partitions. Their rows are those of the last share that had them."""
+        workers = [one.share for one in self._fresh() if one.share.role == "worker"]
+        total = max((one.partitions for one in workers), default=0)
+        away = set(range(total)).difference(*(one.rows for one in workers))
+        usual = sum(self._rows.values()) // len(self._rows) if self._rows else 0
+        concerned = sum(self._rows.get(one, usual) for one in away)
+        return Figure(concerned, joined(self._some.get(one, []) for one in sorted(away)))
+
+    def _clocks_wrong(self) -> Figure:
+        """A share is on its way for milliseconds. What differs by seconds is the clock."""
+        wrong = [
+            one.share
+            for one in self._fresh()
+            if abs(one.share.sent_ms - one.at_ms) > CLOCK_SECONDS * 1000
+        ]
+        concerned = sum(sum(one.rows.values()) for one in wrong)
+        return Figure(concerned, joined(some for one in wrong for some in one.some.values()))
+
+    def _gateways_down(self) -> Figure:
+        dispatchers = [one.share for one in self._fresh() if one.share.role == "dispatcher"]
+        if not dispatchers or not all(one.are_gateways_down for one in dispatchers):
+            return _NOBODY
+        waiting = _sum(
+            part
+            for one in dispatchers
+            for key, part in one.levels.items()
+            if key.startswith("GatewayDown ")
+        )
+        return Figure(waiting.concerned, waiting.sample, ALARMS["AllGatewaysDown"].tier)
+
+    def _dispatchers_gone(self) -> Figure:
+        """Messages to everybody wait then."""
+        if not self._had_dispatchers or any(
+            one.share.role == "dispatcher" for one in self._fresh()
+        ):
+            return _NOBODY
+        everybody = sum(self._rows.values())
+        return Figure(everybody, joined(self._some.values()), ALARMS["ProcessDown"].tier)
+
+    def _gateways(self, alarm: str) -> list[str]:
+        """The gateways of which anybody tells this alarm."""
+        keys = {*self._counted, *(key for one in self._fresh() for key in one.share.levels)}
+        prefix = f"{alarm} "
+        return sorted(key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+
+    def _fresh(self) -> Iterator[_Heard]:
+        return (one for one in self._heard.values() if one.at_ms > self.now_ms - SILENT_MS)
+
+    def _forget(self) -> None:
+        self._heard = {one.share.process: one for one in self._fresh()}
+        since_ms = self.now_ms - LONGEST_WINDOW_SECONDS * 1000
+        for key in list(self._counted):
+            times = self._counted[key]
+            while times and times[0][0] <= since_ms:
+                times.popleft()
+            if not times:
+                del self._counted[key]
+
+
+_NOBODY: Final = Figure(0, [])
+
+
+def _sum(parts: Iterator[Part]) -> Figure:
+    known = list(parts)
+    return Figure(sum(one.concerned for one in known), joined(one.sample for one in known))

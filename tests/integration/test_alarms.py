@@ -1,0 +1,119 @@
+"""Alarms on a real broker: each change once, whoever decides; and by a worker, to a webhook."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiohttp import web
+from standardwebhooks import Webhook
+
+from streamproc.alarms.decider import AlarmPlace, Decider
+from streamproc.alarms.shares import Part, Share
+from streamproc.alarms.table import Bounds
+from streamproc.alarms.telling import ShareWriter
+from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm
+from streamproc.contracts.webhook_keys import keys_of
+from streamproc.core.privacy import mask
+from streamproc.kafka.errors import TopicError
+from streamproc.partitioner import partition_of
+from tests.support.cluster import (
+    PARTITIONS,
+    Names,
+    WorkerProcess,
+    create_topic,
+    produce_to_partitions,
+)
+from tests.support.committed import read_committed
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+async def changes(bootstrap: str, topic: str) -> list[AlarmChanged]:
+    return [decode_alarm(one.value) for one in await read_committed(bootstrap, topic, 1)]
+
+
+async def test_each_change_is_written_once_whoever_decides(bootstrap: str) -> None:
+    app = f"a{uuid4().hex[:8]}"
+    for topic in (f"{app}.alarms", f"{app}.shares"):
+        await create_topic(bootstrap, topic, 1)
+    places = [AlarmPlace(bootstrap, f"{app}.alarms", f"{app}.shares", app, f"w{n}") for n in (1, 2)]
+    first, second = (Decider(place, Bounds(10, 1000)) for place in places)
+    writer = ShareWriter(places[0])
+
+    def tell(**counts: int) -> None:
+        now = {name: Part(count, ["861********01"]) for name, count in counts.items()}
+        writer.write(Share("w1", "worker", 0, app, counts=now))
+
+    def steps() -> None:
+        assert first.open() == []
+        tell(DeadLetters=12)
+        assert [one.record.change for one in first.turn()] == ["raised"]
+        assert first.turn() == []
+        (known,) = second.open()
+        assert known.record.tier == "orange"
+        tell(DeadLetters=2_000)
+        with pytest.raises(TopicError):
+            first.turn()  # the second one has fenced it
+        assert [one.record.change for one in second.turn()] == ["escalated"]
+        assert second.turn() == []
+
+    try:
+        await asyncio.to_thread(steps)
+    finally:
+        for one in (first, second, writer):
+            await asyncio.to_thread(one.close)
+    raised, escalated = await changes(bootstrap, f"{app}.alarms")
+    assert (raised.change, raised.concerned, raised.source) == ("raised", 12, "w1")
+    assert (escalated.change, escalated.concerned, escalated.source) == ("escalated", 2_012, "w2")
+    assert escalated.since == raised.since
+    assert escalated.sample == ["861********01"]
+
+
+async def test_a_worker_raises_an_alarm_and_posts_it(bootstrap: str, tmp_path: Path) -> None:
+    posted: asyncio.Queue[AlarmChanged] = asyncio.Queue()
+
+    async def receive(request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        Webhook(keys_of(SECRET)[0]).verify(body.decode(), dict(request.headers))
+        posted.put_nowait(decode_alarm(body))
+        return web.Response(status=204)
+
+    server = web.ServerRunner(web.Server(receive))
+    await server.setup()
+    await web.TCPSite(server, "127.0.0.1", 0).start()
+    names = Names(f"a{uuid4().hex[:8]}")
+    key = tmp_path / "key"
+    key.write_text(SECRET)
+    key.chmod(0o600)
+    url = f"http://127.0.0.1:{server.addresses[0][1]}/"
+    options = ("--alarm-webhook", url, "--alarm-webhook-key-file", str(key))
+    await create_topic(bootstrap, names.events)
+    worker = WorkerProcess(bootstrap, names, tmp_path, "one", "--clock", "wall", *options).start()
+    try:
+        # Each of these is one partition too far.
+        bad: list[Any] = []
+        for number in range(12):
+            subscriber = f"86138000000{number:02}"
+            value = b'{"type":"usage.recorded","id":"%d","source":"s","subscriber":"%s",' % (
+                number,
+                subscriber.encode(),
+            )
+            value += b'"time":"2026-01-05T08:30:00Z","total_bytes":1}'
+            wrong = (partition_of(subscriber.encode(), PARTITIONS) + 1) % PARTITIONS
+            bad.append((wrong, (subscriber.encode(), value, 1_767_600_000_000)))
+        await produce_to_partitions(bootstrap, names.events, bad)
+        async with asyncio.timeout(60):
+            change = await posted.get()
+        assert (change.alarm, change.change, change.tier) == ("WrongPartition", "raised", "orange")
+        assert change.concerned == 12
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+        await server.cleanup()
+    assert await changes(bootstrap, names.worker.alarms) == [change]
+    assert "an alarm was raised" in worker.tail(400), worker.tail()
+    assert mask("8613800000001") not in str(change.sample), "rejects name nobody"
