@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from streamproc.kafka import tokens
 from streamproc.kafka.errors import TokenError
 from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.secret import Secret
@@ -104,6 +108,41 @@ def test_a_server_that_is_not_there_is_told(server: AuthorisationServer) -> None
     source = ClientCredentials(OAuthClient("http://127.0.0.1:9/token", "me", Secret("s")))
     with pytest.raises(TokenError, match=r"no token from http://127\.0\.0\.1:9/token"):
         source.token()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("scheme", "begin"),
+    [
+        ("http", b""),
+        ("http", b"HTTP/1.0 200 OK\r\n"),
+        ("http", b"HTTP/1.0 200 OK\r\n\r\n"),
+        ("https", b"\x16\x03\x03\x40\x00"),  # the head of a record that has yet to come
+    ],
+)
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    scheme: str, begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "REQUEST_SECONDS", 0.2)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        one, _ = listening.accept()
+        with one, suppress(OSError):
+            one.sendall(begin)
+            while True:
+                one.sendall(b" ")
+                time.sleep(0.02)
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/token"
+    try:
+        with pytest.raises(TokenError, match=r"no answer within 0\.2 s|timed out"):
+            ClientCredentials(OAuthClient(url, "id", Secret("secret"))).token()
+    finally:
+        listening.close()
+        thread.join()
 
 
 @pytest.mark.parametrize("life", [1e300, float("inf"), "1e999"])
