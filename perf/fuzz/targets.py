@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perf.fuzz.brokers import BROKERS
 from perf.fuzz.dispatching import DISPATCHING
 from perf.fuzz.events import EVENTS
 from perf.fuzz.files import FILES
@@ -32,5 +33,6 @@ TARGETS: dict[str, Target] = {
         SETTINGS,
         *LOGS,
         *RECORDS,
+        BROKERS,
     )
 }

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from streamproc.kafka import probe, python_tls
+from streamproc.kafka import probe, python_tls, wire
 from streamproc.kafka.errors import KafkaSettingsError, TopicError
 from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.secret import Secret
@@ -255,6 +256,57 @@ def test_a_host_that_takes_connections_and_says_nothing_is_given_up(
         with pytest.raises(TopicError, match=f"no Kafka broker answers at {address}; .*to TLS"):
             open_admin(kafka_settings(address, security_protocol="SSL"), bootstrap_timeout_ms=300)
         assert time.monotonic() - began < 20
+
+
+def test_a_broker_that_sends_a_byte_now_and_then_is_given_up() -> None:
+    ours, theirs = socket.socketpair()
+    done = threading.Event()
+
+    def drip() -> None:
+        theirs.sendall(struct.pack(">i", 10_000))
+        while not done.wait(0.02):
+            theirs.sendall(b" ")
+
+    with ours, theirs:
+        ours.settimeout(0.2)
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with pytest.raises(TimeoutError):
+            wire.api_keys(ours)
+        done.set()
+        thread.join()
+        assert ours.gettimeout() == 0.2
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\0\0",
+        struct.pack(">hih", 0, 2**31 - 1, -2),
+        struct.pack(">hih", 0, 900, -2),
+        struct.pack(">hih", 0, -1, 5),
+        struct.pack(">hih", 0, 2, 30_000),
+        struct.pack(">hih", 0, 1, 2) + b"\xff\xfe",
+    ],
+)
+def test_a_broker_that_answers_nonsense_is_given_up(body: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(5)
+        theirs.sendall(struct.pack(">ii", 4 + len(body), 1) + body)
+        with pytest.raises(ValueError, match=r"not an answer of Kafka|utf-8"):
+            wire.sasl_handshake(ours, "PLAIN")
+
+
+def test_the_logins_that_a_broker_names_steer_no_terminal() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        name = b"A\n\x1b[31m"
+        body = struct.pack(">ihih", 1, 33, 1, len(name)) + name
+        theirs.sendall(struct.pack(">i", len(body)) + body)
+        assert wire.sasl_handshake(ours, "PLAIN").mechanisms == ("A\\u000a\\u001b[31m",)
 
 
 def test_old_tls_is_not_spoken(tmp_path: Path, authority: Authority) -> None:

@@ -132,7 +132,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
             one.sendall(begin)
             while True:
                 one.sendall(b" ")
-                time.sleep(0.02)
+                time.sleep(0.02)  # far below the timeout of the socket
 
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()
