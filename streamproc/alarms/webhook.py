@@ -15,6 +15,7 @@ from typing import Final
 
 import aiohttp
 import structlog
+from yarl import URL
 
 from streamproc.alarms.decider import Placed
 from streamproc.contracts.records.alarms import encode_alarm
@@ -35,8 +36,7 @@ PASSING: Final = frozenset((408, 409, 425, 429))
 class WebhookSettings:
     """The URL, and the keys that sign."""
 
-    url: str = field(repr=False)
-    """It may contain a user and password."""
+    url: str
     keys: tuple[bytes, ...] = field(repr=False)
 
 
@@ -52,13 +52,22 @@ def webhook_of(url: str | None, key: Secret | None) -> AlarmWebhook | None:
         raise AlarmWebhookError(
             "--alarm-webhook and --alarm-webhook-key-file belong together: what is posted is signed"
         )
-    problem = problem_of(url)
+    problem = problem_of(url) or _unwanted(URL(url))
     if problem:
         raise AlarmWebhookError(f"--alarm-webhook: {problem}")
     try:
         return AlarmWebhook(WebhookSettings(url, keys_of(key.reveal())))
     except ValueError as error:
         raise AlarmWebhookError(f"the key of --alarm-webhook-key-file {error}") from None
+
+
+def _unwanted(url: URL) -> str:
+    if url.scheme not in ("https", "http"):
+        return "must be an https:// or http:// URL"
+    if url.raw_user is not None or url.raw_password is not None:
+        # All users of a machine see the options of its processes.
+        return "must have no user and no password; the receiver checks the signature"
+    return ""
 
 
 class AlarmWebhook:

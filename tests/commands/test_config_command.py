@@ -71,6 +71,15 @@ def test_a_pipe_does_not_hold_the_check_up(content: str) -> None:
         ("[dispatch]\ngateways = 'no.yaml'", "streamproc.toml:2: dispatch.gateways: "),
         ("[worker]\nid_key = 'short'", "worker.id_key: the key of ids must be one line of at"),
         ("[dispatch]\nnumber_key = 'short'", "dispatch.number_key: the key of number hashes"),
+        (
+            "[worker]\nalarm_webhook = 'https://u:p@h/'\nalarm_webhook_key = 'whsec_a2V5'",
+            "--alarm-webhook: must have no user and no password",
+        ),
+        (
+            "[worker]\nalarm_webhook = 'ftp://h/'\nalarm_webhook_key = 'whsec_a2V5'",
+            "--alarm-webhook: must be an https:// or http:// URL",
+        ),
+        ("[worker]\nalarm_webhook_key = 'whsec_a2V5'", "belong together"),
         ("[send]\nsettle = '-2s'", "streamproc.toml:2: send.settle: '-2s' is negative"),
         ("[send]\nsettle = '2x'", "streamproc.toml:2: send.settle: '2x' is not a duration"),
         ("[topics.plan]\nfor = ['x']", "streamproc.toml:2: topics.plan.for: 'x' is not one of"),

@@ -148,24 +148,30 @@ def _of_command(
     except StreamprocError as error:
         yield f"{file.path}: kafka: {error}"
     for name, read in _KEYS.items():
-        key = found.get(name)
-        if isinstance(key, Secret):
-            for problem in _said(partial(read, key)):
+        if isinstance(found.get(name), Secret):
+            for problem in _said(partial(read, found)):
                 yield f"{file.path}: {named((*command, name))}: {problem}"
 
 
-def _id_key(key: Secret) -> None:
+def _id_key(found: Mapping[str, Any]) -> None:
     from streamproc.worker.id_keys import id_key_of
 
-    _refuse_pipe(key)
-    id_key_of(key)
+    _refuse_pipe(found["id_key"])
+    id_key_of(found["id_key"])
 
 
-def _number_keys(key: Secret) -> None:
+def _number_keys(found: Mapping[str, Any]) -> None:
     from streamproc.dispatch.number_hashes import keys_of
 
-    _refuse_pipe(key)
-    keys_of(key)
+    _refuse_pipe(found["number_key"])
+    keys_of(found["number_key"])
+
+
+def _alarm_webhook(found: Mapping[str, Any]) -> None:
+    from streamproc.alarms.webhook import webhook_of
+
+    _refuse_pipe(found["alarm_webhook_key"])
+    webhook_of(found.get("alarm_webhook"), found["alarm_webhook_key"])
 
 
 def _refuse_pipe(secret: Secret) -> None:
@@ -174,7 +180,11 @@ def _refuse_pipe(secret: Secret) -> None:
         refuse_special(secret.path)
 
 
-_KEYS: Mapping[str, Callable[[Secret], None]] = {"id_key": _id_key, "number_key": _number_keys}
+_KEYS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "id_key": _id_key,
+    "number_key": _number_keys,
+    "alarm_webhook_key": _alarm_webhook,
+}
 """Keys that have a form, by the names of click's parameters."""
 
 
