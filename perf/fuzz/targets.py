@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perf.fuzz.alarms import ALARMS
 from perf.fuzz.brokers import BROKERS
 from perf.fuzz.dispatching import DISPATCHING
 from perf.fuzz.events import EVENTS
@@ -34,5 +35,6 @@ TARGETS: dict[str, Target] = {
         *LOGS,
         *RECORDS,
         BROKERS,
+        *ALARMS,
     )
 }

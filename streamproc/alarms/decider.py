@@ -28,6 +28,7 @@ from streamproc.contracts.records.alarms import (
     encode_alarm,
 )
 from streamproc.contracts.rights import alarms_id
+from streamproc.core.instants import LAST_MS
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.fencing import stay_fenced
@@ -185,7 +186,7 @@ class Decider:
         except NO_SHARE:
             log.warning("a record is not a share of alarms; it is ignored", offset=record.offset)
             return
-        self._fleet.take(share, record.timestamp)
+        self._fleet.take(share, min(max(record.timestamp, 0), LAST_MS))
 
     def _write(self, changes: list[AlarmChanged]) -> list[Placed]:
         self._producer.begin_transaction()

@@ -19,6 +19,7 @@ from streamproc.alarms.table import (
     Alarm,
     Tier,
 )
+from streamproc.core.state.events import MAX_INTEGER
 
 SILENT_MS: Final = 20_000
 """A process without a share for so long is taken for gone. Shares come every 5 seconds."""
@@ -84,6 +85,7 @@ class Fleet:
         for alarm in ALARMS.values():
             for gateway in self._gateways(alarm.name) if alarm.is_by_gateway else ("",):
                 figure = self._figure(alarm, gateway)
+                figure = figure._replace(concerned=min(figure.concerned, MAX_INTEGER))
                 if figure.concerned or figure.tier:
                     found[AlarmKey(alarm.name, gateway)] = figure
         return found

@@ -9,15 +9,21 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from streamproc.contracts.records.alarms import SAMPLE_LIMIT
+from streamproc.contracts.records.alarms import SAMPLE_LIMIT, Sample
 from streamproc.core.privacy import mask
 from streamproc.core.subscribers import is_canary
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """Exceptions of :func:`decode_share`."""
 
+MOST_PARTITIONS: Final = 100_000
+"""Kafka has no topic with so many. A damaged share must not make lists of more."""
+
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Sample = Annotated[list[str], Meta(max_length=SAMPLE_LIMIT)]
+Partitions = Annotated[int, Meta(ge=0, le=MOST_PARTITIONS)]
+Partition = Annotated[int, Meta(ge=0, lt=MOST_PARTITIONS)]
+Key = Annotated[str, Meta(pattern=r"^[A-Za-z]{1,64}( [a-z0-9][a-z0-9_.-]{0,63})?\Z")]
+"""The name of an alarm, or of a count, and perhaps of a gateway."""
 
 EVENTS: Final = "events"
 """All records that were read, among the counts: for shares of them."""
@@ -43,22 +49,22 @@ def key_of(alarm: str, gateway: str = "") -> str:
 class Share(Struct, frozen=True, omit_defaults=True):
     """The share of one process."""
 
-    process: str
+    process: Annotated[str, Meta(max_length=1_000)]
     """A name that no other process of the fleet has."""
     role: Literal["worker", "dispatcher"]
     sent_ms: Count
     """By the clock of the process."""
     app_id: str = ""
     """The application of a worker; dispatchers serve any."""
-    partitions: Count = 0
+    partitions: Partitions = 0
     """How many each input topic has."""
-    rows: dict[int, Count] = {}
+    rows: dict[Partition, Count] = {}
     """By partition that runs here."""
-    some: dict[int, Sample] = {}
+    some: dict[Partition, Sample] = {}
     """Some subscribers of each of them, masked."""
-    levels: dict[str, Part] = {}
+    levels: dict[Key, Part] = {}
     """What is so now, by name of the alarm."""
-    counts: dict[str, Part] = {}
+    counts: dict[Key, Part] = {}
     """What happened since the last share, by name of the alarm."""
     are_gateways_down: bool = False
     """A dispatcher has it: none of its gateways takes messages."""

@@ -146,7 +146,7 @@ class AlarmTeller:
                 if self._webhook is not None:
                     self._webhook.begin(known, self._decider.told_offset)
             changes = await asyncio.to_thread(self._decider.turn)
-        except StreamprocError:
+        except Exception:  # whatever it was, its transaction may be open
             await self._stop_deciding()
             raise
         if self._webhook is not None:

@@ -386,3 +386,27 @@ def test_a_webhook_that_cannot_work_is_refused(
 
 def test_without_a_url_there_is_none() -> None:
     assert webhook_of(None, None) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"partitions": 2**53 - 1},
+        {"rows": {"4000000000": 1}},
+        {"levels": {"GatewayDown \u001b[2J": [20]}},
+        {"levels": {"MemoryNear": [20, ["x" * 1_000_000]]}},
+        {"levels": {"MemoryNear": [20, [""]]}},
+        {"process": "x" * 2_000},
+    ],
+)
+def test_a_damaged_share_is_ignored(fields: dict[str, Any]) -> None:
+    """The worker that decides would take gigabytes for it, or write what nobody can read."""
+    value = {"process": "w1", "role": "worker", "sent_ms": T0, "app_id": "app", **fields}
+    with pytest.raises(msgspec.ValidationError):
+        decode_share(msgspec.json.encode(value))
+
+
+def test_the_number_of_those_concerned_stays_one_that_can_be_written() -> None:
+    most = 2**53 - 1
+    parts = [share(f"w{one}", levels={"MemoryNear": Part(most)}) for one in range(3)]
+    assert heard(*parts)[AlarmKey("MemoryNear")].concerned == most
