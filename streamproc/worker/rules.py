@@ -9,7 +9,9 @@ neither loaded nor reported.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from errno import ENOTDIR
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from streamproc.contracts.rules_file.load import (
 from streamproc.contracts.rules_file.texts import Content, read
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +163,11 @@ class RulesFile:
 
     def _look(self) -> Content | OSError:
         assert self.path is not None
+        texts = self.path.with_suffix(".texts")
         try:
+            if os.path.lexists(texts) and not texts.is_dir():
+                # A link to a volume that is away must not take the texts out of force.
+                raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(texts))
             return read(self.path)
         except OSError as error:
             return error
@@ -168,9 +175,11 @@ class RulesFile:
 
 def _same(one: Content | OSError, other: Content | OSError) -> bool:
     if isinstance(one, OSError) and isinstance(other, OSError):
-        return one.errno == other.errno
+        return (one.errno, one.filename) == (other.errno, other.filename)
     return one == other
 
 
 def _unreadable(path: Path, error: OSError) -> str:
-    return f"{path}:1: cannot be read: {error.strerror or error}"
+    # It may be one of the files of texts.
+    name = printable(str(error.filename or path))
+    return f"{name}:1: cannot be read: {error.strerror or error}"

@@ -281,7 +281,32 @@ def test_a_pipe_among_the_texts_is_refused_without_waiting(followed: Followed) -
     texts.mkdir()
     os.mkfifo(texts / "pl.yaml")
     assert followed.look() == []
-    assert followed.errors == [f"{followed.path}:1: cannot be read: it is not a regular file"]
+    assert followed.errors == [f"{texts / 'pl.yaml'}:1: cannot be read: it is not a regular file"]
+
+
+@pytest.mark.parametrize("what", ["file", "dangling", "loop"])
+def test_texts_that_are_no_directory_are_refused_and_stay_in_force(
+    followed: Followed, what: str
+) -> None:
+    texts = followed.path.with_suffix(".texts")
+    if what == "file":
+        texts.write_text("x", encoding="utf-8")
+    else:
+        texts.symlink_to("away" if what == "dangling" else texts.name)
+    assert followed.look() == []
+    assert followed.errors == [f"{texts}:1: cannot be read: Not a directory"]
+
+
+def test_of_several_texts_the_one_that_cannot_be_read_is_told(followed: Followed) -> None:
+    texts = followed.path.with_suffix(".texts")
+    texts.mkdir()
+    (texts / "de.yaml").mkdir()
+    assert followed.look() == []
+    assert followed.errors == [f"{texts / 'de.yaml'}:1: cannot be read: Is a directory"]
+    (texts / "de.yaml").rmdir()
+    (texts / "pl.yaml").mkdir()
+    assert followed.look() == []
+    assert followed.errors == [f"{texts / 'pl.yaml'}:1: cannot be read: Is a directory"]
 
 
 def test_texts_of_a_directory_have_a_bound_together(
@@ -293,7 +318,7 @@ def test_texts_of_a_directory_have_a_bound_together(
     for locale in ("de", "fr", "pl"):
         (texts / f"{locale}.yaml").write_bytes(b"#" * (1 << 20))
     assert followed.look() == []
-    assert followed.errors == [f"{followed.path}:1: cannot be read: the texts have more than 2 MiB"]
+    assert followed.errors == [f"{texts}:1: cannot be read: the texts have more than 2 MiB"]
 
 
 async def test_a_file_that_takes_long_does_not_hold_up_the_worker() -> None:
