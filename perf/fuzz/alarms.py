@@ -34,7 +34,7 @@ def _share(value: bytes) -> None:
     except NO_SHARE:
         return
     fleet, deciding = Fleet("app"), Deciding("app", "w1", Bounds())
-    for number, at_ms in enumerate(range(START_MS, START_MS + 20 * CALM_MS, CALM_MS // 2)):
+    for number, at_ms in enumerate(range(START_MS, START_MS + 5 * CALM_MS, CALM_MS // 2)):
         for one in (*SHARES[: number % 3], share):
             fleet.take(one, at_ms)
         for change in deciding.decide(fleet.figures(), fleet.now_ms):
