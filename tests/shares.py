@@ -26,25 +26,36 @@ PYTEST = (
 
 
 def shares(files: Sequence[Path], processes: int) -> list[list[Path]]:
-    """The files for each process, with about as many bytes of tests in each."""
-    sizes = [0] * processes
-    found: list[list[Path]] = [[] for _ in sizes]
-    for path in sorted(files, key=lambda one: (-one.stat().st_size, one)):
-        least = sizes.index(min(sizes))
-        sizes[least] += path.stat().st_size
-        found[least].append(path)
-    return [sorted(share) for share in found if share]
+    """The files for each process, with about as many bytes of tests in each.
+
+    They stay in their order: files with names alike import the same, and only one process does.
+    """
+    total = sum(path.stat().st_size for path in files)
+    found: list[list[Path]] = [[] for _ in range(processes)]
+    before = 0
+    for path in sorted(files):
+        size = path.stat().st_size
+        # A file belongs where its middle is, so that empty files have a place, too.
+        found[min((before + size // 2) * processes // max(total, 1), processes - 1)].append(path)
+        before += size
+    return [share for share in found if share]
 
 
 def main(words: Sequence[str]) -> int:
     """The exit code is 0 if each process has passed."""
     files = [path for folder in words for path in Path(folder).glob("test_*.py")]
-    running = [
-        subprocess.Popen(
-            [*PYTEST, *share], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    running = []
+    for share in shares(files, os.cpu_count() or 1):
+        # For each file that is named, pytest looks at the whole folder.
+        others = [f"--ignore={path}" for path in files if path not in share]
+        running.append(
+            subprocess.Popen(
+                [*PYTEST, *words, *others],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         )
-        for share in shares(files, os.cpu_count() or 1)
-    ]
     failed = not running
     for process in running:
         said, _ = process.communicate()

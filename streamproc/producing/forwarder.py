@@ -123,14 +123,14 @@ class Forwarder:
                 whole = self._send_window(self._kafka)
             except PartitionsChangedError as error:
                 log.critical("nothing more is sent", why=str(error), waiting=self.spool.waiting)
-                self._damage = error
+                self._break(error)
                 return
             except (KafkaError, ReachError, TokenError) as error:
                 self._tell_waiting(error)
                 whole = False
             except Exception as error:  # a damaged spool, a full disk: a retry does not help
                 log.exception("the spool cannot be sent; the events stay in it")
-                self._damage = error
+                self._break(error)
                 return
             if whole:
                 delay = FIRST_DELAY_SECONDS
@@ -145,8 +145,9 @@ class Forwarder:
             delay = min(delay * 2, LAST_DELAY_SECONDS)
 
     def _break(self, error: BaseException) -> None:
-        """The thread has failed in a way that nobody expected, such as by a full disk."""
+        """The thread ends: the topic has more partitions, or the disk is full."""
         self._damage = error
+        self.spool.give_up()
 
     def _tell_waiting(self, error: BaseException) -> None:
         """The first failure at once; then one line a minute while events wait."""

@@ -76,6 +76,7 @@ class Spool:
                 f"{directory} belongs to a running producer; each needs a spool of its own"
             ) from error
         self._changed = threading.Condition()
+        self._is_given_up = False
         self._closed = False
         self._synced = 0.0
         self._unsynced = False
@@ -182,7 +183,16 @@ class Spool:
     def wait_until_done(self, number: int, timeout_seconds: float | None) -> bool:
         """Wait; returns whether everything up to ``number`` is done in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.done >= number, timeout_seconds)
+            self._changed.wait_for(
+                lambda: self.done >= number or self._is_given_up, timeout_seconds
+            )
+            return self.done >= number
+
+    def give_up(self) -> None:
+        """Nothing more is sent by this process, so nobody waits for it any more."""
+        with self._changed:
+            self._is_given_up = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Make everything durable; another process can use the directory then."""

@@ -28,10 +28,13 @@ from kafka.errors import KafkaError
 
 from tests.support.kafka_jars import (
     KAFKA_VERSION,
-    QUICK_JAVA,
+    RECORD_CLASSES,
     BrokerUnavailable,
+    can_make_archive,
     find_java,
     kafka_classpath,
+    make_archive,
+    quick_java,
 )
 from tests.support.ports import free_port
 
@@ -84,9 +87,10 @@ class JvmBroker:
         self, port: int | None = None, version: str = KAFKA_VERSION, *, quick: bool = True
     ) -> None:
         """``port``: the port for clients, or None for a free one; ``quick``: see
-        :data:`QUICK_JAVA`. The constructor starts nothing."""
+        ``quick_java`` and ``QUICK_JAVA`` in ``kafka_jars``. The constructor starts nothing."""
         self.version = version
         self._quick = quick
+        self._records_classes = False
         self.port = free_port() if port is None else port
         self.controller_port = free_port(other_than=self.port)
         self.bootstrap = f"127.0.0.1:{self.port}"
@@ -120,6 +124,8 @@ class JvmBroker:
         self.process = self._spawn(self.directory)
         try:
             self._await_answer(time.monotonic() + self.start_limit_s)
+            if self._records_classes:
+                make_archive(self.version, self.process.pid)
         except BrokerStartError:
             self.kill()
             raise
@@ -194,7 +200,11 @@ class JvmBroker:
             # At its default level the tool prints every setting, which would hide an error.
             quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
             command = self._java(
-                *QUICK_JAVA, quiet, "kafka.tools.StorageTool", "format", *self._quorum_options
+                *quick_java(self.version),
+                quiet,
+                "kafka.tools.StorageTool",
+                "format",
+                *self._quorum_options,
             )
             command += ["-t", self.cluster_id, "-c", str(settings), *self._format_options()]
             done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT_S)
@@ -207,7 +217,10 @@ class JvmBroker:
         return directory
 
     def _spawn(self, directory: Path) -> subprocess.Popen[bytes]:
-        options = QUICK_JAVA if self._quick else ()
+        options = quick_java(self.version) if self._quick else ()
+        if records := self._quick and can_make_archive(self.version):
+            options = (*options, RECORD_CLASSES)
+        self._records_classes = records
         command = self._java(
             *options, "-Xms256m", "-Xmx1g", "kafka.Kafka", str(directory / "server.properties")
         )

@@ -248,13 +248,13 @@ def test_a_host_that_takes_connections_and_says_nothing_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a bound kafka-python would wait for the handshake for ever."""
-    monkeypatch.setattr(python_tls, "HANDSHAKE_SECONDS", 0.2)
-    monkeypatch.setattr(probe, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(python_tls, "HANDSHAKE_SECONDS", 0.05)
+    monkeypatch.setattr(probe, "ANSWER_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         with pytest.raises(TopicError, match=f"no Kafka broker answers at {address}; .*to TLS"):
-            open_admin(kafka_settings(address, security_protocol="SSL"), bootstrap_timeout_ms=300)
+            open_admin(kafka_settings(address, security_protocol="SSL"), bootstrap_timeout_ms=100)
         assert time.monotonic() - began < 20
 
 

@@ -25,7 +25,7 @@ from streamproc.producing.client import UsageProducer
 from streamproc.producing.delivery import Delivery, DeliveryFailedError
 from streamproc.producing.events import usage
 
-LATE_SECONDS = 0.2
+LATE_SECONDS = 0.05
 """Long enough for a caller that does not wait to go on with what it knows."""
 PLACED = SimpleNamespace(topic="t", partition=0, offset=7)
 LOST = KafkaTimeoutError("no answer")
