@@ -139,7 +139,7 @@ def test_whatever_quota_has_is_met() -> None:
 @pytest.mark.parametrize("pack", pack_names())
 def test_a_months_usage_under_a_pack_of_rules_is_as_the_oracle_has_it(pack: str) -> None:
     rules = packaged_rulebook(f"packs/{pack}.yaml")
-    settings = WorkloadSettings(3, 2_000, 20, days=45, late_share=0.1, account_share=0.05)
+    settings = WorkloadSettings(10, 2_000, 20, days=45, late_share=0.1, account_share=0.05)
     records = list(quota_month(settings, rules))
     placed = [(0, offset, one) for offset, one in enumerate(records)]
     log = [PlacedRecord(TOPIC, 0, offset, *one) for offset, one in enumerate(records)]
