@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class StreamprocError(Exception):
     """Something that streamproc refuses or cannot do.
@@ -10,3 +12,7 @@ class StreamprocError(Exception):
     command line prints it and ends with status 1. A program that embeds streamproc catches this one
     class. Errors of Python and of libraries never have this class.
     """
+
+    has_lines: ClassVar[bool] = False
+    """Whether the text can have several lines, a problem of a file on each. The command line shows
+    the line ends in all other texts as it shows control characters."""

@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _IN_A_LINE.sub(_escaped, text)
 
 
+def printed_name(file: object) -> str:
+    """The name of a file for a message. A name can hold line ends and any control character."""
+    return printable(str(file))
+
+
 def printable_lines(text: str) -> str:
     """Lines that a program wrote, with texts of others in them: line ends and tabs stay."""
     return _IN_LINES.sub(_escaped, text)

@@ -133,17 +133,20 @@ def _replace(path: Path, content: bytes, *, is_durable: bool) -> None:
     refuse_special(path)
     _clear_left_in(path.parent)
     temporary = path.with_name(passing_name())
-    # What a crash left, or what somebody else put there, is not written to.
-    temporary.unlink(missing_ok=True)
     try:
+        # What a crash left, or what somebody else put there, is not written to.
+        temporary.unlink(missing_ok=True)
         with open_private(temporary, "wb") as file:
             file.write(content)
             file.flush()
             if is_durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = str(path)  # nobody knows the other name
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 

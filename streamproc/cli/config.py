@@ -11,7 +11,7 @@ import click
 from streamproc.cli.configuration.defaults import DEFAULT_FILE, VARIABLE, ConfigFile, file_in_use
 from streamproc.cli.printing import echo
 from streamproc.cli.values import FilePath
-from streamproc.printable import printable
+from streamproc.printable import printable, printed_name
 
 if TYPE_CHECKING:
     from streamproc.cli.configuration.effective import Effective
@@ -58,7 +58,7 @@ def check(context: click.Context, file: Path | None) -> None:
     if found:
         context.exit(1)
     assert config_file.checked is not None
-    echo(f"{config_file.path}: good, {len(config_file.checked.values)} settings")
+    echo(f"{printed_name(config_file.path)}: good, {len(config_file.checked.values)} settings")
 
 
 @config.command(
@@ -134,7 +134,7 @@ def _as_json(file: ConfigFile, found: list[Effective]) -> dict[str, Any]:
 
 
 def _print(file: ConfigFile, found: list[Effective], is_one: bool) -> None:
-    echo(f"file: {file.path or 'none'}")
+    echo(f"file: {printed_name(file.path or 'none')}")
     rows: dict[tuple[str, str, str], None] = {}
     for one in found:
         # The many options of a connection say something only if they are set.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -71,14 +72,15 @@ class CommandGroup(click.Group):
         except StreamprocError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            # The error is about a file that the user gave. An error without a file name is a bug of
-            # streamproc, or its place reports it.
+            # The error is about a file that the user gave. Places that read and write give it the
+            # name of the file (input_files.py).
             if error.filename is None and error.errno in NO_ROOM:
                 line = f"the output cannot be written: {error.strerror}"
                 raise click.ClickException(line) from error
-            if error.filename is None or error.strerror is None:
-                raise
-            raise click.ClickException(printable(f"{error.filename}: {error.strerror}")) from error
+            if error.errno in (None, errno.EPIPE) or error.strerror is None:
+                raise  # click ends quietly if nobody reads the output any more
+            what = error.filename or f"reading or writing failed in {_place_of(error)}"
+            raise click.ClickException(f"{what}: {error.strerror}") from error
 
 
 @contextmanager
@@ -87,8 +89,17 @@ def _printable_errors() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = printable_lines(error.message)
+        source = error if isinstance(error, StreamprocError) else error.__cause__
+        has_lines = isinstance(source, StreamprocError) and source.has_lines
+        error.message = (printable_lines if has_lines else printable)(error.message)
         raise
+
+
+def _place_of(error: OSError) -> str:
+    """The line of this package that failed last, because there is no traceback."""
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [one for one in lines if f"{os.sep}streamproc{os.sep}" in one.filename]
+    return f"{os.path.basename(own[-1].filename)}:{own[-1].lineno}" if own else "streamproc"
 
 
 def _name_variable(error: click.BadParameter) -> None:

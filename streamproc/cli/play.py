@@ -164,10 +164,23 @@ def _paths(files: tuple[str, ...]) -> tuple[Path | None, list[Path]]:
         if _is_rules(events):
             moved = " ".join(one for one in others if one != events)
             raise click.UsageError(f"RULES come first: streamproc play {events} {moved}")
-        if events != "-" and not Path(events).is_file():
-            what = "is a folder" if Path(events).is_dir() else "is not there"
-            raise click.ClickException(f"{events} {what}; give a file of events")
+        if events != "-":
+            _refuse_no_file(events)
     return rules, [FilePath(allow_dash=True).convert(one, None, None) for one in others]
+
+
+def _refuse_no_file(events: str) -> None:
+    path = FilePath().convert(events, None, None)
+    try:
+        if path.is_file():
+            return
+        path.stat()
+        what = "is a folder" if path.is_dir() else "is not a file"
+    except FileNotFoundError:
+        what = "is not there"
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+    raise click.ClickException(f"{events} {what}; give a file of events")
 
 
 def _is_rules(name: str) -> bool:
@@ -271,7 +284,7 @@ def _draw(played: Played, subscribers: list[str], path: Path) -> None:
 
     try:
         draw(played, subscribers, path)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise click.ClickException(f"{path}: {error}") from error
 
 

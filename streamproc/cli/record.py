@@ -17,6 +17,7 @@ from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.tool_pages import tool_pages
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.kafka.settings import KafkaSettings
+from streamproc.printable import printed_name
 
 
 class Start(Instant):
@@ -91,7 +92,7 @@ def record(
         transform = hiding.applied_to if hiding else None
         capture = Capture(broker, list(topics), out, start, transform)
         if capture.resumed:
-            echo(f"continuing {out}", err=True)
+            echo(f"continuing {printed_name(out)}", err=True)
         with (
             steered(control, keys=False),
             tool_pages("record", broker, control, lambda: capture.records, (http_host, http_port)),
@@ -102,7 +103,7 @@ def record(
             capture.run(control, to_end=to_end, seconds=seconds)
     except KafkaError as error:
         raise click.ClickException(said(error, broker, "Read")) from error
-    echo(f"{capture.records:,} records to {out}")
+    echo(f"{capture.records:,} records to {printed_name(out)}")
     if hiding is not None and hiding.withheld:
         told = f"{hiding.withheld:,} values were left out: they are no records of the contract"
         echo(told, err=True)

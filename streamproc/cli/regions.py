@@ -13,8 +13,11 @@ from typing import Any, Final
 import click
 
 from streamproc.cli.values import refuse_broken_text
+from streamproc.input_files import naming, read_at_most
 
 STDIN: Final = "-"
+MOST_BYTES: Final = 64 << 20
+"""The largest file of subscribers: it has some millions."""
 _READ_BY: Final = "streamproc.stdin_is_read_by"
 
 
@@ -58,7 +61,7 @@ class Subscribers(click.ParamType):
             text = self._typed(param, ctx)
         elif value.startswith("@"):
             try:
-                text = Path(value[1:]).read_text(encoding="utf-8-sig")
+                text = read_at_most(Path(value[1:]), MOST_BYTES).decode("utf-8-sig")
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 self.fail(f"cannot read {value[1:]}: {reason}", param, ctx)
@@ -78,7 +81,8 @@ class Subscribers(click.ParamType):
         if sys.stdin.isatty():
             return str(click.prompt("Subscriber", hide_input=True, err=True))
         try:
-            return sys.stdin.read().removeprefix("\ufeff")
+            with naming("standard input"):
+                return sys.stdin.read().removeprefix("\ufeff")
         except UnicodeDecodeError:
             self.fail("it has bytes that are not UTF-8", param, ctx)
 

@@ -12,7 +12,7 @@ from streamproc.cli.printing import echo
 from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import FilePath
 from streamproc.errors import StreamprocError
-from streamproc.printable import printable_lines
+from streamproc.printable import printable, printable_lines, printed_name
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 class WrongRules(StreamprocError, click.ClickException):
     """Problems as FILE:LINE: field: problem, each on a line, for editors and CI."""
+
+    has_lines = True
 
     def show(self, file: Any = None) -> None:
         click.echo(printable_lines(self.message), file=file, err=True)
@@ -95,7 +97,9 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
     rulebook = read_rules(file)
     gone = removed(read_rules(replaces), rulebook) if replaces else []
     if gone:
-        problems = [f"{file}:1: {what} is gone, but subscribers may have it" for what in gone]
+        problems = [
+            f"{printed_name(file)}:1: {what} is gone, but subscribers may have it" for what in gone
+        ]
         raise WrongRules("\n".join(problems))
     warnings = _warnings(file)
     for warning in warnings:
@@ -111,7 +115,7 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
         *([_count(len(rulebook.notices), "notice")] if rulebook.notices else []),
     ]
     told = f"; {_count(len(warnings), 'warning')}" if warnings else ""
-    echo(f"{shown(file)}: OK: {', '.join(counted)}, texts in {', '.join(locales)}{told}")
+    echo(f"{printable(shown(file))}: OK: {', '.join(counted)}, texts in {', '.join(locales)}{told}")
 
 
 def _warnings(file: Path) -> list[str]:
@@ -121,7 +125,7 @@ def _warnings(file: Path) -> list[str]:
 
     content = read(file)
     return warnings_of(
-        content.rules, str(file), content.texts, from_ms(int(time.time() * 1000)).date()
+        content.rules, printed_name(file), content.texts, from_ms(int(time.time() * 1000)).date()
     )
 
 

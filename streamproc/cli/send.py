@@ -32,6 +32,7 @@ from streamproc.cli.values import FilePath
 from streamproc.contracts.records.personal import Holds, held_by
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.core.state.events import UsageRecorded
+from streamproc.input_files import naming
 
 if TYPE_CHECKING:
     from streamproc.producer import UsageProducer
@@ -184,7 +185,8 @@ def _send_one(options: dict[str, Any]) -> int:
 
     text, numbering = options["event"], numbering_of(options)
     if text is not None:
-        value = unwrapped(sys.stdin.buffer.read() if text == "-" else text.encode())
+        with naming("standard input"):
+            value = unwrapped(sys.stdin.buffer.read() if text == "-" else text.encode())
         value = with_keys_in(value, numbering)
         key = subscriber_of(value)
         event = decode_event(checked_value(key, value, numbering.kind), key)
@@ -215,10 +217,15 @@ def _send_files(files: tuple[Path, ...], options: dict[str, Any]) -> int:
 
     sessions, tell_bad = Sessions(options["sessions"]), BadRecords()
     found = FileEvents(reading_of(options, sessions), tell_bad, options["on_bad"] == "stop")
+    inputs = [InputFile(one) for one in files]
+    # A command with a wrong file ends before it waits for a broker.
+    found.reading.check()
+    for file in inputs:
+        file.first_bytes()
     sent = 0
     try:
         with _producer(options) as producer:
-            for file in map(InputFile, files):
+            for file in inputs:
                 sent += _send_file(file, producer, found)
                 if found.is_stopped:
                     break

@@ -126,7 +126,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
         report, told = _simulate(books, source, options)
         if options["picture"] is not None:
             draw(report, options["picture"])
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from error
     source.tell_others()
     gone = removed(*books)

@@ -16,6 +16,7 @@ from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.topic_options import events_option
 from streamproc.cli.values import Count, FilePath, Number
 from streamproc.kafka.settings import KafkaSettings
+from streamproc.printable import printed_name
 
 if TYPE_CHECKING:
     from streamproc.kafka.producer import BulkProducer
@@ -157,7 +158,8 @@ def workload(
         ) as producer:
             written = _to_kafka(producer, records, clocks, rate)
     seconds = time.monotonic() - began
-    echo(f"{written:,} records to {place} in {seconds:.1f} s ({written / seconds:,.0f}/s)")
+    pace = f"{seconds:.1f} s ({written / seconds:,.0f}/s)"
+    echo(f"{written:,} records to {printed_name(place)} in {pace}")
 
 
 def _to_file(

@@ -50,6 +50,7 @@ from streamproc.kafka.errors import TopicError
 from streamproc.kafka.probe import refusal_of
 from streamproc.kafka.rights import missing_right, said
 from streamproc.kafka.topic_watch import watched
+from streamproc.printable import printable
 from streamproc.provision.planning import TopicsError
 
 log = structlog.get_logger(__name__)
@@ -73,7 +74,8 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         try:
             content = read_file(file)
         except OSError as error:
-            raise GatewaysError(f"{file}: cannot be read: {error.strerror or error}") from None
+            problem = f"{file}: cannot be read: {error.strerror or error}"
+            raise GatewaysError(printable(problem)) from None
         config = load_gateways(content, str(file))
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)

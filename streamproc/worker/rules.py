@@ -26,7 +26,7 @@ from streamproc.contracts.rules_file.load import (
 from streamproc.contracts.rules_file.texts import Content, read
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.errors import StreamprocError
-from streamproc.printable import printable
+from streamproc.printable import printable, printed_name
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,9 @@ class RulesFile:
         self._judged = self._seen
         if self.in_force is not None and self._seen == self.in_force.content:
             self.refusal = None
-            log.info("the rules file contains the rules in force again", file=str(self.path))
+            log.info(
+                "the rules file contains the rules in force again", file=printed_name(self.path)
+            )
             return None
         try:
             return self._judge(self.path, self._seen)
@@ -125,10 +127,13 @@ class RulesFile:
         try:
             kept = last_good()
         except StreamprocError as error:
-            problem = f"{refusal}\n{path}:1: the last good rules cannot be read: {error}"
+            told = f"{path}:1: the last good rules cannot be read: {error}"
+            problem = f"{refusal}\n{printable(told)}"
             raise RulesError(problem) from error
         if kept is None:
-            raise RulesError(f"{refusal}\n{path}:1: no good rules are kept yet") from refusal
+            raise RulesError(
+                f"{refusal}\n{printed_name(path)}:1: no good rules are kept yet"
+            ) from refusal
         rulebook = self._loaded(kept.path, kept.content)
         self._refuse(str(refusal), "the rules file was refused; the last good rules are used")
         return rulebook
@@ -143,22 +148,26 @@ class RulesFile:
         except Exception as error:
             # A file that our own checks do not survive must not end a worker that has good rules.
             log.exception("a check of the rules file has a fault")
-            problem = f"{path}:1: cannot be checked ({type(error).__name__}); the log has more"
-            raise RulesError(problem) from error
+            why = f"cannot be checked ({type(error).__name__}); the log has more"
+            raise RulesError(f"{printed_name(path)}:1: {why}") from error
 
     def _judge(self, path: Path, content: Content | OSError) -> Rulebook:
         rulebook = self._loaded(path, content)
         gone = removed(self.rulebook, rulebook)
         if gone:
             raise RulesError(
-                f"{path}:1: {', '.join(gone)}: gone, but subscribers may have it; put it back or "
-                f"restart the workers with this file when no subscriber has it"
+                f"{printed_name(path)}:1: {', '.join(gone)}: gone, but subscribers may have it; "
+                f"put it back or restart the workers with this file when no subscriber has it"
             )
         self.refusal = None
         self.rulebook = rulebook
         assert not isinstance(content, OSError)
         self.in_force = InForce(path, content, rulebook.fingerprint)
-        log.info("the changed rules are in force", file=str(path), fingerprint=rulebook.fingerprint)
+        log.info(
+            "the changed rules are in force",
+            file=printed_name(path),
+            fingerprint=rulebook.fingerprint,
+        )
         return rulebook
 
     def _look(self) -> Content | OSError:
@@ -181,5 +190,5 @@ def _same(one: Content | OSError, other: Content | OSError) -> bool:
 
 def _unreadable(path: Path, error: OSError) -> str:
     # It may be one of the files of texts.
-    name = printable(str(error.filename or path))
+    name = printed_name(error.filename or path)
     return f"{name}:1: cannot be read: {error.strerror or error}"

@@ -19,6 +19,7 @@ from streamproc.cli.configuration.settings import Place, Registry, Setting
 from streamproc.cli.durations import Instant
 from streamproc.cli.values import FilePath
 from streamproc.kafka.secret import Secret
+from streamproc.printable import printed_name
 
 MOST_SAID = 300
 """Characters of a message: values may be long."""
@@ -59,7 +60,7 @@ class Checked:
 
     def told(self, problems: list[Problem]) -> list[str]:
         """The problems in the order of the file, a line each."""
-        path = self.document.path
+        path = printed_name(self.document.path)
         ordered = sorted(problems, key=lambda one: one.line)
         return [f"{path}:{one.line}: {one}" for one in ordered]
 

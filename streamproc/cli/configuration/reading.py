@@ -13,7 +13,8 @@ import click
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem
 from streamproc.contracts.rules_file.read.toml_reader import parse
 from streamproc.errors import StreamprocError
-from streamproc.printable import printable_lines
+from streamproc.input_files import opened
+from streamproc.printable import printable_lines, printed_name
 
 MOST_BYTES = 64 * 1024
 LONGEST_LINE = 2_000
@@ -22,6 +23,8 @@ LONGEST_LINE = 2_000
 
 class ConfigError(StreamprocError, click.ClickException):
     """Problems of a file as FILE:LINE: key: problem, each on a line."""
+
+    has_lines = True
 
     def show(self, file: Any = None) -> None:
         click.echo(printable_lines(self.message), file=file, err=True)
@@ -50,17 +53,19 @@ def read_document(path: Path) -> Document:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{at}: is not UTF-8 text") from None
+        raise ConfigError(f"{printed_name(path)}:{at}: is not UTF-8 text") from None
     text = text.replace("\r\n", "\n")  # as editors of Windows end lines
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > LONGEST_LINE:
-            raise ConfigError(f"{path}:{number}: is longer than {LONGEST_LINE:,} characters")
+            raise ConfigError(
+                f"{printed_name(path)}:{number}: is longer than {LONGEST_LINE:,} characters"
+            )
     try:
         tables, lines = parse(text, str(path))
     except SyntaxProblem as error:
         raise ConfigError(str(error)) from None
     except RecursionError:
-        raise ConfigError(f"{path}:1: not TOML: it is nested too deeply") from None
+        raise ConfigError(f"{printed_name(path)}:1: not TOML: it is nested too deeply") from None
     return Document(path, tables or {}, lines, bool(mode & stat.S_IROTH))
 
 
@@ -69,14 +74,11 @@ def _bytes_of(path: Path) -> tuple[bytes, int]:
     if str(path) == os.devnull:
         return b"", 0
     try:
-        # A pipe without a writer would stop the command here for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with opened(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise ConfigError(f"{path}: is not a regular file")
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
+        raise ConfigError(f"{printed_name(path)}: {error.strerror or error}") from None
     if len(content) > MOST_BYTES:
-        raise ConfigError(f"{path}: is larger than {MOST_BYTES // 1024} KiB")
+        raise ConfigError(f"{printed_name(path)}: is larger than {MOST_BYTES // 1024} KiB")
     return content, mode

@@ -25,6 +25,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.fields import FIELDS, settings_from
 from streamproc.kafka.properties import read_properties
 from streamproc.kafka.secret import Secret, refuse_special
+from streamproc.printable import printable
 
 _OTHERS = (VARIABLE, f"{PREFIX}CRASH_AT")
 
@@ -83,7 +84,7 @@ def _of_files(file: ConfigFile, checked: Checked) -> Iterator[str]:
             if not path.is_file():
                 raise OSError(EINVAL, "it is not a regular file")
         except OSError as error:
-            yield f"{file.path}:{line}: {named(place)}: {value}: {error.strerror}"
+            yield printable(f"{file.path}:{line}: {named(place)}: {value}: {error.strerror}")
             continue
         except click.UsageError:
             continue  # told already

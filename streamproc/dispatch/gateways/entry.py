@@ -37,6 +37,8 @@ GatewayName = Annotated[
 class GatewaysError(StreamprocError, ValueError):
     """The gateways file is wrong; the message lists every problem as FILE:LINE: field: problem."""
 
+    has_lines = True
+
 
 class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """An entry of the gateways file. An unknown field is an error."""

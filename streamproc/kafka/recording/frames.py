@@ -17,6 +17,7 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
+from streamproc.input_files import opened
 from streamproc.kafka.unpacking import DAMAGES, ZSTD_MAGIC, TooMuchError, unpacked_frame
 
 SKIPPABLE_MAGIC = 0x184D2A5E
@@ -67,7 +68,7 @@ def encode_header(starts: dict[str, int]) -> bytes:
 
 def read_header(path: Path) -> dict[str, int]:
     """The starts of a capture; empty for other recordings."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         head = file.read(_HEAD.size)
         if len(head) < _HEAD.size or _HEAD.unpack(head)[0] != HEADER_MAGIC:
             return {}
@@ -83,7 +84,7 @@ def read_index(path: Path) -> tuple[Index, int] | None:
     size = path.stat().st_size
     if size < _HEAD.size + _TAIL.size:
         return None
-    with path.open("rb") as file:
+    with opened(path) as file:
         # The index is at the end of the file, and the last bytes have its length.
         file.seek(size - _TAIL.size)
         length, mark = _TAIL.unpack(file.read(_TAIL.size))

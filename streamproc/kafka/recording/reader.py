@@ -10,6 +10,7 @@ from typing import BinaryIO
 import xxhash
 import zstandard
 
+from streamproc.input_files import opened
 from streamproc.kafka.recording.frames import MAX_FRAME_BYTES, Index, read_index
 from streamproc.kafka.recording.lines import (
     BadRecordingError,
@@ -43,7 +44,7 @@ class RecordingReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("rb") as file:
+        with opened(path) as file:
             self._magic = file.read(4)
         self._zstd = is_zstd(self._magic)
         found = read_index(path) if self._zstd else None
@@ -55,7 +56,7 @@ class RecordingReader:
     def digest(self) -> str:
         """xxh3 of the whole file, 32 hexadecimal digits. It identifies the file."""
         digest = xxhash.xxh3_128()
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             while block := file.read(BLOCK_BYTES):
                 digest.update(block)
         return digest.hexdigest()
@@ -106,7 +107,7 @@ class RecordingReader:
         return ((block, None) for block in self._stream())
 
     def _frames(self, skip: int) -> Iterator[tuple[bytes, int | None]]:
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             if self.index is not None:
                 passed = 0
                 for frame in self.index.frames:
@@ -164,7 +165,7 @@ class RecordingReader:
                 yield part
 
     def _stream(self) -> Iterator[bytes]:
-        with self.path.open("rb") as raw:
+        with opened(self.path) as raw:
             file = unpacked(raw)
             rest = b""
             while True:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import zstandard
 
+from streamproc.input_files import opened
 from streamproc.kafka.recording.frames import (
     FRAME_MAGIC,
     Block,
@@ -46,7 +47,7 @@ def _scan(path: Path) -> tuple[Index, int]:
     frames: list[Block] = []
     records = 0
     offsets: dict[str, int] = {}
-    with path.open("rb") as file:
+    with opened(path) as file:
         # The first frame is the header, which has no records.
         head = file.read(8)
         file.seek(int.from_bytes(head[4:], "little"), 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import BinaryIO, Final
 import xxhash
 
 from streamproc.contracts.numbers import Numbering
+from streamproc.input_files import naming
 from streamproc.kafka.unpacking import DAMAGES, TooMuchError, unpacked
+from streamproc.printable import printed_name
 from streamproc.producing.readers.formats import form_by_name, open_reader
 from streamproc.producing.readers.records import (
     BadRecord,
@@ -41,15 +43,20 @@ _FIRST_BYTES: Final = 64
 class InputFile:
     """A file (plain, gzip or zstd) that can be read repeatedly; ``-`` is standard input."""
 
+    _STDIN: Final = "standard input"
+
     def __init__(self, path: Path) -> None:
         """Standard input is read to its end at once."""
         self.path = path
-        self._held = sys.stdin.buffer.read() if str(path) == "-" else None
+        self._held: bytes | None = None
+        if str(path) == "-":
+            with naming(self._STDIN):
+                self._held = sys.stdin.buffer.read()
 
     @property
     def name(self) -> str:
         """The name for messages."""
-        return "standard input" if self._held is not None else str(self.path)
+        return self._STDIN if self._held is not None else printed_name(self.path)
 
     @cached_property
     def identity(self) -> str:
@@ -90,7 +97,12 @@ class InputFile:
             except DAMAGES as error:
                 raise _damaged(self.name, error) from error
 
-    def _opened(self) -> AbstractContextManager[BinaryIO]:
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        with naming(self.name), self._raw() as file:
+            yield file
+
+    def _raw(self) -> AbstractContextManager[BinaryIO]:
         if self._held is not None:
             return nullcontext(io.BytesIO(self._held))
         return self.path.open("rb")

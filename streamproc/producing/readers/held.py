@@ -76,7 +76,7 @@ class HeldFile(InputFile):
         # Writers can set the time of the last change (mtime), but not that of the inode (ctime).
         return held.st_size, held.st_mtime_ns, held.st_ctime_ns
 
-    def _opened(self) -> AbstractContextManager[BinaryIO]:
+    def _raw(self) -> AbstractContextManager[BinaryIO]:
         self.check()
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.fdopen(os.dup(self._descriptor), "rb")

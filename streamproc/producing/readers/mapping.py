@@ -36,6 +36,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.subscribers import SubscriberKind
 from streamproc.errors import StreamprocError
+from streamproc.printable import printable
 from streamproc.producing.events import InvalidEventError, build, checked
 from streamproc.producing.readers.sessions import (
     Sessions,
@@ -75,6 +76,8 @@ class Mapped(NamedTuple):
 
 class MappingError(StreamprocError, ValueError):
     """A mapping file is wrong; the message names the file and the field."""
+
+    has_lines = True
 
 
 class _Strict(Struct, forbid_unknown_fields=True, frozen=True):
@@ -438,7 +441,8 @@ def load_mapping(path: Path) -> Mapping:
     try:
         content = read_file(path)
     except OSError as error:
-        raise MappingError(f"{path}: cannot be read: {error.strerror or error}") from None
+        problem = f"{path}: cannot be read: {error.strerror or error}"
+        raise MappingError(printable(problem)) from None
     return parse_mapping(content, str(path))
 
 

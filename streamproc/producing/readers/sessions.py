@@ -70,6 +70,12 @@ class Volume(NamedTuple):
         return any(one is not None and one < 0 for one in self)
 
 
+def _refuse_no_file(path: Path) -> None:
+    """SQLite waits for ever for a pipe."""
+    if path.exists() and not path.is_file():
+        raise SessionsError(f"the memory of sessions {path} is not a file")
+
+
 class _Session(NamedTuple):
     seen_ms: int
     volume: Volume
@@ -99,6 +105,7 @@ class Sessions:
         Raises :class:`SessionsError`.
         """
         copy = cls()
+        _refuse_no_file(path)
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
                 copy._database = sqlite3.connect(":memory:")
@@ -185,6 +192,7 @@ class Sessions:
         if self._database is None:
             place = ":memory:" if self.path is None else str(self.path)
             if self.path is not None:
+                _refuse_no_file(self.path)
                 # SQLite gives its journal the mode of the database.
                 open_private(self.path, "ab").close()
             self._database = sqlite3.connect(place)
