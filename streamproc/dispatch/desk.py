@@ -45,6 +45,9 @@ FORGET_MS = 86_400_000
 """How long after its expiry a reminder's id is remembered."""
 
 
+NOT_SENT = Refused(ErrorClass.UNREACHABLE, "not_sent")
+"""Of a message that this process has not sent, whatever its journal says."""
+
 UNSENT_WAIT_MS = 200
 """The wait after a refusal that is not about the message: its gateway pauses or is skipped."""
 
@@ -79,6 +82,9 @@ class Desk:
         self._chance = chance
         self._honour_expiry = honour_expiry
         self._sequence = 0
+        self._answers: dict[str, tuple[int, Outcome]] = {}
+        """What this process knows of messages beyond their journal, by id: when they were sent, and
+        the answer. The partition may be opened again before the answer is written."""
 
     def open(self, partition: int, entries: Iterable[tuple[str, JournalEntry]]) -> Ledger:
         """Open a partition with the entries of its journal."""
@@ -149,25 +155,40 @@ class Desk:
 
     def recorded(self, batch: JournalTransaction) -> None:
         """A batch was committed: its answers are durable."""
+        for message_id in batch.entries:
+            self._answers.pop(message_id, None)
+        self._give_back(batch)
+
+    def _give_back(self, batch: JournalTransaction) -> None:
         for gateway in batch.answered:
             self.router.recorded(gateway)
 
     def abandon(self, batch: JournalTransaction) -> None:
         """This process will neither commit a batch nor send its messages."""
-        self.recorded(batch)
+        self._give_back(batch)
         for message in batch.release:
             self.router.dropped(message.gateway)
+            # The intent may have been written all the same.
+            self._answers[message.id] = message.sent_ms, NOT_SENT
 
     def settle(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
         """The gateway's answer, or the fact that none came."""
         self.router.answered(message.gateway, outcome, now_ms, self._chance())
         self._know(message, outcome, now_ms)
+        self._answers[message.id] = message.sent_ms, outcome
         ledger = self.ledgers.get(message.origin.partition)
         if ledger is None or ledger.messages.get(message.id) is not message:
             # The partition is gone: its next owner decides, because it finds the intent.
             self.router.recorded(message.gateway)
+            entry = None if ledger is None else ledger.open.get(message.id)
+            is_same = entry is not None and entry.sent_ms == message.sent_ms
+            if is_same and not isinstance(outcome, Unknown):
+                self.settle_late(message, outcome, now_ms)  # it was opened again here
             return
         ledger.answered(message.gateway)
+        self._settle(ledger, message, outcome, now_ms)
+
+    def _settle(self, ledger: Ledger, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
         message.parts.update(outcome.parts)
         if isinstance(outcome, Accepted):
             self._accepted(ledger, message, now_ms)
@@ -221,6 +242,9 @@ class Desk:
             for message_id, entry in ledger.sweep(now_ms):
                 self.deliveries.drop(ledger.partition, message_id, entry)
         self.deliveries.sweep(now_ms)
+        for message_id, (sent_ms, _) in list(self._answers.items()):
+            if now_ms - sent_ms > FORGET_MS:
+                del self._answers[message_id]
 
     def in_flight(self, partition: int) -> int:
         """Messages that a gateway has, or will have next."""
@@ -255,9 +279,20 @@ class Desk:
             message.gateway = entry.gateway
         self.queues.add(message, now_ms)
         if entry is not None and entry.state == "intent":
-            self._unknown(ledger, message, "found_after_crash", now_ms)
+            self._resume(ledger, message, now_ms)
         elif self._is_expired(message, now_ms):
             self._expire(ledger, message, now_ms)
+
+    def _resume(self, ledger: Ledger, message: Outgoing, now_ms: int) -> None:
+        """The journal has an intent without an answer."""
+        sent_ms, outcome = self._answers.get(message.id, (0, None))
+        if (
+            outcome is None
+            or sent_ms != message.sent_ms
+            or message.gateway not in self.router.lines
+        ):
+            outcome = Unknown("found_after_crash")
+        self._settle(ledger, message, outcome, now_ms)
 
     def _intend(self, message: Outgoing, gateway: str, now_ms: int) -> None:
         message.in_flight = True

@@ -18,7 +18,6 @@ from kafka.errors import (
     FencedInstanceIdError,
     GroupMaxSizeReachedError,
     InconsistentGroupProtocolError,
-    InvalidGroupIdError,
     InvalidSessionTimeoutError,
     KafkaError,
 )
@@ -37,6 +36,7 @@ from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Gateway
 from streamproc.dispatch.gateways.entry import GatewaysError
+from streamproc.dispatch.membership import NO_MEMBER
 from streamproc.dispatch.number_hashes import NumberHashes, keys_of
 from streamproc.dispatch.owner import OwnershipError
 from streamproc.dispatch.partition_journal import BrokenError
@@ -54,12 +54,6 @@ from streamproc.printable import printable
 from streamproc.provision.planning import TopicsError
 
 log = structlog.get_logger(__name__)
-
-NO_MEMBER = (
-    *(FencedInstanceIdError, GroupMaxSizeReachedError, InconsistentGroupProtocolError),
-    *(InvalidGroupIdError, InvalidSessionTimeoutError),
-)
-"""Refusals of a group. It does not help to try again."""
 
 
 def now_ms() -> int:

@@ -14,6 +14,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from kafka.errors import (
+    FencedInstanceIdError,
+    GroupMaxSizeReachedError,
+    InconsistentGroupProtocolError,
+    InvalidGroupIdError,
+    InvalidSessionTimeoutError,
+    KafkaError,
+)
+
+from streamproc.kafka.rights import missing_right
+from streamproc.kafka.settings import Broker
+
+NO_MEMBER = (
+    *(FencedInstanceIdError, GroupMaxSizeReachedError, InconsistentGroupProtocolError),
+    *(InvalidGroupIdError, InvalidSessionTimeoutError),
+)
+"""Refusals of a group. It does not help to try again."""
+
 JOINING_POLL_MS = 300
 """An answer that comes between two polls is lost and requested again, so polls are longer during a
 join."""
@@ -27,6 +45,11 @@ def poll_member(consumer: Any, timeout_ms: int, max_records: int | None = None) 
         timeout_ms = max(timeout_ms, JOINING_POLL_MS)
     found: dict[Any, Any] = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
     return found
+
+
+def is_final(error: KafkaError, broker: Broker) -> bool:
+    """Whether it does not help to try again."""
+    return isinstance(error, NO_MEMBER) or missing_right(error, broker) is not None
 
 
 def _lost_its_place(coordinator: Any) -> bool:

@@ -17,6 +17,7 @@ from streamproc.dispatch.model import Outgoing
 from streamproc.dispatch.observing import Observer
 from streamproc.dispatch.partition_journal import (
     DispatcherFencedError,
+    JournalLostError,
     PartitionJournal,
 )
 from streamproc.dispatch.progress import DispatchProgress
@@ -49,8 +50,11 @@ class JournalOwner:
         wake: Callable[[], None],
         now_ms: Callable[[], int],
         progress: DispatchProgress,
+        ask_again: Callable[[], None] = lambda: None,
     ) -> None:
+        """``ask_again``: makes the group assign its partitions again."""
         self._progress = progress
+        self._ask_again = ask_again
         self._settings = settings
         self._desk = desk
         self._tally = tally
@@ -78,10 +82,14 @@ class JournalOwner:
         log.info("opening a partition", partition=partition)
         names = tuple(lane.name for lane in self._desk.lanes)
         journal = PartitionJournal(self._settings, names, partition)
-        # In a thread, because these calls block for seconds.
-        await asyncio.to_thread(journal.open)
-        content = await asyncio.to_thread(journal.load)
-        positions = await seek(partition)
+        try:
+            # In a thread, because these calls block for seconds.
+            await asyncio.to_thread(journal.open)
+            content = await asyncio.to_thread(journal.load)
+            positions = await seek(partition)
+        except BaseException:
+            in_background(journal.close, "close of a journal")
+            raise
         ledger = self._desk.open(partition, content.entries)
         ledger.reports_read = read_positions(content.positions)
         for cursor, position in positions.items():
@@ -205,6 +213,17 @@ class JournalOwner:
                 )
                 self._lost_ms[partition] = self._now_ms()
                 self._forget(partition)
+                return False
+            except JournalLostError as error:
+                self._observer.commit_failed()
+                log.warning(
+                    "the journal of a partition cannot be written at the moment; it is opened "
+                    "again when the group has assigned the partition again",
+                    partition=partition,
+                    error=str(error),
+                )
+                self._forget(partition)
+                self._ask_again()
                 return False
             except KafkaError as error:
                 self._observer.commit_failed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
@@ -28,6 +29,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
+from streamproc.kafka.reading_on import Standstill
 from streamproc.kafka.rights import Lack, MissingRightError, missing_right
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,14 @@ FENCED = (ProducerFencedError, InvalidProducerEpochError, OutOfOrderSequenceNumb
 
 class DispatcherFencedError(StreamprocError):
     """Another dispatcher owns the partition now. Nothing was written."""
+
+
+class JournalLostError(StreamprocError):
+    """This producer cannot write any more, such as after a broker that did not answer for long.
+
+    Nobody knows whether the last batch was written. A new producer could fence an owner that has
+    come since. So the partition may be opened again only when the group has assigned it again.
+    """
 
 
 class PartitionJournal:
@@ -92,7 +102,8 @@ class PartitionJournal:
             reader.seek_to_beginning(topic)
             end = reader.end_offsets([topic])[topic]
             # Compare positions, not records: transaction markers are never delivered.
-            while reader.position(topic) < end:
+            standstill = Standstill(str(topic.topic), end)
+            while not standstill.is_read(reader.position(topic)):
                 for record in reader.poll(timeout_ms=200).get(topic, []):
                     if record.value is None:
                         values.pop(record.key, None)
@@ -116,9 +127,10 @@ class PartitionJournal:
     def commit(self, batch: JournalTransaction) -> None:
         """Write a batch completely or not at all.
 
-        Raises :class:`DispatcherFencedError`, or KafkaError after which the same batch can
-        be tried again, and :class:`BrokenError`.
+        Raises :class:`DispatcherFencedError`, :class:`JournalLostError`, or KafkaError after which
+        the same batch can be tried again, and :class:`BrokenError`.
         """
+        began = time.monotonic()
         try:
             self._producer.begin_transaction()
             written = self._write(batch)
@@ -127,10 +139,10 @@ class PartitionJournal:
                 one.get()  # if a record was refused, the transaction must not be committed
             self._producer.commit_transaction()
         except FENCED as error:
-            raise DispatcherFencedError(str(error)) from error
+            raise _fenced(error, began) from error
         except KafkaError as error:
             self._end_if_forbidden(error)
-            self._abort(error)
+            self._abort(error, began)
             raise
 
     @property
@@ -179,16 +191,22 @@ class PartitionJournal:
     def _send(self, topic: str, key: bytes | None, value: bytes | None) -> Any:
         return self._producer.send(topic, key=key, value=value, partition=self.partition)
 
-    def _abort(self, cause: KafkaError) -> None:
+    def _abort(self, cause: KafkaError, began: float) -> None:
         try:
             self._producer.abort_transaction()
         except FENCED as error:
-            raise DispatcherFencedError(str(error)) from error
+            raise _fenced(error, began) from error
         except KafkaError as error:
-            # This producer cannot be used any more. A new one could fence an owner that has come
-            # since. Therefore the process ends and must be started again.
-            raise BrokenError(f"{cause}; then {error}") from error
+            raise JournalLostError(str(cause)) from error
 
 
 class BrokenError(StreamprocError):
-    """This process cannot write the journal any more."""
+    """This process may not write the journal."""
+
+
+def _fenced(error: KafkaError, began: float) -> StreamprocError:
+    """Who has taken the transactional id. The broker itself takes it from a transaction that lasts
+    too long."""
+    if time.monotonic() - began >= TRANSACTION_TIMEOUT_MS / 1000:
+        return JournalLostError(f"its transaction lasted too long: {error}")
+    return DispatcherFencedError(str(error))

@@ -11,6 +11,7 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.probe import why_no_answer
+from streamproc.kafka.reading_on import Standstill
 from streamproc.kafka.rights import said
 from streamproc.kafka.topics import readable_partitions
 
@@ -45,7 +46,10 @@ def records_of(settings: DispatchSettings, topic: str, missing_ok: bool = False)
         # The end is fixed here, because new records may come all the time.
         ends = reader.end_offsets(places)
         found: list[Any] = []
-        while any(reader.position(place) < ends[place] for place in places):
+        standstill = Standstill(topic, sum(ends.values()))
+        while not standstill.is_read(
+            sum(min(reader.position(place), ends[place]) for place in places)
+        ):
             for records in reader.poll(timeout_ms=200).values():
                 found.extend(record for record in records if record.value is not None)
         return sorted(found, key=lambda record: (record.partition, record.offset))

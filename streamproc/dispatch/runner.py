@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import structlog
+from kafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from streamproc.alarms.decider import AlarmPlace
@@ -21,6 +22,7 @@ from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
 from streamproc.dispatch.ledger import Cursor
+from streamproc.dispatch.membership import is_final
 from streamproc.dispatch.model import (
     DeliveryReport,
     IncomingSms,
@@ -52,6 +54,9 @@ PLACE = re.compile(rb"[0-9]{1,10}-[0-9]{1,19}")
 """Partition and offset of a dead letter."""
 LONGEST_NAP_S = 0.5
 SHORTEST_NAP_S = 0.01
+FAILED_NAP_S = 1.0
+MOST_FAILURES = 30
+"""In sequence, of one kind of work, while the broker answers."""
 CLOSE_S = 2.0
 """How long the end waits for connections to close."""
 
@@ -95,8 +100,10 @@ class Runner:
             self._poke.set,
             now_ms,
             self._progress,
+            self._ask_again,
         )
         self._sending: set[asyncio.Task[None]] = set()
+        self._failures: dict[str, int] = {}
         self._ending = False
         # Kafka consumers must not be shared by threads, so each has a thread of its own.
         self._reading = one_thread("reminders")
@@ -271,22 +278,64 @@ class Runner:
         readers = self._readers
         assert readers is not None
 
-        def poll() -> list[tuple[Cursor, Any]]:
-            return list(readers.poll(self.desk.queues.held))
-
-        async def seek(partition: int) -> dict[Cursor, int]:
-            return await loop.run_in_executor(self._reading, readers.open, partition)
+        def poll(found: list[tuple[Cursor, Any]]) -> None:
+            found.extend(readers.poll(self.desk.queues.held))
 
         while not self._ending:
+            found: list[tuple[Cursor, Any]] = []
             with self._progress.step("reading reminders", REBALANCE_SECONDS):
-                found = await loop.run_in_executor(self._reading, poll)
-            for cursor, record in found:
+                async with self._patient("reading reminders"):
+                    await loop.run_in_executor(self._reading, poll, found)
+            for cursor, record in found:  # also what came before an error: no one reads it again
                 self._offer(cursor, record)
             self._poke.set()
             while readers.assigned and not self._ending:
-                reports = await self._owner.open(readers.assigned.popleft(), seek)
-                if self._reports_in is not None and reports:
-                    await loop.run_in_executor(self._hearing, self._reports_in.rewind, reports)
+                async with self._patient("opening a partition") as failed:
+                    await self._open_partition(readers.assigned.popleft())
+                if failed:
+                    # It may be another dispatcher's by now, so it is not simply tried again.
+                    self._ask_again()
+
+    async def _open_partition(self, partition: int) -> None:
+        loop, readers = asyncio.get_running_loop(), self._readers
+        assert readers is not None
+
+        async def seek(number: int) -> dict[Cursor, int]:
+            return await loop.run_in_executor(self._reading, readers.open, number)
+
+        reports = await self._owner.open(partition, seek)
+        if self._reports_in is not None and reports:
+            await loop.run_in_executor(self._hearing, self._reports_in.rewind, reports)
+
+    @asynccontextmanager
+    async def _patient(self, work: str) -> AsyncIterator[list[KafkaError]]:
+        """Around requests to the broker: one that fails is told and tried again, after a pause.
+
+        Errors that waiting does not mend are raised, and so is one that comes too often although
+        the broker answers. Gives a list that then has the error.
+        """
+        failed: list[KafkaError] = []
+        try:
+            yield failed
+        except KafkaError as error:
+            if is_final(error, self.settings.broker):
+                raise
+            self._failures[work] = self._failures.get(work, 0) + 1
+            if self._watch.silence.seconds:
+                self._failures[work] = 1
+            if self._failures[work] > MOST_FAILURES:
+                raise
+            log.warning(
+                "a request to the broker failed; it is tried again", work=work, error=str(error)
+            )
+            failed.append(error)
+            await asyncio.sleep(FAILED_NAP_S)
+        else:
+            self._failures.pop(work, None)
+
+    def _ask_again(self) -> None:
+        if self._readers is not None:
+            self._readers.ask_again()
 
     def _offer(self, cursor: Cursor, record: Any) -> None:
         if record.partition not in self.desk.ledgers:
@@ -318,8 +367,10 @@ class Runner:
         loop = asyncio.get_running_loop()
         assert self._reports_in is not None
         while True:
+            found: list[tuple[DeliveryReport, tuple[int, int]]] = []
             with self._progress.step("reading delivery reports"):
-                found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
+                async with self._patient("reading delivery reports"):
+                    found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
             for report, place in found:
                 self.desk.report(report, place, self._now_ms())
             if found:

@@ -6,6 +6,7 @@ input offset of every input topic (law 2) and the partition's clock.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Iterable
 from typing import Any
@@ -141,6 +142,9 @@ def _progress_of(data: bytes) -> Progress:
 
 
 PATIENCE_MS = 20
+STANDSTILL_SECONDS = 20.0
+"""A reader whose position does not move for so long does not move again: a fetcher can stop without
+an error, also of a broker that answers. The caller makes another reader."""
 
 
 def load_batches(rows: Rows[Any], batches: Iterable[FetchedBatch], progress: Progress) -> Progress:
@@ -161,7 +165,7 @@ async def read_to_end(
 
     Returns the progress found (``progress`` if there was none) and the next changelog offset. The
     end is reached when the position passes it: the last offsets are transaction markers, which are
-    never delivered as records.
+    never delivered as records. Raises TimeoutError if the reader stands still.
     """
     place = Place(topic, partition)
     reader.assign([place])
@@ -171,10 +175,20 @@ async def read_to_end(
     if position >= end:
         return progress, end
     reader.seek(place, position)
-    while position < end:
-        # If a marker comes alone, the position moves, but getmany waits for its whole timeout. So
-        # the timeout is short.
-        for batches in (await reader.getmany(timeout_ms=PATIENCE_MS)).values():
-            progress = load_batches(rows, batches, progress)
-        position = await reader.position(place)
+    try:
+        async with asyncio.timeout(STANDSTILL_SECONDS) as limit:
+            while position < end:
+                # If a marker comes alone, the position moves, but getmany waits for its whole
+                # timeout. So the timeout is short.
+                for batches in (await reader.getmany(timeout_ms=PATIENCE_MS)).values():
+                    progress = load_batches(rows, batches, progress)
+                before, position = position, await reader.position(place)
+                if position > before:
+                    limit.reschedule(asyncio.get_running_loop().time() + STANDSTILL_SECONDS)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise TimeoutError(
+            f"reading {topic}-{partition} stands still at offset {position} of {end}"
+        ) from None
     return progress, position
