@@ -202,7 +202,7 @@ def worker(
     keeper = [RulesKeeper(rules_file, versions, app.is_running)] if not settings.embedded else []
     runner = BoundedWorker(
         app,
-        beside=[TopicGuard(app, settings, topics, app.silence), *keeper, *app.beside],
+        beside=[TopicGuard(app, settings, topics, app.silence, app.fetches), *keeper, *app.beside],
         loglevel=log_level,
         logging_config=logging,
         redirect_stdouts=False,

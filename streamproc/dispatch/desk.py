@@ -46,7 +46,7 @@ FORGET_MS = 86_400_000
 
 
 NOT_SENT = Refused(ErrorClass.UNREACHABLE, "not_sent")
-"""Of a message that this process has not sent, whatever its journal says."""
+"""The answer to a message that this process has not sent, whatever its journal says."""
 
 UNSENT_WAIT_MS = 200
 """The wait after a refusal that is not about the message: its gateway pauses or is skipped."""
@@ -470,7 +470,7 @@ class Desk:
         )
 
     def _know(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:
-        """Remember the ids of an answer, whatever the state of the message."""
+        """Remember the ids of an answer, also if the message is not here any more."""
         self.deliveries.know(outcome.parts.values(), max(message.expires_ms, now_ms) + FORGET_MS)
 
     def _is_expired(self, message: Outgoing, now_ms: int) -> bool:

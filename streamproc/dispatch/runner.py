@@ -309,7 +309,7 @@ class Runner:
 
     @asynccontextmanager
     async def _patient(self, work: str) -> AsyncIterator[list[KafkaError]]:
-        """Around requests to the broker: one that fails is told and tried again, after a pause.
+        """Around requests to the broker: one that fails is logged and tried again, after a pause.
 
         Errors that waiting does not mend are raised, and so is one that comes too often although
         the broker answers. Gives a list that then has the error.

@@ -165,7 +165,7 @@ async def read_to_end(
 
     Returns the progress found (``progress`` if there was none) and the next changelog offset. The
     end is reached when the position passes it: the last offsets are transaction markers, which are
-    never delivered as records. Raises TimeoutError if the reader stands still.
+    never delivered as records. Raises TimeoutError if the reader stops before it.
     """
     place = Place(topic, partition)
     reader.assign([place])
@@ -189,6 +189,6 @@ async def read_to_end(
         if not limit.expired():
             raise
         raise TimeoutError(
-            f"reading {topic}-{partition} stands still at offset {position} of {end}"
+            f"reading {topic}-{partition} has stopped at offset {position} of {end}"
         ) from None
     return progress, position

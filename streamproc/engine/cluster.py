@@ -149,6 +149,9 @@ class Input(Protocol):
         """The offset after the last readable record, by the last fetch; None before the first
         fetch."""
 
+    def fetch_offset(self, topic: str, partition: int) -> int | None:
+        """The offset at which the fetch continues, past markers; None if it has none."""
+
     async def is_member(self) -> bool:
         """Whether the group still has this worker as a member."""
 

@@ -71,6 +71,10 @@ class Engine(Generic[T]):
         end = self._input.end_offset(topic, partition.number)
         return None if end is None else max(end - position, 0)
 
+    def fetched_until(self, partition: Partition[T], topic: str) -> int | None:
+        """The offset at which the fetch of a partition continues; None if unknown."""
+        return self._input.fetch_offset(topic, partition.number)
+
     async def on_chunk(self, event: Any) -> None:
         """Apply a chunk, the value of a Faust event, and acknowledge it after its commit."""
         chunk = event.value

@@ -1,4 +1,4 @@
-"""Notices a kafka-python reader that stands still before the end that it must reach.
+"""Notices a kafka-python reader that stops before the end that it must reach.
 
 A fetcher can stop without an error, also of a broker that answers. A loop that only waits for a
 position would then never end.
@@ -31,6 +31,6 @@ class Standstill:
             self._position, self._moved = position, now
         elif now - self._moved > STANDSTILL_SECONDS and position < self._end:
             raise KafkaTimeoutError(
-                f"reading {self._topic} stands still at offset {position} of {self._end}"
+                f"reading {self._topic} has stopped at offset {position} of {self._end}"
             )
         return position >= self._end

@@ -12,6 +12,7 @@ from uuid import UUID
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
+from kafka.protocol.consumer import IsolationLevel
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import TopicError
@@ -231,6 +232,18 @@ def end_offsets(admin: Any, topics: Mapping[str, int]) -> dict[str, list[int]]:
     for place, one in found.items():
         ends[place.topic][place.partition] = one.offset
     return ends
+
+
+def committed_ends(admin: Any, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset after the last readable record of each place (topic and partition). Raises
+    KafkaError if one is not known at the moment."""
+    asked = [TopicPartition(*place) for place in places]
+    if not asked:
+        return {}
+    found = admin.list_partition_offsets(
+        dict.fromkeys(asked, OffsetSpec.LATEST), isolation_level=IsolationLevel.READ_COMMITTED
+    )
+    return {(place.topic, place.partition): one.offset for place, one in found.items()}
 
 
 def _try_to_make(admin: Any, broker: Broker, wanted: Mapping[str, NewTopic]) -> None:

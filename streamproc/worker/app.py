@@ -33,6 +33,7 @@ from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.alarm_share import WorkerShare
+from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
 from streamproc.worker.observing import Facts, WorkerObserver
@@ -112,11 +113,12 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         await take_changed_rules(rules, processor)
 
     silence = app.silence = Silence(settings.broker)
+    fetches = app.fetches = FetchWatch(engine)
     limit = limit_bytes(settings.memory_limit_mb)
 
     def refresh() -> None:
         has_refused = rules.refusal is not None
-        facts = Facts(silence.seconds, limit, has_refused)
+        facts = Facts(silence.seconds, limit, has_refused, fetches.behind)
         observer.refresh(engine, processor, int(time.time() * 1000), facts)
 
     figures = FigureLine(metrics, refresh)
@@ -129,7 +131,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     if settings.decides_alarms:
         app.beside.append(_alarm_teller(settings, engine, processor, share, rules, limit))
     if settings.http_port is not None:
-        health = WorkerHealth(engine, lambda: silence.seconds)
+        health = WorkerHealth(engine, lambda: silence.seconds, fetches)
         app.beside.append(
             MetricsServer(
                 settings.http_host,

@@ -13,6 +13,7 @@ from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.provision.planning import Making, of_worker, plan_topics
 from streamproc.provision.starting import refuse
 from streamproc.supervision import cancel_task, start_task
+from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.settings import WorkerSettings
 from streamproc.worker.topics import needs_of
 
@@ -28,8 +29,11 @@ class TopicGuard:
         settings: WorkerSettings,
         partitions: Mapping[str, int],
         silence: Silence | None = None,
+        fetches: FetchWatch | None = None,
     ) -> None:
-        """``partitions``: what ``prepare_topics`` found. ``silence``: gets each answer."""
+        """``partitions``: what ``prepare_topics`` found. ``silence``: gets each answer.
+        ``fetches``: looks too."""
+        self._fetches = fetches
         self._app = app
         self._settings = settings
         self._watch = TopicWatch(
@@ -59,3 +63,5 @@ class TopicGuard:
         wanted = of_worker(self._settings.topics, self._settings.app_id)
         making = Making(clock=self._settings.clock)
         refuse(plan_topics(admin, self._settings.broker, wanted, making))
+        if self._fetches is not None:
+            self._fetches.look(admin)

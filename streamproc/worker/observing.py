@@ -28,6 +28,8 @@ class Facts(NamedTuple):
     broker_silent_seconds: float = 0.0
     memory_limit_bytes: int | None = None
     has_refused_rules: bool = False
+    behind: Callable[[str, int], int] = lambda topic, partition: 0
+    """How many records the broker has beyond the fetch of a partition."""
 
 
 class WorkerObserver:
@@ -110,10 +112,10 @@ class WorkerObserver:
         for state in State:
             if state is not State.CLOSED:
                 metrics.partitions.labels(state.value).set(states[state])
-        self._refresh_lag(engine, now_ms)
+        self._refresh_lag(engine, now_ms, facts)
         self._refresh_rows(engine, processor, now_ms)
 
-    def _refresh_lag(self, engine: Engine[Any], now_ms: int) -> None:
+    def _refresh_lag(self, engine: Engine[Any], now_ms: int, facts: Facts) -> None:
         metrics = self._metrics
         # A partition that another worker owns by now must not keep its last lag here.
         metrics.lag_records.clear()
@@ -123,6 +125,10 @@ class WorkerObserver:
                 continue
             for topic in engine.settings.input_topics:
                 lag = engine.lag_records(partition, topic)
+                behind = facts.behind(topic, partition.number)
+                if behind:
+                    # The fetch itself does not know, if it has stopped.
+                    lag = max(lag or 0, behind)
                 if lag is not None:
                     metrics.lag_records.labels(topic, str(partition.number)).set(lag)
             behind_ms = lag_ms(engine, partition, now_ms)

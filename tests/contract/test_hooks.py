@@ -51,7 +51,8 @@ OWN = {
     *("_commit_group_offsets", "_watch_for_refusals", "refusal"),
     *("is_read_out", "end_offset", "ends", "_beside", "_tell_peers", "_tell_withheld_input"),
     *("_watch_for_deleted_input", "_tell_deleted_input", "_tell_missing_input", "_note_ranges"),
-    *("seek_in_thread", "next_fetch_offset", "_state", "_goes_on", "_fetch", "_perform_seek"),
+    *("fetch_offset", "seek_in_thread", "next_fetch_offset"),
+    *("_state", "_goes_on", "_fetch", "_perform_seek"),
     *("_rewind", "_unless_crashed"),
     *("_unread", "_say_why", "_end_hard", "_refused"),
 }

@@ -29,7 +29,7 @@ class Stopped(MemoryConsumer):
     async def getmany(self, timeout_ms: int = 0) -> dict[Place, list[Any]]:
         self.polls += 1
         if self.polls > 2:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # as the poll of a real one
             return {}
         return await super().getmany(timeout_ms)
 
@@ -41,7 +41,7 @@ async def test_the_opening_of_a_partition_does_not_wait_for_ever(
     log = MemoryLog(1)
     for number in range(5):
         log.append("changelog", 0, b"k%d" % number, b"v", number)
-    with pytest.raises(TimeoutError, match="reading changelog-0 stands still at offset 2 of 5"):
+    with pytest.raises(TimeoutError, match="reading changelog-0 has stopped at offset 2 of 5"):
         await read_to_end(Stopped(log, 1), "changelog", 0, 0, mock.Mock(), Progress())
 
 
@@ -53,6 +53,6 @@ def test_the_reading_of_a_journal_does_not_wait_for_ever(monkeypatch: pytest.Mon
         poll=lambda **_: {},
     )
     monkeypatch.setattr(partition_journal, "kafka_consumer", lambda *_, **__: reader)
-    with pytest.raises(KafkaTimeoutError, match="stands still at offset 4 of 9"):
+    with pytest.raises(KafkaTimeoutError, match="has stopped at offset 4 of 9"):
         PartitionJournal(DispatchSettings(mock.Mock()), ("urgent",), 0).load()
     reader.close.assert_called_once()

@@ -7,7 +7,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from kafka.errors import LeaderNotAvailableError
+from kafka.protocol.consumer import IsolationLevel
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from streamproc import __version__
 from streamproc.engine import partitions as partitions_module
@@ -18,6 +21,7 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.processor import PoisonError
 from streamproc.engine.settings import EngineSettings
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import STANDSTILL_SECONDS, WorkerHealth
 from streamproc.worker.observing import Facts, WorkerObserver
 from streamproc.worker.pacing import StormPace
@@ -42,6 +46,8 @@ class Scene:
         self.facts = Facts()
         self.pace: StormPace | None = None
         self.ends: dict[int, int] = {}
+        self.fetched: dict[int, int] = {}
+        """Where its fetches are."""
         self.engine.attach(
             mock.Mock(
                 is_rebalancing=False,
@@ -49,6 +55,7 @@ class Scene:
                 rewind=mock.AsyncMock(return_value=True),
                 crash=mock.AsyncMock(),
                 end_offset=lambda topic, partition: self.ends.get(partition),
+                fetch_offset=lambda topic, partition: self.fetched.get(partition),
             )
         )
 
@@ -199,6 +206,69 @@ async def test_input_that_a_broker_does_not_deliver_is_no_reason_to_start_anew(
     assert scene.values("lag_records")["in", "0"] == 4
     assert health.failing(0.0) == ""
     assert health.failing(2 * STANDSTILL_SECONDS) == ""
+
+
+class Admin:
+    """The broker's own word, over another connection than the fetches."""
+
+    def __init__(self, ends: dict[int, int]) -> None:
+        self.ends = ends
+        self.error: Exception | None = None
+
+    def list_partition_offsets(self, places: Any, **options: Any) -> dict[Any, Any]:
+        assert options == {"isolation_level": IsolationLevel.READ_COMMITTED}
+        if self.error is not None:
+            raise self.error
+        return {one: SimpleNamespace(offset=self.ends[one.partition]) for one in places}
+
+
+async def test_a_fetch_that_stands_still_though_the_broker_answers_is_seen(scene: Scene) -> None:
+    now = 0.0
+    fetches = FetchWatch(scene.engine, lambda: now)
+    health = WorkerHealth(scene.engine, fetches=fetches)
+    scene.facts = Facts(behind=fetches.behind)
+    await scene.run(0, 1)
+    scene.ends = scene.fetched = {0: 4, 1: 1}  # by its own last fetch, all is read
+    admin = Admin({0: 4, 1: 1})
+    with capture_logs() as logs:
+        fetches.look(admin)
+        assert health.failing(now) == ""
+        admin.ends = {0: 9, 1: 1}
+        for now in (30.0, 60.0):
+            fetches.look(admin)
+            assert health.failing(now) == "", now
+        now = 90.0
+        fetches.look(admin)
+    assert "partitions [0] have input and commit nothing" in health.failing(now)
+    assert scene.values("lag_records")["in", "0"] == 5
+    (told,) = logs
+    assert (told["partition"], told["position"], told["behind"]) == (0, 4, 5)
+
+    scene.fetched = {0: 5, 1: 1}  # it moves again
+    fetches.look(admin)
+    assert health.failing(now) == ""
+
+
+async def test_a_fetch_with_a_broker_that_does_not_answer_or_with_work_is_not_standing(
+    scene: Scene,
+) -> None:
+    now = 0.0
+    fetches = FetchWatch(scene.engine, lambda: now)
+    health = WorkerHealth(scene.engine, fetches=fetches)
+    await scene.run(0, 1, 2)
+    scene.fetched = {0: 4, 1: 0}  # nothing is known of the third
+    admin = Admin({0: 9, 1: 7, 2: 5})
+    scene.fetch(1)
+    with capture_logs() as logs:
+        for number in range(5):
+            now = 30.0 * number
+            # The leader of a partition may be away. Work on what was fetched goes on in the second.
+            admin.error = LeaderNotAvailableError() if number == 2 else None
+            fetches.look(admin)
+            await scene.deliver(1)
+            scene.fetch(1)
+            assert health.failing(now) == "", now
+    assert {one["partition"] for one in logs} == {0}
 
 
 async def test_a_commit_that_never_ends_is_no_life_though_more_is_applied(scene: Scene) -> None:

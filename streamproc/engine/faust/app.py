@@ -69,6 +69,11 @@ class FaustInput:
         end: int | None = self._app.consumer.end_offset(TP(topic, partition))
         return end
 
+    def fetch_offset(self, topic: str, partition: int) -> int | None:
+        """The offset at which the fetch continues, past markers; None if it has none."""
+        at: int | None = self._app.consumer.fetch_offset(TP(topic, partition))
+        return at
+
     async def is_member(self) -> bool:
         """Whether the group still has this worker as a member."""
         is_member: bool = await self._app.consumer.is_member()

@@ -148,6 +148,11 @@ class BatchConsumer(driver.Consumer):
         end: int | None = self._thread.end_offset(tp)
         return end
 
+    def fetch_offset(self, tp: TP) -> int | None:
+        """The offset at which the fetch continues, past markers; None if it has none."""
+        at: int | None = self._thread.next_fetch_offset(tp)
+        return at
+
     async def is_member(self) -> bool:
         """Whether the group still has this worker as a member; False if the group cannot be
         asked."""
