@@ -219,21 +219,31 @@ class Readers:
         self.asked += 1
 
 
-def runner_with(monkeypatch: pytest.MonkeyPatch, readers: Readers) -> tuple[Runner, list[int]]:
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     monkeypatch.setattr(runner_module, "FAILED_NAP_S", 0.0)
     watch = mock.Mock(silence=mock.Mock(seconds=0.0))
-    runner = Runner(DispatchSettings(mock.Mock()), Table().desk, {}, lambda: 0, watch)
+    made = Runner(DispatchSettings(mock.Mock()), Table().desk, {}, lambda: 0, watch)
+    yield made
+    for pool in (made._reading, made._hearing):
+        pool.shutdown()
+
+
+def offered_by(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, errors: Iterator[Exception | None]
+) -> tuple[Readers, list[int]]:
+    readers = Readers(errors)
     runner._readers = readers  # type: ignore[assignment]
     offered: list[int] = []
     monkeypatch.setattr(runner, "_offer", lambda _, record: offered.append(record))
-    return runner, offered
+    return readers, offered
 
 
 async def test_a_failed_poll_is_tried_again_and_loses_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readers = Readers(iter([KafkaTimeoutError(), KafkaTimeoutError(), None, None]))
-    runner, offered = runner_with(monkeypatch, readers)
+    errors = iter([KafkaTimeoutError(), KafkaTimeoutError(), None, None])
+    _, offered = offered_by(runner, monkeypatch, errors)
     reading = asyncio.create_task(runner._read())
     await until(lambda: len(offered) >= 4)
     runner._ending = True
@@ -251,21 +261,19 @@ async def test_a_failed_poll_is_tried_again_and_loses_nothing(
     ],
 )
 async def test_what_waiting_does_not_mend_ends_the_dispatcher(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, polls: int
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, error: Exception, polls: int
 ) -> None:
-    readers = Readers(iter([error] * 99))
-    runner, _ = runner_with(monkeypatch, readers)
+    readers, _ = offered_by(runner, monkeypatch, iter([error] * 99))
     with pytest.raises(type(error)):
         await runner._read()
     assert readers.polls == polls
 
 
 async def test_a_partition_that_cannot_be_opened_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch,
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be another dispatcher's by now, so the group decides."""
-    readers = Readers(iter(()))
-    runner, _ = runner_with(monkeypatch, readers)
+    readers, _ = offered_by(runner, monkeypatch, iter(()))
     readers.assigned.append(0)
     monkeypatch.setattr(runner, "_open_partition", mock.AsyncMock(side_effect=KafkaTimeoutError()))
     reading = asyncio.create_task(runner._read())
