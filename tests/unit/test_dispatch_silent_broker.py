@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from unittest import mock
 
@@ -220,7 +220,7 @@ class Readers:
 
 
 @pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
+async def runner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runner]:
     monkeypatch.setattr(runner_module, "FAILED_NAP_S", 0.0)
     watch = mock.Mock(silence=mock.Mock(seconds=0.0))
     made = Runner(DispatchSettings(mock.Mock()), Table().desk, {}, lambda: 0, watch)
