@@ -33,6 +33,7 @@ from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
+from streamproc.kafka.packed import force_close
 from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 
@@ -125,13 +126,15 @@ class Decider:
 
     def close(self) -> None:
         """Give the clients back."""
-        for one in (self._reader, self._producer):
-            if one is not None:
-                try:
-                    one.close()
-                except KafkaError as error:  # nothing more is lost by it
-                    log.debug("a client of the alarms did not close", why=str(error))
-        self._reader = self._producer = None
+        reader, self._reader = self._reader, None
+        producer, self._producer = self._producer, None
+        try:
+            if producer is not None:
+                force_close(producer)  # what is not committed was not decided
+            if reader is not None:
+                reader.close()
+        except KafkaError as error:  # nothing more is lost by it
+            log.debug("a client of the alarms did not close", why=str(error))
 
     def _told(self, error: KafkaError) -> TopicError:
         place = self._place

@@ -20,6 +20,7 @@ from streamproc.alarms.webhook import AlarmWebhook
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.packed import force_close
 from streamproc.kafka.rights import said
 from streamproc.supervision import cancel_task, start_task, tell
 
@@ -59,7 +60,7 @@ class ShareWriter:
         """Write nothing more."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close(timeout=0.5)
+            force_close(producer)  # a usual close waits for what cannot be written
 
 
 class AlarmTeller:
@@ -131,7 +132,7 @@ class AlarmTeller:
     async def _write(self, share: Share) -> None:
         try:
             await asyncio.to_thread(self._writer.write, share)
-        except StreamprocError:
+        except Exception:
             self._give_back(share.counts)
             raise
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
 from aiohttp import web
+from kafka.errors import KafkaTimeoutError
 from standardwebhooks import Webhook
 
-from streamproc.alarms.decider import Placed
+from streamproc.alarms import telling
+from streamproc.alarms.decider import AlarmPlace, Placed
 from streamproc.alarms.deciding import CALM_MS, Deciding
 from streamproc.alarms.fleet import SILENT_MS, AlarmKey, Figure, Fleet
 from streamproc.alarms.shares import (
@@ -25,6 +28,7 @@ from streamproc.alarms.shares import (
     masked,
 )
 from streamproc.alarms.table import ALARMS, Bounds
+from streamproc.alarms.telling import ShareWriter
 from streamproc.alarms.webhook import (
     AlarmWebhook,
     AlarmWebhookError,
@@ -34,6 +38,7 @@ from streamproc.alarms.webhook import (
 from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm, encode_alarm
 from streamproc.contracts.webhook_keys import keys_of
 from streamproc.core.subscribers import CANARY_PREFIX
+from streamproc.kafka.errors import TopicError
 from streamproc.kafka.secret import Secret
 
 T0 = 1_767_600_000_000
@@ -410,3 +415,21 @@ def test_the_number_of_those_concerned_stays_one_that_can_be_written() -> None:
     most = 2**53 - 1
     parts = [share(f"w{one}", levels={"MemoryNear": Part(most)}) for one in range(3)]
     assert heard(*parts)[AlarmKey("MemoryNear")].concerned == most
+
+
+def test_a_share_that_cannot_be_written_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """kafka-python's producers raise at a usual close, as long as batches wait."""
+
+    def close(timeout: float | None = None) -> None:
+        if not producer._sender.force_close.called:
+            raise KafkaTimeoutError("Timeout waiting for future")
+
+    producer = MagicMock()
+    producer.send.return_value.get.side_effect = KafkaTimeoutError("no answer")
+    producer.close = close
+    monkeypatch.setattr(telling, "kafka_producer", lambda *_, **__: producer)
+    place = AlarmPlace("nowhere:1", "alarms", "shares", "app", "w1")
+    with pytest.raises(TopicError, match="shares"):
+        ShareWriter(place).write(share())
