@@ -96,7 +96,8 @@ def test_no_transactional_id_of_a_worker_is_one_of_a_dispatcher() -> None:
     exact = rights_of("worker", Scope(partitions=3))
     ids = [one for one in exact if one.resource == "transactional-id"]
     assert [(one.name, one.is_prefix) for one in ids] == [
-        (f"streamproc-{n}", False) for n in range(3)
+        *((f"streamproc-{n}", False) for n in range(3)),
+        ("streamproc-alarms", False),  # of the worker that decides alarms
     ]
 
 
