@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TransactionalIdAuthorizationFailedError
 
 from streamproc.alarms.deciding import Deciding
 from streamproc.alarms.fleet import AlarmKey, Fleet
@@ -34,7 +34,7 @@ from streamproc.kafka.errors import TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
-from streamproc.kafka.rights import said
+from streamproc.kafka.rights import Lack, MissingRightError, said
 from streamproc.kafka.settings import Broker
 
 log = structlog.get_logger(__name__)
@@ -138,6 +138,10 @@ class Decider:
 
     def _told(self, error: KafkaError) -> TopicError:
         place = self._place
+        if isinstance(error, TransactionalIdAuthorizationFailedError):
+            # The library does not say which one.
+            lack = Lack("Write", "transactional id", alarms_id(place.app_id))
+            return MissingRightError(place.broker, [lack])
         broker, words = place.broker, f"cannot decide alarms with {place.alarms}"
         return TopicError(said(error, broker, "Read or Write", words))
 

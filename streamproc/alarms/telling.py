@@ -64,13 +64,13 @@ class ShareWriter:
 
 
 class AlarmTeller:
-    """Tells the share of one process. ``collect`` makes it; ``give_back`` gets the counts of a
-    share that could not be written."""
+    """Tells the share of one process. ``collect`` makes it, or None while the process has nothing
+    to tell; ``give_back`` gets the counts of a share that could not be written."""
 
     def __init__(
         self,
         place: AlarmPlace,
-        collect: Callable[[], Share],
+        collect: Callable[[], Share | None],
         give_back: Callable[[dict[str, Part]], None],
         decides: Callable[[], bool] = lambda: False,
         bounds: Bounds | None = None,
@@ -105,15 +105,18 @@ class AlarmTeller:
     async def run(self) -> None:
         """Tell until cancelled."""
         while True:
+            # A process that is refused by its group, and ends, has written nothing by then.
+            await asyncio.sleep(SHARE_SECONDS)
             try:
                 await self.turn()
             except Exception as error:
                 tell("alarms", error)
-            await asyncio.sleep(SHARE_SECONDS)
 
     async def turn(self) -> None:
         """Write one share, and decide if this is the process that does."""
         share = self._collect()
+        if share is None:
+            return
         if self._webhook is not None:
             share = msgspec.structs.replace(share, told_offset=self._webhook.told_offset)
         try:

@@ -170,7 +170,9 @@ def _alarm_teller(
 ) -> AlarmTeller:
     """Tells this worker's share of alarms, and decides where partition 0 runs."""
 
-    def collect() -> Share:
+    def collect() -> Share | None:
+        if not engine.partitions.has_assignment:
+            return None
         return share.take(
             engine,
             processor,

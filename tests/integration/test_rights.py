@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Timer
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -21,7 +22,7 @@ from kafka.admin import OffsetSpec
 from streamproc.cli import main
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.records.receipts import DeadLetter, ReminderRecord, encode_receipt
-from streamproc.contracts.rights import Right, UserRole
+from streamproc.contracts.rights import Right, UserRole, alarms_id
 from streamproc.core.instants import from_ms
 from tests.property.budget import IS_DEEP
 from tests.support.cast import ROLES, Cast
@@ -278,6 +279,23 @@ def ended(process: subprocess.Popen[bytes]) -> str:
     return said
 
 
+def undecided(cast: Cast) -> str:
+    """A worker that may not decide alarms does all else, and says what it may not."""
+    process = start_worker(cast)
+    timer = Timer(LIMIT_SECONDS, process.kill)
+    timer.start()
+    try:
+        assert process.stdout is not None
+        lines = (line.decode().rstrip() for line in process.stdout)
+        said = next((line for line in lines if re.search(SENTENCE, line)), "")
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+    assert "shares of alarms cannot be written or read" in said
+    return said
+
+
 def without(cast: Cast, role: UserRole, right: Right) -> str | None:
     """Run the part that needs a right; None if it is not a program of streamproc."""
     topic = right.name if right.resource == "topic" else ""
@@ -364,7 +382,9 @@ def test_without_any_one_right_the_part_says_which_is_missing_and_does_nothing(
     create_topics(cast)
     put_something_into(cast)
     before = {topic: ends(cast, topic) for topic in cast.topics()}
-    others = [(role, one) for role in ROLES for one in cast.rights(role) if one not in creating]
+    deciding = [one for one in cast.rights("worker") if one.name == alarms_id(cast.app_id)]
+    apart = [*creating, *deciding]
+    others = [(role, one) for role in ROLES for one in cast.rights(role) if one not in apart]
     for role, right in chosen(others):
         if role == "replay":
             forget_copy(cast)
@@ -381,6 +401,9 @@ def test_without_any_one_right_the_part_says_which_is_missing_and_does_nothing(
         assert {topic: ends(cast, topic) for topic in cast.topics()} == before, (role, right)
         cast.give(role, right)
     assert "2 records" in replay(cast)  # all rights are back
+    for right in deciding:
+        cast.take("worker", right)
+        told(undecided(cast), "worker", right)
 
 
 def forget_copy(cast: Cast) -> None:

@@ -52,6 +52,11 @@ def config(bootstrap: str, topic: str, name: str) -> str:
         admin.close()
 
 
+def with_one_partition(settings: WorkerSettings) -> list[str]:
+    topics = settings.topics
+    return [topics.rule_versions, topics.alarms, topics.alarm_shares]
+
+
 def write(bootstrap: str, topic: str) -> None:
     producer = kafka_producer(bootstrap)
     producer.send(topic, b"{}", b"key", partition=0).get(30)
@@ -69,8 +74,10 @@ def test_missing_topics_are_made_with_the_clocks_timestamps_and_a_retention(
     (events,) = settings.topics.inputs
 
     counts = prepare_topics(settings)
-    assert counts.pop(settings.topics.rule_versions) == 1
+    assert [counts.pop(name) for name in with_one_partition(settings)] == [1, 1, 1]
     assert set(counts.values()) == {3}
+    shares = settings.topics.alarm_shares
+    assert config(bootstrap, shares, "message.timestamp.type") == "LogAppendTime"
     assert config(bootstrap, settings.topics.rule_versions, "cleanup.policy") == "compact"
     assert prepare_topics(settings)[settings.changelog] == 3
     assert config(bootstrap, events, "message.timestamp.type") == kind
@@ -160,7 +167,7 @@ def test_missing_topics_are_named_in_one_line_and_not_made(bootstrap: str) -> No
     made = CliRunner().invoke(main, command[1].split())
     assert made.exit_code == 0, made.output
     counts = prepare_topics(settings)
-    assert counts.pop(settings.topics.rule_versions) == 1
+    assert [counts.pop(name) for name in with_one_partition(settings)] == [1, 1, 1]
     assert set(counts.values()) == {4}, "the command makes what was missing"
 
 
