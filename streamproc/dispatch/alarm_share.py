@@ -9,6 +9,7 @@ from streamproc.alarms.shares import SUBMITS, Part, Share, ShareCounts, joined, 
 from streamproc.alarms.table import SLOW_SUBMIT_SECONDS, WAITING_SECONDS
 from streamproc.contracts.records.alarms import SAMPLE_LIMIT
 from streamproc.core.instants import to_ms
+from streamproc.core.subscribers import is_canary
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.router import GatewayLine
@@ -27,9 +28,11 @@ class DispatcherShare:
         """Count what a transaction has written. Its records show subscribers masked."""
         for receipt in batch.receipts:
             alarm = OF_STATUS.get(receipt.status)
-            if alarm is not None:
+            if alarm is not None and not is_canary(receipt.subscriber):
                 self.counts.add(alarm, 1, [receipt.subscriber])
         for letter in batch.dead_letters:
+            if letter.subscriber and is_canary(letter.subscriber):
+                continue
             self.counts.add("DeadLetters", 1, [letter.subscriber] if letter.subscriber else [])
 
     def answered(self, gateway: str, seconds: float) -> None:
@@ -41,17 +44,17 @@ class DispatcherShare:
     def take(self, desk: Desk, now_ms: int, stalled: set[int]) -> Share:
         """The share of now; its counts begin at 0 again. ``stalled``: lanes in which nothing is
         sent."""
-        lines = desk.router.lines
-        down = {name for name, line in lines.items() if is_down(line)}
+        lines = desk.router.of_customers
+        down = {line.name for line in lines if is_down(line)}
         first = {
-            lane: next((line.name for line in lines.values() if lane in line.lanes), "")
+            lane: next((line.name for line in lines if lane in line.lanes), "")
             for lane in range(len(desk.lanes))
         }
         waiting = _Waiting()
         for ledger in desk.ledgers.values():
             for message in ledger.messages.values():
                 due_ms = to_ms(message.reminder.not_before)
-                if message.in_flight or due_ms > now_ms:
+                if message.is_canary or message.in_flight or due_ms > now_ms:
                     continue
                 place = message.gateway or first[message.lane], message.lane
                 waiting.add(place, due_ms, message.reminder.subscriber)

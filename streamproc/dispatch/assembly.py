@@ -6,16 +6,31 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
 from streamproc.dispatch.config import GatewaysFormat
 from streamproc.dispatch.gateways.base import Gateway, Splitting
 from streamproc.dispatch.gateways.channel import ChannelGateway
 from streamproc.dispatch.gateways.entry import ChannelEntry, GatewayEntry, Site
+from streamproc.dispatch.gateways.loopback import LoopbackEntry
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.router import GatewayLine, Router
 from streamproc.dispatch.shaping import Shaper
+
+LOOPBACK = "canary-loopback"
+"""The name of the gateway of canaries if the file has none for them."""
+
+
+def with_canaries(config: GatewaysFormat) -> GatewaysFormat:
+    """The configuration with a gateway for canaries: their messages must not wait for ever, and
+    must not use a gateway of customers."""
+    if any(one.canary for one in config.gateways):
+        return config
+    loopback = LoopbackEntry(name=LOOPBACK, canary=True, messages_per_second=1_000.0, burst=1_000)
+    return replace(config, gateways=(*config.gateways, loopback))
 
 
 def lanes_of(config: GatewaysFormat) -> tuple[Lane, ...]:
@@ -72,6 +87,7 @@ def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int)
                 frozenset(names.index(lane) for lane in (one.lanes or names)),
                 kind=_kind(one),
                 idempotent=gateway.idempotent,
+                is_canary=one.canary,
                 reports=gateway.reports,
                 receipts=getattr(one, "receipts", "auto"),
                 shared_account=getattr(one, "account", "own") == "shared",

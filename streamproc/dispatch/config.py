@@ -55,6 +55,8 @@ class GatewaysFormat(Strict, frozen=True, kw_only=True):
     lanes: Annotated[tuple[LaneFormat, ...], Meta(min_length=1, max_length=8)] | None = None
     retry: RetryFormat = RetryFormat()
     patience_seconds: Seconds = 5.0
+    canary_number: Annotated[str, Meta(pattern=r"^[1-9][0-9]{6,14}\Z")] | None = None
+    """The phone that gets the messages of canaries, through a gateway with ``canary``."""
 
 
 def gateways_format() -> type[GatewaysFormat]:
@@ -114,6 +116,7 @@ def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
         return
     yield from _twice(gateways, "gateways")
     used: set[str] = set()
+    of_canaries: set[str] = set()
     for index, gateway in enumerate(gateways):
         if not isinstance(gateway, dict):
             continue
@@ -123,7 +126,7 @@ def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
         )
         chosen = gateway.get("lanes") or names
         if isinstance(chosen, list):
-            used.update(map(str, chosen))
+            (of_canaries if gateway.get("canary") is True else used).update(map(str, chosen))
             for place, name in enumerate(chosen):
                 if name not in names:
                     known = ", ".join(names)
@@ -134,6 +137,10 @@ def _conditions(data: dict[str, Any]) -> Iterable[Fault]:
     for name in names:
         if name not in used:
             yield ("gateways",), f"no gateway takes the lane {name}"
+        if of_canaries and name not in of_canaries:
+            yield ("gateways",), f"no gateway of canaries takes the lane {name}"
+    if data.get("canary_number") is not None and not of_canaries:
+        yield ("canary_number",), "no gateway has canary: true"
 
 
 def _pauses(

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from streamproc.contracts.records.codec import UNREADABLE, decode_reminder
 from streamproc.contracts.records.receipts import Status
 from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
+from streamproc.core.subscribers import is_canary
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.delivery import Deliveries
 from streamproc.dispatch.journal import JournalEntry, State
@@ -69,7 +72,10 @@ class Desk:
         *,
         hashes: NumberHashes,
         partitions: int,
+        canary_number: str | None = None,
     ) -> None:
+        """``canary_number``: the phone that gets the messages of canaries."""
+        self._canary_number = canary_number
         self.lanes = lanes
         self.router = router
         self.hashes = hashes
@@ -116,6 +122,8 @@ class Desk:
             if cursor_lane == 0:
                 ledger.dead_letter(unreadable(origin, error, now_ms))
             return
+        if self._canary_number is not None and is_canary(reminder.subscriber):
+            reminder = replace(reminder, recipient=self._canary_number)
         lane = 0 if resend else lane_of(reminder, self.lanes)
         if lane != cursor_lane and self._was_passed(ledger, lane, origin, reminder, now_ms):
             lane = cursor_lane
@@ -142,7 +150,8 @@ class Desk:
                 line = self.router.choose(message, now_ms)
                 if line is None:
                     aside.append(message)
-                    if message.pinned is None:
+                    # The wait of a canary is not the customers' wait.
+                    if message.pinned is None and not message.is_canary:
                         break
                     continue
                 self._intend(message, line.name, now_ms)

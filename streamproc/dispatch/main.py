@@ -31,6 +31,7 @@ from streamproc.dispatch.assembly import (
     in_plain_text,
     lanes_of,
     router_of,
+    with_canaries,
 )
 from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
 from streamproc.dispatch.desk import Desk
@@ -71,6 +72,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
             problem = f"{file}: cannot be read: {error.strerror or error}"
             raise GatewaysError(printable(problem)) from None
         config = load_gateways(content, str(file))
+    config = with_canaries(config)
     chance = random.SystemRandom().random
     gateways = gateways_of(config, file.parent if file else Path(), chance)
     plain = in_plain_text(config)
@@ -91,6 +93,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         chance,
         settings.honour_expiry,
         hashes=hashes,
+        canary_number=config.canary_number,
         partitions=partitions[settings.topics.reminders],
     )
     try:

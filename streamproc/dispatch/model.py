@@ -9,6 +9,7 @@ from typing import Literal
 
 from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
+from streamproc.core.subscribers import is_canary
 from streamproc.errors import StreamprocError
 
 Policy = Literal["at_most_once", "at_least_once"]
@@ -78,6 +79,11 @@ class Outgoing:
     queued: bool = False
     """It has fallen due and is in its subscriber's queue."""
     settled: bool = False
+
+    @property
+    def is_canary(self) -> bool:
+        """It is for nobody: ``streamproc canary`` waits for it."""
+        return is_canary(self.reminder.subscriber)
 
     @property
     def subscriber(self) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol, get_args
 from streamproc import __version__
 from streamproc.contracts.records.receipts import Status
 from streamproc.core.instants import to_ms
+from streamproc.core.subscribers import is_canary
 from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import SmsRefusedError
@@ -50,6 +51,8 @@ class DispatchObserver:
         self._share = share
         self._metrics = metrics
         self._now_ms = now_ms
+        self.canary_gateways: frozenset[str] = frozenset()
+        """What they do is counted by the canary, and nowhere else."""
         self.health = DispatchHealth(self, int(stall_seconds * 1000))
         self._openings: Counter[str] = Counter()
         metrics.build.info({"version": __version__})
@@ -57,6 +60,8 @@ class DispatchObserver:
     def committed(self, batch: JournalTransaction) -> None:
         metrics = self._metrics
         for receipt in batch.receipts:
+            if is_canary(receipt.subscriber):
+                continue
             metrics.receipts.labels(receipt.gateway or NONE, receipt.status).inc()
             if receipt.status in ("accepted", "delivered"):
                 since_event_s = receipt.event_to_status_ms / 1000
@@ -64,6 +69,8 @@ class DispatchObserver:
                 since_reminder_s = receipt.reminder_to_status_ms / 1000
                 metrics.since_reminder.labels(receipt.status).observe(since_reminder_s)
         for letter in batch.dead_letters:
+            if letter.subscriber and is_canary(letter.subscriber):
+                continue
             metrics.dead_letters.labels(letter.reason).inc()
         if self._share is not None:
             self._share.committed(batch)
@@ -73,6 +80,8 @@ class DispatchObserver:
         self._metrics.commits_failed.inc()
 
     def answered(self, gateway: str, lane: int, outcome: Outcome, seconds: float) -> None:
+        if gateway in self.canary_gateways:
+            return
         answer = "accepted" if isinstance(outcome, Accepted) else "unknown"
         if isinstance(outcome, Refused):
             answer = outcome.error.value
@@ -112,7 +121,7 @@ class DispatchObserver:
         metrics = self._metrics
         metrics.broker_silent.set(broker_silent_seconds)
         metrics.partitions.set(len(desk.ledgers))
-        for line in desk.router.lines.values():
+        for line in desk.router.of_customers:
             for state in BREAKER_STATES:
                 is_so = line.breaker.state == state
                 metrics.breaker.labels(line.name, state).set(int(is_so))
@@ -127,7 +136,7 @@ class DispatchObserver:
         self._count_messages(desk, now_ms)
 
     def _count_messages(self, desk: Desk, now_ms: int) -> None:
-        lines = desk.router.lines.values()
+        lines = desk.router.of_customers
         first = {
             lane: next((line.name for line in lines if lane in line.lanes), NONE)
             for lane in range(len(desk.lanes))
@@ -139,6 +148,8 @@ class DispatchObserver:
         oldest_ms: dict[tuple[str, int], int] = {}
         for ledger in desk.ledgers.values():
             for message in ledger.messages.values():
+                if message.is_canary:
+                    continue
                 if message.in_flight:
                     in_flight[message.gateway] += 1
                     continue

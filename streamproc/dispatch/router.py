@@ -39,6 +39,8 @@ class GatewayLine:
     """It reports later whether a message was delivered."""
     receipts: ReceiptsOf = "auto"
     """Which parts of a long message get reports."""
+    is_canary: bool = False
+    """It sends the messages of canaries, and no others; no other gateway sends these."""
     shared_account: bool = False
     """Other senders use its account too, so its reports can be about their messages."""
     parts_of: Callable[[Reminder], int] | None = None
@@ -61,6 +63,11 @@ class Router:
         self.lines = {line.name: line for line in lines}
         self._patience_ms = patience_ms
 
+    @property
+    def of_customers(self) -> list[GatewayLine]:
+        """The gateways that send to customers."""
+        return [line for line in self.lines.values() if not line.is_canary]
+
     def set_up(self, name: str, is_up: bool, now_ms: int) -> None:
         """The gateway has a connection, or lost it."""
         line = self.lines[name]
@@ -75,7 +82,10 @@ class Router:
             candidates = [self.lines[message.pinned]]
         else:
             candidates = [line for line in self.lines.values() if message.lane in line.lanes]
+        is_canary = message.is_canary
         for line in candidates:
+            if line.is_canary != is_canary:
+                continue
             if not line.breaker.allows(now_ms):
                 continue
             if line.down_since_ms is not None:

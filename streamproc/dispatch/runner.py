@@ -80,6 +80,9 @@ class Runner:
         register_process(self.metrics.registry)
         self._share = DispatcherShare(settings.name)
         self._observer = DispatchObserver(self.metrics, now_ms, settings.stall_seconds, self._share)
+        self._observer.canary_gateways = frozenset(
+            name for name, line in desk.router.lines.items() if line.is_canary
+        )
         self._alarms = AlarmTeller(
             AlarmPlace(settings.broker, "", settings.topics.alarm_shares, "", settings.name),
             lambda: self._share.take(desk, now_ms(), self._observer.health.stalled),
@@ -218,10 +221,9 @@ class Runner:
             return self._progress.waiting()
         if self._readers is None:
             return "not a member of the group yet"
-        waiting = [
-            name for name, line in self.desk.router.lines.items() if line.down_since_ms is not None
-        ]
-        if len(waiting) == len(self.desk.router.lines):
+        lines = self.desk.router.of_customers
+        waiting = [line.name for line in lines if line.down_since_ms is not None]
+        if len(waiting) == len(lines):
             return f"no gateway has a connection: {', '.join(waiting)}"
         return ""
 

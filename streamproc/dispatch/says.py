@@ -17,7 +17,7 @@ def facts_of(message: Outgoing, hashes: NumberHashes) -> Facts:
     reminder, origin = message.reminder, message.origin
     return Facts(
         # The number that the message is sent to: the delivery receipt will name it.
-        mask(message.subscriber),
+        reminder.subscriber if message.is_canary else mask(message.subscriber),
         hashes.of(message.subscriber),
         reminder.kind,
         reminder.rule,
@@ -78,7 +78,7 @@ def dead_letter_of(
         reminder=ReminderRecord(origin.topic, origin.partition, origin.offset),
         attempts=entry.attempts,
         reminder_id=reminder.id,
-        subscriber=mask(reminder.subscriber),
+        subscriber=reminder.subscriber if message.is_canary else mask(reminder.subscriber),
         kind=reminder.kind,
         rule=reminder.rule,
         gateway=entry.gateway or UNSET,

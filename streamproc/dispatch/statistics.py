@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from streamproc.contracts.records.receipts import Receipt
+from streamproc.core.subscribers import is_canary
 
 _STEPS = 16
 """Steps per doubling: a quantile is at most 1/16 above the true value."""
@@ -34,7 +35,7 @@ class Times:
 
 
 class ReceiptTally:
-    """Sums over receipts."""
+    """Sums over receipts of customers."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
@@ -44,6 +45,8 @@ class ReceiptTally:
 
     def add(self, receipts: Iterable[Receipt]) -> None:
         for one in receipts:
+            if is_canary(one.subscriber):
+                continue
             self.statuses[one.status] += 1
             self.by_gateway[str(one.gateway or "-"), one.status] += 1
             self.from_event.setdefault(one.status, Times()).add(one.event_to_status_ms)

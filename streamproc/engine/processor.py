@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from streamproc.engine.cluster import Copy, Place
@@ -31,6 +33,16 @@ class Outbox:
         """Durations of which the application keeps a distribution, for the observer too."""
         self.since_ms: dict[str, Counter[int]] = {}
         """Instants (ms) and how often: the observer measures the time from them to the commit."""
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Records are sent as always. What is counted meanwhile does not count."""
+        kept = self.counts, self.times_ms, self.since_ms
+        self.counts, self.times_ms, self.since_ms = Counter(), {}, {}
+        try:
+            yield
+        finally:
+            self.counts, self.times_ms, self.since_ms = kept
 
     @property
     def is_full(self) -> bool:

@@ -13,7 +13,7 @@ from streamproc.engine.life import State
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.metrics.worker import WorkerMetrics
-from streamproc.worker.alarm_share import WorkerShare, due_behind_ms, lag_ms
+from streamproc.worker.alarm_share import WorkerShare, customers_in, due_behind_ms, lag_ms
 from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
 from streamproc.worker.processor import QuotaProcessor
 
@@ -143,7 +143,8 @@ class WorkerObserver:
         for opened in engine.partitions.opened:
             rows, partition = opened.rows, str(opened.number)
             rows_here += len(rows)
-            metrics.rows.labels(partition).set(len(rows))
+            customers = customers_in(rows.stored, opened.number, engine.settings, now_ms)
+            metrics.rows.labels(partition).set(customers)
             behind_ms = due_behind_ms(processor, opened, now_ms)
             metrics.due_behind.labels(partition).set(behind_ms / 1000)
             pace = processor.storm_of(rows)

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
+from streamproc.canaries import CANARY_KEY
 from streamproc.contracts.records.codec import DecodeFailure, decode_event, encode_effect
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import LAST_ARRIVAL_MS, from_ms
@@ -82,6 +83,10 @@ class QuotaProcessor:
         """Counts since the start: ``events``, the records of each output topic by its field of
         :class:`WorkerTopics`, and ``wrong_partition``: records that were rejected or forwarded
         because of their partition."""
+        self.canary_events = 0
+        """Records of canaries among ``events``."""
+        self._canaries: Counter[str] = Counter()
+        """Records of canaries in the present chunk, by what applied them."""
         self._placement = placement or Placement()
         self._forwarded = topics.forwarded
         self.is_native = is_native(native)
@@ -134,9 +139,32 @@ class QuotaProcessor:
         clock_ms: int,
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
+        self._canaries.clear()
+        clock_ms = self._apply(topic, partition, records, rows, outbox, clock_ms)
+        if self._canaries:
+            self._leave_out_canaries(outbox)
+        return clock_ms
+
+    def _leave_out_canaries(self, outbox: Outbox) -> None:
+        """Records of canaries were counted with the others of their chunk."""
+        for by, count in self._canaries.items():
+            outbox.counts["applied", by] -= count
+            outbox.counts["events", APPLIED] -= count
+            self.canary_events += count
+        self._canaries.clear()
+
+    def _apply(
+        self,
+        topic: str,
+        partition: int,
+        records: list[Any],
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
+    ) -> int:
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
-        if self.lateness_counts:
+        if self.lateness_counts and not _is_canary(records[-1].key):
             note_transport(outbox, records[-1])
         plain = self._plain
         # The compiled part does not know which records are set aside.
@@ -158,10 +186,8 @@ class QuotaProcessor:
             )
             # These messages belong to records before the crossing one, so they come first.
             if told:
-                self._emit_told(outbox, told)
-                if self.lateness_counts:
-                    # The compiled part does not tell when each record arrived.
-                    note_since(outbox, USAGE, records[0].timestamp, len(told))
+                # The compiled part does not tell when each record arrived.
+                self._emit_told(outbox, told, records[0].timestamp)
                 told.clear()
             if crossed is not None:
                 self._tell(
@@ -200,6 +226,8 @@ class QuotaProcessor:
     ) -> None:
         """Make the messages of usage that the compiled part has applied."""
         key: bytes = record.key
+        if _is_canary(key):
+            self._canaries["compiled"] += 1
         account = rows.get(key)
         try:
             assert account is not None
@@ -219,6 +247,23 @@ class QuotaProcessor:
         clock_ms: int,
     ) -> int | None:
         """Returns the partition's clock afterwards; None if the record waits for a commit."""
+        if not _is_canary(record.key):
+            return self._apply_record(topic, partition, record, rows, outbox, clock_ms)
+        with outbox.uncounted():
+            after_ms = self._apply_record(topic, partition, record, rows, outbox, clock_ms)
+        if after_ms is not None:
+            self._canaries["core"] += 1
+        return after_ms
+
+    def _apply_record(
+        self,
+        topic: str,
+        partition: int,
+        record: Any,
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
+    ) -> int | None:
         # A timestamp of -1 means that the record has none.
         received_ms = max(record.timestamp, 0)
         if received_ms >= LAST_ARRIVAL_MS:
@@ -340,7 +385,8 @@ class QuotaProcessor:
             account = _readable(rows, key)
             if account is None or key in self._aside_keys or self._is_misplaced(rows, key):
                 continue
-            if pace is None:
+            # A canary does not wait for its turn among the customers.
+            if pace is None or _is_canary(key):
                 self._advance(rows, outbox, key, account, self._slice_end(account, now_ms))
             elif not self._park(pace, key, account, now_ms):
                 # Only one instant: messages after it may have to wait for their turn. They
@@ -497,6 +543,19 @@ class QuotaProcessor:
     def _emit(
         self, outbox: Outbox, key: bytes | None, effects: list[Effect] | tuple[Effect, ...]
     ) -> None:
+        if _is_canary(key):
+            with outbox.uncounted():
+                self._send(outbox, key, effects, warnings=None)
+        else:
+            self._send(outbox, key, effects, self._warnings)
+
+    def _send(
+        self,
+        outbox: Outbox,
+        key: bytes | None,
+        effects: list[Effect] | tuple[Effect, ...],
+        warnings: RejectWarnings | None,
+    ) -> None:
         counts = self.counts
         for effect in effects:
             outlet = self._outlets[type(effect)]
@@ -507,18 +566,27 @@ class QuotaProcessor:
                 outbox.counts["decisions", effect.decision] += 1
             elif isinstance(effect, Rejected):
                 outbox.counts["rejects", effect.reason] += 1
-                if self._warnings is not None:
-                    self._warnings.note(effect)
+                if warnings is not None:
+                    warnings.note(effect)
             outbox.put(outlet.topic, key if outlet.is_keyed else None, encode_effect(effect))
 
-    def _emit_told(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
-        """Emit reminders of the compiled part, each with its audit record ``fired``."""
+    def _emit_told(
+        self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]], since_ms: int
+    ) -> None:
+        """Emit reminders of the compiled part, each with its audit record ``fired``.
+
+        ``since_ms``: the arrival from which their time is measured.
+        """
         reminders, audit = (self._outlets[kind] for kind in (Reminder, Audited))
-        self._told_counts.note(outbox, told)
+        counted = [one for one in told if not _is_canary(one[0])]
+        self._canaries["compiled"] += len(told) - len(counted)
+        self._told_counts.note(outbox, counted)
+        outbox.counts["decisions", "fired"] += len(counted)
+        if self.lateness_counts and counted:
+            note_since(outbox, USAGE, since_ms, len(counted))
         for key, reminder, fired in told:
             outbox.put(reminders.topic, key, reminder)
             outbox.put(audit.topic, key, fired)
-        outbox.counts["decisions", "fired"] += len(told)
         self.counts[reminders.name] += len(told)
         self.counts[audit.name] += len(told)
 
@@ -572,6 +640,11 @@ class _Sweep:
     misplaced: int = 0
     """Rows that belong to other partitions."""
     is_over: bool = False
+
+
+def _is_canary(key: bytes | None) -> bool:
+    """Whether a record or row is of a canary: it is applied as all others, and not counted."""
+    return key is not None and key.startswith(CANARY_KEY)
 
 
 def _is_timed(effect: Effect) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import orjson
 
+from streamproc.canaries import CANARY_KEY
 from streamproc.core.state.account import Account, unpack
 from streamproc.engine.engine import Engine
 from streamproc.engine.rows import DUE_BYTES
@@ -17,11 +18,13 @@ def write_report(path: Path, processor: QuotaProcessor, engine: Engine[Account])
     """Write ``events`` (records applied since the start), ``accounts``, ``charged_bytes``."""
     accounts = charged_bytes = 0
     for opened in engine.partitions.opened:
-        for data in opened.rows.stored.values():
+        for key, data in opened.rows.stored.items():
+            if key.startswith(CANARY_KEY):
+                continue
             accounts += 1
             charged_bytes += unpack(data[DUE_BYTES:]).charged_bytes
     report = {
-        "events": processor.counts["events"],
+        "events": processor.counts["events"] - processor.canary_events,
         "accounts": accounts,
         "charged_bytes": charged_bytes,
     }

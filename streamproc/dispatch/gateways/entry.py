@@ -73,6 +73,8 @@ class GatewayEntry(Strict, frozen=True, kw_only=True, tag_field="kind"):
     on_unknown: Policy = "at_most_once"
     on_unknown_mandatory: Policy | None = None
     breaker: BreakerEntry = BreakerEntry()
+    canary: bool = False
+    """It sends the messages of canaries, and no others."""
 
 
 class ChannelEntry(GatewayEntry, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.dispatch.gateways import console, file, smpp, webhook
+from streamproc.dispatch.gateways import console, file, loopback, smpp, webhook
 from streamproc.dispatch.gateways.entry import GatewayKind
 from streamproc.errors import StreamprocError
 
@@ -27,5 +27,5 @@ def add(kind: GatewayKind) -> None:
     GATEWAYS[kind.name] = kind
 
 
-for _kind in (console.KIND, file.KIND, webhook.KIND, smpp.KIND):
+for _kind in (console.KIND, file.KIND, webhook.KIND, smpp.KIND, loopback.KIND):
     add(_kind)
