@@ -208,7 +208,7 @@ def subscriber_of(value: bytes) -> bytes:
     """The key of an event in JSON. Raises :class:`InvalidEventError` if it has no subscriber."""
     try:
         held = msgspec.json.decode(value, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _no_object(value) from None
     subscriber = held.get("subscriber", UNSET)
     if not isinstance(subscriber, str):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import struct
 import threading
 import time
@@ -20,12 +21,18 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
+import structlog
 
 from streamproc.errors import StreamprocError
 from streamproc.private_files import make_private_directory, open_private, replace_private
 
+log = structlog.get_logger(__name__)
+
 SEGMENT_BYTES = 16 << 20
 MAX_ENTRY_BYTES = 64 << 20
+_LONGEST_NUMBER = 20
+_NUMBER = re.compile(rb"[0-9]{1,20}")
+_SEGMENT = re.compile(r"[0-9]{20}\.spool")
 _HEAD = struct.Struct("<II")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, bytes, bytes]).decode
@@ -240,14 +247,33 @@ class Spool:
         return self.directory / f"{first:020d}.spool"
 
     def _read_done(self) -> int:
+        """The last number that is not needed, as far as the directory knows it."""
+        path = self.directory / "done"
         try:
-            return int((self.directory / "done").read_text())
+            with path.open("rb") as file:
+                text = file.read(_LONGEST_NUMBER + 1)
         except FileNotFoundError:
             return 0
+        if _NUMBER.fullmatch(text):
+            return int(text)
+        # A crash of the machine can leave it empty.
+        log.warning(
+            "the spool does not know what was sent; all that it holds is sent again, and each "
+            "event counts once",
+            file=str(path),
+        )
+        return min(self._firsts(), default=1) - 1
+
+    def _firsts(self) -> list[int]:
+        """The first number of each segment. Other files are none of ours."""
+        names = (path.name for path in self.directory.glob("*.spool"))
+        return sorted(
+            int(name.removesuffix(".spool")) for name in names if _SEGMENT.fullmatch(name)
+        )
 
     def _recover(self) -> None:
         """Read the list of segments; remove a torn entry at the end of the last one."""
-        firsts = sorted(int(path.stem) for path in self.directory.glob("*.spool"))
+        firsts = self._firsts()
         for first in firsts:
             self._segments[first] = self._path(first).stat().st_size
         if not firsts:

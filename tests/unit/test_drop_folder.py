@@ -304,6 +304,15 @@ def test_a_name_that_is_not_utf_8_is_sent_and_remembered(scene: Scene) -> None:
     assert scene.again()._known == scene.watch._known
 
 
+@pytest.mark.parametrize("left", [b'{"digest":"\xff"}', b'{"x":' + b"[" * 100_000, b"\0\0"])
+def test_a_damaged_line_of_the_memory_is_passed_over(scene: Scene, left: bytes) -> None:
+    scene.put("a")
+    scene.verdicts()
+    memory = state_directory(scene.folder, None) / "done.ndjson"
+    memory.write_bytes(left + b"\n" + memory.read_bytes())
+    assert scene.again()._known == scene.watch._known
+
+
 def test_names_that_are_cut_to_the_same_one_replace_nothing(scene: Scene) -> None:
     for ending in "abc":
         scene.put("x" * 230 + ending)

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from streamproc.producing import spool as spool_module
 from streamproc.producing.spool import (
@@ -62,6 +63,31 @@ def test_numbers_go_on_after_everything_was_done(tmp_path: Path) -> None:
     second = Spool(tmp_path)
     put(second, 3)
     assert [entry.number for entry in second.read(second.done)] == [3]
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 8, b"two", b"\xff", b"9" * 5_000, b"-3"])
+def test_a_spool_that_forgot_what_was_sent_sends_it_again(tmp_path: Path, left: bytes) -> None:
+    first = Spool(tmp_path)
+    put(first, 1, 2, 3)
+    first.finish(2)
+    first.close()
+    (tmp_path / "done").write_bytes(left)
+
+    with capture_logs() as logs:
+        second = Spool(tmp_path)
+    assert held(second) == [1, 2, 3]
+    put(second, 4)
+    assert [entry.number for entry in second.read(2)] == [3, 4]
+    assert [one["log_level"] for one in logs] == ["warning"]
+
+
+def test_files_of_others_in_the_spool_are_left_alone(tmp_path: Path) -> None:
+    for name in ("notes.spool", "-5.spool", "7.spool"):
+        (tmp_path / name).write_bytes(b"x")
+    spool = Spool(tmp_path)
+    put(spool, 1)
+    assert held(spool) == [1]
+    assert (tmp_path / "7.spool").read_bytes() == b"x"
 
 
 def test_a_torn_last_entry_is_cut_off(tmp_path: Path) -> None:

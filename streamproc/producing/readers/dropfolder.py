@@ -291,7 +291,7 @@ class DropFolder:
         for line in self._memory.read_bytes().splitlines():
             try:
                 known.add(msgspec.json.decode(line, type=DoneFile).digest)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue  # a crash cut this line; the position in Kafka still identifies the file
         return known
 
