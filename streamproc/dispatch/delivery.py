@@ -18,7 +18,7 @@ from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
 from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
-from streamproc.dispatch.says import receipt_of
+from streamproc.dispatch.outcome_records import receipt_of
 
 LAST_PART_MS: Final = 15_000
 """After the last part's report, how long to wait for reports of the other parts if the gateway

@@ -41,8 +41,8 @@ from streamproc.dispatch.model import (
     message_of,
 )
 from streamproc.dispatch.number_hashes import NumberHashes
+from streamproc.dispatch.outcome_records import dead_letter_of, facts_of, receipt_of, unreadable
 from streamproc.dispatch.router import Router
-from streamproc.dispatch.says import dead_letter_of, facts_of, receipt_of, unreadable
 
 FORGET_MS = 86_400_000
 """How long after its expiry a reminder's id is remembered."""

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from streamproc.core.instants import DAY_MS
 from streamproc.lab.demo.figures import Figures
-from streamproc.lab.demo.plain import PlainView
+from streamproc.lab.demo.line_view import LineView
 from streamproc.lab.demo.screen import fits, screen_of, sparkline
 from streamproc.lab.demo.story import TITLE, ViewFrame, frame_of
 from tests.unit.test_demo_phone import reminder
@@ -93,9 +93,9 @@ def test_sparks_show_the_largest_full_and_nothing_flat() -> None:
 
 
 def test_plain_lines_tell_the_figures_and_each_sms_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamproc.lab.demo.plain.LINE_EVERY_SECONDS", 0)
+    monkeypatch.setattr("streamproc.lab.demo.line_view.LINE_EVERY_SECONDS", 0)
     console = Console(file=io.StringIO(), width=80)
-    with PlainView(console) as view:
+    with LineView(console) as view:
         moment = frame()
         view.show(moment)
         view.show(replace(moment, applied=11_900))

@@ -18,7 +18,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.demo.conductor import Conductor, DemoFailure, Interrupted
 from streamproc.lab.demo.figures import Figures
 from streamproc.lab.demo.interrupts import Interrupts
-from streamproc.lab.demo.plain import PlainView
+from streamproc.lab.demo.line_view import LineView
 from streamproc.lab.demo.screen import LiveView, fits
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import Site, open_site, remove_topics
@@ -74,7 +74,7 @@ class _Run:
         return code
 
     def _on(self, site: Site, interrupts: Interrupts) -> int:
-        view = LiveView(self._console) if fits(self._console) else PlainView(self._console)
+        view = LiveView(self._console) if fits(self._console) else LineView(self._console)
         conductor = Conductor(
             self._settings,
             self._rulebook,

@@ -14,7 +14,7 @@ from streamproc.lab.demo.story import EXPLANATION, SHORT_LEGEND, TITLE, ViewFram
 LINE_EVERY_SECONDS = 2.0
 
 
-class PlainView:
+class LineView:
     """Lines of text. It is a context, as the live view is."""
 
     def __init__(self, console: Console) -> None:
@@ -23,7 +23,7 @@ class PlainView:
         self._phase = ""
         self._sms: ShownSms | None = None
 
-    def __enter__(self) -> PlainView:
+    def __enter__(self) -> LineView:
         self._print(TITLE)
         for line in EXPLANATION:
             self._print(line.strip())
