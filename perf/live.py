@@ -69,7 +69,7 @@ def load(
         }
     )
     producer.list_topics(topic, 10)
-    # Made beforehand: two cores carry what is measured, and this would take one of them.
+    # The events are made before the measurement, because making them keeps a core busy.
     fired: Fired = Counter()
     count, now_ms = int(per_second * seconds), time.time_ns() // 1_000_000
     made = usage(count, subscribers, fired, seed=7, start_ms=now_ms, step_ms=0)

@@ -105,7 +105,7 @@ def passing_name() -> str:
 def clear_left(folder: int) -> None:
     """Remove what killed processes left of :func:`passing_name`, once for each directory.
 
-    A process of now, perhaps in another container, needs no hour to write a file.
+    A file that a running process writes, perhaps in another container, is younger than an hour.
     """
     held = os.fstat(folder)
     place = held.st_dev, held.st_ino

@@ -123,7 +123,8 @@ def clock(name: str, ahead_seconds: float) -> Series:
 
 
 def by_number() -> dict[str, Callable[[str, float], list[Series]]]:
-    """By alert: a fault that concerns so many subscribers within two minutes."""
+    """By alert: makes the series of a fault that reaches a given number of subscribers in two
+    minutes."""
 
     def of_worker(**faulty: float) -> Callable[[str, float], list[Series]]:
         """Gauges of one worker, which concern all its subscribers."""

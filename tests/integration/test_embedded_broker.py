@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from kafka import KafkaConsumer, KafkaProducer
 
 from streamproc.lab.embedded_broker import EmbeddedBroker
+from tests.support.waiting import LIMIT_SECONDS
 
 VALUES = {b"one", b"two", b"three"}
 
@@ -53,7 +54,7 @@ def test_a_group_member_reads_what_was_produced(embedded: str) -> None:
     )
     try:
         seen: set[bytes] = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LIMIT_SECONDS
         while seen != VALUES and time.monotonic() < deadline:
             for records in consumer.poll(timeout_ms=500).values():
                 seen.update(record.value for record in records)
@@ -71,7 +72,9 @@ def test_aiokafka_reads_what_was_produced(embedded: str) -> None:
         )
         await consumer.start()
         try:
-            return {(await asyncio.wait_for(consumer.getone(), 20)).value for _ in VALUES}
+            return {
+                (await asyncio.wait_for(consumer.getone(), LIMIT_SECONDS)).value for _ in VALUES
+            }
         finally:
             await consumer.stop()
 

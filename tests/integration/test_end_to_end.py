@@ -163,7 +163,7 @@ async def play(
 
 
 async def _assert_masked(scene: DispatchScene, due: list[Reminder]) -> None:
-    """Neither logs nor what a dispatcher writes shows a number, or a hash to test one with."""
+    """No log line and no record of a dispatcher shows a number, or a plain hash of one."""
     said = [path.read_bytes() for path in scene.directory.glob("*.log")]
     assert len(said) >= 2
     for name in ("journal", "receipts", "dead-letters", "reports"):

@@ -95,7 +95,7 @@ def test_what_is_remembered_of_it_ends_with_the_pack() -> None:
 
 
 def test_a_move_never_makes_the_report_of_an_end_too_late() -> None:
-    """Ten in the morning has been in Shanghai for ten hours, and not yet in New York."""
+    """At the move it is after 10:00 in Shanghai, and before 10:00 in New York."""
     rules = RULES.partition("rules:")[0] + (
         "rules:\n"
         "  - {id: ends, kind: before_expiry, days_before: 1, at: '10:00', category: c,"

@@ -74,6 +74,13 @@ def test_quiet_hours_hold_a_reminder_and_it_tells_figures_of_the_morning() -> No
     assert one.account.extra is None
 
 
+def test_the_instant_of_their_begin_is_quiet_and_that_of_their_end_is_not() -> None:
+    one = line(rule("low", 50, 80), alerts=NIGHT)
+    assert story(one.use(500, at=1 + 22 / 24)) == ["quiet_hours low 50"]
+    assert story(one.reach(day(2 + 8 / 24))) == ["low 50: 500"]
+    assert story(one.use(300, at=2 + 8 / 24)) == ["low 80: 800"]
+
+
 def test_what_a_top_up_made_untrue_is_dropped_with_a_record() -> None:
     one = line(rule("low", 50), alerts=NIGHT)
     one.use(500, at=1 + 23 / 24)

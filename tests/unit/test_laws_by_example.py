@@ -63,6 +63,17 @@ def test_a_pack_is_charged_before_the_allowance_and_its_rest_expires(line: Line)
     assert [b.kind for b in line.account.buckets] == ["allowance"]
 
 
+def test_a_pack_covers_usage_until_its_end_and_not_at_its_end(line: Line) -> None:
+    line.top_up(at=1, pack="extra")
+    end = (line.account.buckets[0].expires_ms - to_ms(START)) / DAY_MS
+    line.use(1, at=9)
+    line.use(GB, at=end, arrives=9)
+    assert [one.used_bytes for one in line.account.ended] == [0]
+    line.use(5, at=end - 1 / DAY_MS, arrives=9)
+    assert [one.used_bytes for one in line.account.ended] == [5]
+    assert line.account.buckets[0].used_bytes == GB + 1
+
+
 def test_a_top_up_rearms_exactly_what_it_uncrosses() -> None:
     line = Line(RULES)
     line.activate(zone=ZONE)
