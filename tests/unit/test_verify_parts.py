@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import zstandard
 from click.testing import CliRunner
 
 from streamproc.cli import main
@@ -95,9 +97,11 @@ def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
         assert why.startswith("it is of other rules")
     found, why = load(path, wanted, Progress(positions={"in": 9}))
     assert (found.rows, why) == ({}, "it is ahead of the state")
-    path.write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="is not a checkpoint"):
-        load(path, wanted, now)
+    damaged = msgspec.msgpack.encode(found).replace(wanted.encode(), b"\xff" * len(wanted))
+    for content in (b"nonsense", zstandard.ZstdCompressor().compress(damaged)):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="is not a checkpoint"):
+            load(path, wanted, now)
 
 
 def test_each_missing_offset_of_a_span_is_counted_once() -> None:

@@ -159,7 +159,9 @@ def _read(path: Path, kind: type[Kind]) -> Kind:
     try:
         packed = zstandard.ZstdDecompressor().decompress(path.read_bytes())
         return msgspec.msgpack.decode(packed, type=kind)
-    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as error:
+    except (
+        *(OSError, zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError),
+    ) as error:
         raise CheckpointError(f"{path}: is not a checkpoint ({error}); delete it") from error
 
 
