@@ -11,6 +11,7 @@ from perf.fuzz.gateways import GATEWAYS
 from perf.fuzz.logs import LOGS
 from perf.fuzz.mappings import MAPPINGS
 from perf.fuzz.message_centers import SMPP_BYTES, SMPP_PDUS
+from perf.fuzz.own_files import OWN_FILES
 from perf.fuzz.recordings import RECORDINGS
 from perf.fuzz.records import RECORDS
 from perf.fuzz.rules import RULES
@@ -36,5 +37,6 @@ TARGETS: dict[str, Target] = {
         *RECORDS,
         BROKERS,
         *ALARMS,
+        *OWN_FILES,
     )
 }

@@ -306,11 +306,13 @@ class Spool:
                 head = file.read(_HEAD.size)
                 if len(head) == _HEAD.size:
                     length, crc = _HEAD.unpack(head)
-                    # A damaged length must not make it read gigabytes.
+                    # A damaged length must not make it read gigabytes. Zeros, which a crash of the
+                    # machine can leave, have the right sum of no bytes at all.
                     payload = file.read(length) if length < MAX_ENTRY_BYTES else b""
-                    if len(payload) == length and zlib.crc32(payload) == crc:
+                    entry = _entry(payload) if zlib.crc32(payload) == crc else None
+                    if len(payload) == length and entry is not None:
                         end += _HEAD.size + length
-                        yield _decode(payload), end
+                        yield entry, end
                         continue
                 if torn_end:
                     return
@@ -318,3 +320,10 @@ class Spool:
                     f"{path} is damaged at byte {end}: what lies before it can be sent, what lies "
                     "behind it cannot be read; move the file away and send its events again"
                 )
+
+
+def _entry(payload: bytes) -> tuple[int, bytes, bytes] | None:
+    try:
+        return _decode(payload)
+    except msgspec.DecodeError:
+        return None

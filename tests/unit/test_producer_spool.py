@@ -106,6 +106,21 @@ def test_a_torn_last_entry_is_cut_off(tmp_path: Path) -> None:
         again.close()
 
 
+@pytest.mark.parametrize("zeros", [3, 8, 4_096])
+def test_zeros_at_the_end_are_cut_off(tmp_path: Path, zeros: int) -> None:
+    """A crash of the machine can leave them: the file had its new length, but not its content."""
+    first = Spool(tmp_path)
+    put(first, 1, 2)
+    first.close()
+    (segment,) = tmp_path.glob("*.spool")
+    with segment.open("ab") as file:
+        file.write(b"\0" * zeros)
+
+    second = Spool(tmp_path)
+    put(second, 3)
+    assert held(second) == [1, 2, 3]
+
+
 def test_damage_in_the_middle_is_an_error_that_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
