@@ -111,10 +111,10 @@ class Deliveries:
             return
         self._early.add(report, position, now_ms)
 
-    def sweep(self, now_ms: int) -> None:
+    def sweep(self, now_ms: int, forget_ms: int | None = None) -> None:
         """Drop early reports whose message never came, and stop waiting for parts without a
-        report."""
-        self._known.sweep(now_ms)
+        report. Ids are forgotten as of ``forget_ms``."""
+        self._known.sweep(now_ms if forget_ms is None else forget_ms)
         if self._has_opened and self._is_complete_here():
             # What they are about may have become certain.
             self._has_opened, self._complete_since_ms = False, now_ms

@@ -48,6 +48,9 @@ FORGET_MS = 86_400_000
 """How long after its expiry a reminder's id is remembered."""
 
 
+LONGEST_AWAY_MS = 7 * 86_400_000
+"""For so long ids are remembered beyond that while a gateway is away, or has just come back."""
+
 NOT_SENT = Refused(ErrorClass.UNREACHABLE, "not_sent")
 """The answer to a message that this process has not sent, whatever its journal says."""
 
@@ -244,13 +247,15 @@ class Desk:
 
     def sweep(self, now_ms: int) -> None:
         """Expire messages that wait too long, and forget old ids. Call it about once a second."""
+        # A gateway that was away may have old reports, and they must not be about unknown ids.
+        forget_ms = now_ms if self.router.are_heard_out(now_ms) else now_ms - LONGEST_AWAY_MS
         for ledger in self.ledgers.values():
             for message in list(ledger.messages.values()):
                 if not message.in_flight and self._is_expired(message, now_ms):
                     self._expire(ledger, message, now_ms)
-            for message_id, entry in ledger.sweep(now_ms):
+            for message_id, entry in ledger.sweep(forget_ms):
                 self.deliveries.drop(ledger.partition, message_id, entry)
-        self.deliveries.sweep(now_ms)
+        self.deliveries.sweep(now_ms, forget_ms)
         for message_id, (sent_ms, _) in list(self._answers.items()):
             if now_ms - sent_ms > FORGET_MS:
                 del self._answers[message_id]

@@ -22,6 +22,9 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.shaping import Shaper
 
+HEARD_OUT_MS = 3_600_000
+"""After it was away, a message center needs no longer to send the reports that it has kept."""
+
 
 @dataclass(eq=False)
 class GatewayLine:
@@ -48,6 +51,8 @@ class GatewayLine:
     on_unknown: Policy = "at_most_once"
     on_unknown_mandatory: Policy = "at_most_once"
     down_since_ms: int | None = None
+    up_since_ms: int | None = None
+    """When it came back."""
 
     def policy(self, mandatory: bool) -> Policy:
         """What to do with a message if it is unknown whether it was accepted."""
@@ -72,9 +77,20 @@ class Router:
         """The gateway has a connection, or lost it."""
         line = self.lines[name]
         if is_up:
+            if line.down_since_ms is not None:
+                line.up_since_ms = now_ms
             line.down_since_ms = None
         elif line.down_since_ms is None:
             line.down_since_ms = now_ms
+
+    def are_heard_out(self, now_ms: int) -> bool:
+        """Whether every gateway had the time to send the reports that it kept meanwhile."""
+        return all(
+            line.down_since_ms is None
+            and (line.up_since_ms is None or now_ms - line.up_since_ms >= HEARD_OUT_MS)
+            for line in self.lines.values()
+            if line.reports
+        )
 
     def choose(self, message: Outgoing, now_ms: int) -> GatewayLine | None:
         """Reserve a place for the message; None if it must wait."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamproc.core.instants import from_ms
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.early_reports import EARLY_MS
 from streamproc.dispatch.journal import JournalEntry, encode
@@ -23,7 +24,7 @@ from streamproc.dispatch.model import (
     Unknown,
 )
 from streamproc.dispatch.number_hashes import NumberHashes
-from streamproc.dispatch.router import GatewayLine
+from streamproc.dispatch.router import HEARD_OUT_MS, GatewayLine
 from tests.support.desk import HASHES, START_MS, Table, line, reminder
 
 SILENCE = Unknown("no answer within 120 s")
@@ -374,6 +375,33 @@ def test_a_report_that_no_message_explains_shows_that_the_account_is_shared(is_o
 
     assert table.desk.deliveries.shared == (set() if is_ours else {"main"})
     assert (told(table) == UNCERTAIN) is not is_ours
+
+
+DAYS_3_MS = 3 * 86_400_000
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("state", ["accepted", "settled"])
+def test_a_gateway_that_was_away_for_days_has_old_reports(state: str, restarts: bool) -> None:
+    """Their messages are over, and are not forgotten before the reports had the time to come."""
+    table = table_of()
+    table.answer(one_sent(table), Accepted({1: "78"}))
+    if state == "settled":
+        heard(table, "78")  # and it comes again
+    table.router.set_up("main", False, table.now_ms)
+    table.step(DAYS_3_MS)
+    if restarts:
+        table.restart()
+        table.router.set_up("main", False, table.now_ms)
+        table.step()
+    table.router.set_up("main", True, table.now_ms)
+    expires = from_ms(table.now_ms + HEARD_OUT_MS)
+    in_doubt(table, expires_time=expires)
+    heard(table, "78")
+    assert told(table) == UNCERTAIN
+    assert f"{2:032x}" in table.journal
+    table.step(HEARD_OUT_MS)
+    assert f"{2:032x}" not in table.journal
 
 
 class TestConvertedIds:
