@@ -8,6 +8,8 @@ import time
 
 TALKATIVE = ("aiokafka", "kafka", "asyncio", "faust", "mode")
 QUIET_SECONDS = 10.0
+MOST_SORTS = 1_000
+"""So many are remembered: some libraries put what varies into the text itself."""
 
 
 class Repeats(logging.Filter):
@@ -35,6 +37,8 @@ class Repeats(logging.Filter):
             if now - told_at < QUIET_SECONDS:
                 self._told[sort] = told_at, held_back + 1
                 return False
+            if len(self._told) >= MOST_SORTS:
+                self._told.clear()
             self._told[sort] = now, 0
         if held_back:
             record.msg = f"{record.msg} (and {held_back} more like it before)"

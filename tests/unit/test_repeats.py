@@ -43,3 +43,10 @@ def test_another_line_level_or_logger_is_another_matter() -> None:
 def test_our_own_lines_always_pass() -> None:
     filter_ = Repeats()
     assert all(filter_.filter(line("streamproc.engine.repair", "again")) for _ in range(5))
+
+
+def test_few_sorts_are_remembered() -> None:
+    filter_ = Repeats()
+    for number in range(3 * repeats.MOST_SORTS):
+        assert filter_.filter(line("kafka", f"offset {number} is gone"))
+    assert len(filter_._told) <= repeats.MOST_SORTS
