@@ -4,7 +4,8 @@ Lives are made from numbers, counted from the seed, in several processes; each m
 the account that the oracle keeps (law 28, ``tests/support/truth``). Prints how many messages and
 checks there were, what was not true, and the first examples, each with the rules and the life by
 which it is had again: ``python -m perf.truth --only NUMBER`` (a life's number, without its last
-three digits). Exit code 1 if anything is false, or if time ran out before so many were read.
+three digits). Exit code 1 if anything is false, or if time ran out before so many were read. With
+``--messages 0`` it reads as many as the time allows.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def main() -> int:
         if total.messages // 50_000 > told:
             told = total.messages // 50_000
             print(f"{total.messages} messages, {total.false.total()} false", file=sys.stderr)
-        if total.messages >= options.messages or seconds > options.minutes * 60:
+        is_enough = 0 < options.messages <= total.messages
+        if is_enough or seconds > options.minutes * 60:
             break
     show(total, time.monotonic() - start)
     return 1 if total.false or total.messages < options.messages else 0

@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from perf import truth
 from tests.nightly import DEEP_TESTS, PARTS, Part
+from tests.support.truth.search import Report
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -131,3 +134,18 @@ def test_a_part_of_the_night_is_a_command_that_knows_its_options(part: Part) -> 
 
 def test_the_parts_of_the_night_share_its_time() -> None:
     assert sum(part.share for part in PARTS) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "false", "code"), [("0", 0, 0), ("0", 1, 1), ("20", 0, 1), ("10", 0, 0)]
+)
+def test_a_night_that_ends_before_a_million_messages_has_not_failed(
+    wanted: str, false: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Report(messages=10, false=Counter({("low", "amount"): false} if false else {}))
+    monkeypatch.setattr(truth, "reports", lambda *_: iter([read, read]))
+    monkeypatch.setattr(sys, "argv", ["truth", "--messages", wanted, "--minutes", "0"])
+
+    assert truth.main() == code
+    (night,) = [part for part in PARTS if "perf.truth" in part.words]
+    assert night.words[night.words.index("--messages") + 1] == "0"
