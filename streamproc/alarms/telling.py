@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -16,13 +16,15 @@ from kafka.errors import KafkaError
 from streamproc.alarms.decider import PARTITION, AlarmPlace, Decider
 from streamproc.alarms.shares import Part, Share, encode_share
 from streamproc.alarms.table import Bounds
-from streamproc.alarms.webhook import AlarmWebhook
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.rights import said
 from streamproc.supervision import cancel_task, start_task, tell
+
+if TYPE_CHECKING:  # it takes long to import, and few processes have a webhook
+    from streamproc.alarms.webhook import AlarmWebhook
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from kafka.errors import KafkaError
@@ -44,8 +44,10 @@ from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
-from streamproc.metrics.serving import MetricsServer
 from streamproc.supervision import on_loop, one_thread, start_task, tell
+
+if TYPE_CHECKING:
+    from streamproc.metrics.serving import MetricsServer
 
 log = structlog.get_logger(__name__)
 
@@ -204,6 +206,9 @@ class Runner:
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     def _new_server(self, port: int) -> MetricsServer:
+        # A dispatcher without it starts without aiohttp, which takes long to import.
+        from streamproc.metrics.serving import MetricsServer
+
         # If the loop is blocked, it does not answer. If a part fails, the process ends.
         return MetricsServer(
             self.settings.http_host,

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import aiohttp
 from msgspec import Meta
 from yarl import URL
 
@@ -29,6 +28,9 @@ from streamproc.dispatch.gateways.entry import (
 )
 from streamproc.dispatch.gateways.retry_after import retry_after_ms
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Outgoing, Refused, Unknown
+
+if TYPE_CHECKING:  # it takes long to import, and few dispatchers have a webhook
+    import aiohttp
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class WebhookGateway:
         self._events: Events | None = None
 
     async def start(self, events: Events) -> None:
+        import aiohttp
+
         self._events = events
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
         # No cookies, no redirects: a reminder must not go to any other place than the
@@ -62,6 +66,8 @@ class WebhookGateway:
         )
 
     async def send(self, message: Outgoing) -> Outcome:
+        import aiohttp
+
         assert self._client is not None
         assert self._events is not None
         body = encode_effect(message.reminder)
