@@ -6,6 +6,7 @@ import click
 
 from streamproc import __version__
 from streamproc.cli.acls import acls
+from streamproc.cli.canary import canary
 from streamproc.cli.completion import completion
 from streamproc.cli.config import config
 from streamproc.cli.configuration.defaults import config_option
@@ -44,6 +45,7 @@ def main(ctx: click.Context) -> None:
 
 
 main.add_command(acls)
+main.add_command(canary)
 main.add_command(completion)
 main.add_command(config)
 main.add_command(dead_letters)

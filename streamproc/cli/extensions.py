@@ -17,7 +17,10 @@ GATEWAYS: Final = "streamproc.gateways"
 READERS: Final = "streamproc.readers"
 
 _READ_NO_RULES: Final = frozenset(
-    ("completion", "config", "dead-letters", "receipts", "record", "retract", "send", "topics")
+    (
+        *("canary", "completion", "config", "dead-letters", "receipts", "record", "retract"),
+        *("send", "topics"),
+    )
 )
 _loaded: set[str] = set()
 """Groups that this process has loaded."""

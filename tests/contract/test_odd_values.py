@@ -32,6 +32,7 @@ BROKER = ["--broker", "127.0.0.1:1"]
 EVENTS = "events.ndjson"
 VALID: dict[tuple[str, ...], list[str]] = {
     ("acls",): ["--role", "worker"],
+    ("canary",): [*BROKER, "--once"],
     ("completion",): [],
     ("config", "check"): [],
     ("config", "show"): [],

@@ -23,10 +23,13 @@ from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, ErrorClass, Refused
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.engine.life import State
+from streamproc.metrics.canary import CanaryMetrics
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.tools.canary.beats import Beats
+from streamproc.tools.canary.observing import CanaryObserver
 from streamproc.worker.observing import Facts, WorkerObserver
 from tests.driver.conftest import RULES
 from tests.support import ops
@@ -36,7 +39,9 @@ from tests.support.ports import free_port
 from tests.support.prometheus import SECONDS, Prometheus
 from tests.support.quota_driver import HOUR, QuotaDriver
 
-EMPTY = frozenset({"streamproc:gateway_slow:concerned", "streamproc:gateway_down:concerned"})
+EMPTY = frozenset(
+    f"streamproc:{name}:concerned" for name in ("gateway_slow", "gateway_down", "canary_failed")
+)
 """Records that have no value while nothing is wrong."""
 LIMIT_SECONDS = 60.0
 
@@ -113,6 +118,14 @@ class Dispatcher:
             pass
 
 
+def beat(metrics: CanaryMetrics) -> None:
+    """One message of a canary that arrives."""
+    beats = Beats(1_000, "readable")
+    beats.begin("usage", 0, "m", 0)
+    beats.readable("m", "r", 200)
+    CanaryObserver(metrics)(beats.judge(500), beats)
+
+
 def page(registry: CollectorRegistry, refresh: Callable[[], None], port: int) -> MetricsServer:
     return MetricsServer("127.0.0.1", port, registry, refresh, lambda: "", lambda: "")
 
@@ -121,7 +134,9 @@ def page(registry: CollectorRegistry, refresh: Callable[[], None], port: int) ->
 def test_every_record_and_every_panel_has_data(tmp_path: Path) -> None:
     debian_program("prometheus")  # or the test is skipped
     worker, dispatcher = Worker(), Dispatcher()
-    jobs = {"streamproc-worker": free_port(), "streamproc-dispatcher": free_port()}
+    canary = CanaryMetrics(CollectorRegistry())
+    beat(canary)
+    jobs = {f"streamproc-{one}": free_port() for one in ("worker", "dispatcher", "canary")}
     records = {rule["record"] for rule in ops.rules() if "record" in rule}
     missing = {f"record {name}": name for name in records - EMPTY}
     missing |= {f"{one.dashboard}: {one.title}: {one.query}": one.query for one in ops.panels()}
@@ -130,6 +145,7 @@ def test_every_record_and_every_panel_has_data(tmp_path: Path) -> None:
         served(
             page(dispatcher.metrics.registry, dispatcher.refresh, jobs["streamproc-dispatcher"])
         ),
+        served(page(canary.registry, lambda: None, jobs["streamproc-canary"])),
         closing(Prometheus(tmp_path, {job: [port] for job, port in jobs.items()})) as prometheus,
     ):
         deadline = time.monotonic() + LIMIT_SECONDS

@@ -196,6 +196,14 @@ def by_number() -> dict[str, Callable[[str, float], list[Series]]]:
         "TransactionsFailing": failing,
         "MemoryNear": memory,
         "RulesRefused": of_worker(rules_refused_state=1),
+        "CanaryFailed": lambda name, n: [
+            gauge(
+                "streamproc_canary_broken_partitions",
+                f'instance="{name}",job="streamproc-canary",way="usage",stage="readable"',
+                # Of so many rows as the partitions of the other faults have on average.
+                2 if n >= FEW else 0,
+            )
+        ],
         "ClockWrong": lambda name, n: [rows(name, n), clock(name, ahead_seconds=3_600)],
         "GatewayDown": lambda name, n: gateway(name, n, up=0),
         "GatewaySlow": lambda name, n: slow_submits(name, n / 5),

@@ -15,6 +15,7 @@ PROMETHEUS_ALONE = {
     "BrokerSilent": "nobody can decide in Kafka while the broker does not answer",
     "PromiseBurns": "it needs hours and days of figures",
     "RulesDiffer": "every worker has its own rules file, and one that is refused is RulesRefused",
+    "CanaryFailed": "the canary tells no shares",
     "ToolStandsStill": "tools tell no shares",
     "FilesFail": "tools tell no shares",
 }

@@ -108,7 +108,7 @@ def test_statuses_of_receipts_in_queries_exist() -> None:
 def test_the_jobs_in_rules_are_those_of_the_scrape_configuration() -> None:
     file = ops.OPS / "prometheus" / "prometheus.yml"
     jobs = {one["job_name"] for one in yaml.safe_load(file.read_text())["scrape_configs"]}
-    assert jobs == {"streamproc-worker", "streamproc-dispatcher", "streamproc-tool"}
+    assert jobs == {f"streamproc-{one}" for one in ("worker", "dispatcher", "canary", "tool")}
     for query in ops.queries():
         for job in re.findall(r'job="([^"]+)"', query):
             assert job in jobs

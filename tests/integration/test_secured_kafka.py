@@ -169,6 +169,7 @@ def test_the_whole_chain_gets_in_by_every_login(
 
 SUBSCRIBER = "8613800000001"
 COMMANDS: dict[str, tuple[str, ...]] = {
+    "canary": ("--once",),
     "dead-letters": ("list",),
     "demo": ("--seconds", "5"),
     "dispatch": (),
@@ -200,6 +201,7 @@ def refusal(command: str, way: list[str]) -> str:
     with (
         patch("streamproc.cli.worker.configure"),
         patch("streamproc.cli.dispatch.configure"),
+        patch("streamproc.cli.canary.configure"),
         patch.object(probe, "_reached", set()),
     ):
         result = CliRunner().invoke(main, arguments)

@@ -28,6 +28,7 @@ from streamproc.core.rules.commands import ACTIONS
 from streamproc.core.rules.preferences import PREFERENCES
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import InputEvent
+from streamproc.metrics.canary import CanaryMetrics
 from streamproc.metrics.declaring import Metrics
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.tool import ToolMetrics
@@ -250,6 +251,7 @@ TABLES: dict[tuple[str, str], Callable[[], Rows]] = {
     ("docs/metrics.md", "worker"): partial(metrics_of, WorkerMetrics),
     ("docs/metrics.md", "dispatch"): partial(metrics_of, DispatchMetrics),
     ("docs/metrics.md", "tool"): partial(metrics_of, ToolMetrics),
+    ("docs/metrics.md", "canary"): partial(metrics_of, CanaryMetrics),
 }
 """By page and name of the table."""
 PRINTED = {"docs/texts.md": re.compile(r"^\$ streamproc (.+)\n(?:.+\n)+?(?=```$)", re.M)}
