@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from kafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from streamproc.alarms.decider import AlarmPlace
@@ -22,7 +21,6 @@ from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
 from streamproc.dispatch.ledger import Cursor
-from streamproc.dispatch.membership import is_final
 from streamproc.dispatch.model import (
     DeliveryReport,
     IncomingSms,
@@ -33,6 +31,7 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.owner import JournalOwner
+from streamproc.dispatch.patience import Patience
 from streamproc.dispatch.progress import REBALANCE_SECONDS, DispatchProgress
 from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
@@ -56,9 +55,6 @@ PLACE = re.compile(rb"[0-9]{1,10}-[0-9]{1,19}")
 """Partition and offset of a dead letter."""
 LONGEST_NAP_S = 0.5
 SHORTEST_NAP_S = 0.01
-FAILED_NAP_S = 1.0
-MOST_FAILURES = 30
-"""In sequence, of one kind of work, while the broker answers."""
 CLOSE_S = 2.0
 """How long the end waits for connections to close."""
 
@@ -108,7 +104,7 @@ class Runner:
             self._ask_again,
         )
         self._sending: set[asyncio.Task[None]] = set()
-        self._failures: dict[str, int] = {}
+        self._patience = Patience(settings.broker, lambda: watch.silence.seconds)
         self._ending = False
         # Kafka consumers must not be shared by threads, so each has a thread of its own.
         self._reading = one_thread("reminders")
@@ -151,7 +147,7 @@ class Runner:
         works = [self._read, self._pump, self._listen, self._tick, self._tell_figures]
         if any(isinstance(one, Listening) and one.takes_sms for one in self._gateways.values()):
             kinds = {name: line.kind for name, line in self.desk.router.lines.items()}
-            self._incoming = SmsLog(self.settings, self._now_ms, kinds)
+            self._incoming = SmsLog(self.settings, self._now_ms, kinds, self._patience)
             await self._incoming.open()
             works.append(self._incoming.follow)
         for name, gateway in self._gateways.items():
@@ -291,13 +287,13 @@ class Runner:
         while not self._ending:
             found: list[tuple[Cursor, Any]] = []
             with self._progress.step("reading reminders", REBALANCE_SECONDS):
-                async with self._patient("reading reminders"):
+                async with self._patience.around("reading reminders"):
                     await loop.run_in_executor(self._reading, poll, found)
             for cursor, record in found:  # also what came before an error: no one reads it again
                 self._offer(cursor, record)
             self._poke.set()
             while readers.assigned and not self._ending:
-                async with self._patient("opening a partition") as failed:
+                async with self._patience.around("opening a partition") as failed:
                     await self._open_partition(readers.assigned.popleft())
                 if failed:
                     # It may be another dispatcher's by now, so it is not simply tried again.
@@ -313,32 +309,6 @@ class Runner:
         reports = await self._owner.open(partition, seek)
         if self._reports_in is not None and reports:
             await loop.run_in_executor(self._hearing, self._reports_in.rewind, reports)
-
-    @asynccontextmanager
-    async def _patient(self, work: str) -> AsyncIterator[list[KafkaError]]:
-        """Around requests to the broker: one that fails is logged and tried again, after a pause.
-
-        Errors that waiting does not mend are raised, and so is one that comes too often although
-        the broker answers. Gives a list that then has the error.
-        """
-        failed: list[KafkaError] = []
-        try:
-            yield failed
-        except KafkaError as error:
-            if is_final(error, self.settings.broker):
-                raise
-            self._failures[work] = self._failures.get(work, 0) + 1
-            if self._watch.silence.seconds:
-                self._failures[work] = 1
-            if self._failures[work] > MOST_FAILURES:
-                raise
-            log.warning(
-                "a request to the broker failed; it is tried again", work=work, error=str(error)
-            )
-            failed.append(error)
-            await asyncio.sleep(FAILED_NAP_S)
-        else:
-            self._failures.pop(work, None)
 
     def _ask_again(self) -> None:
         if self._readers is not None:
@@ -376,7 +346,7 @@ class Runner:
         while True:
             found: list[tuple[DeliveryReport, tuple[int, int]]] = []
             with self._progress.step("reading delivery reports"):
-                async with self._patient("reading delivery reports"):
+                async with self._patience.around("reading delivery reports"):
                     found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
             for report, place in found:
                 self.desk.report(report, place, self._now_ms())

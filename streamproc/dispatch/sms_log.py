@@ -25,6 +25,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.state.events import SmsReceived
 from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.model import IncomingSms
+from streamproc.dispatch.patience import Patience
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_memory import (
     LONGEST,
@@ -61,12 +62,17 @@ class SmsLog:
     """Made and used on one event loop. Kafka's consumer has a thread of its own."""
 
     def __init__(
-        self, settings: DispatchSettings, now_ms: Callable[[], int], kinds: Mapping[str, str]
+        self,
+        settings: DispatchSettings,
+        now_ms: Callable[[], int],
+        kinds: Mapping[str, str],
+        patience: Patience,
     ) -> None:
         """``kinds``: the kind of each gateway, by its name."""
         self._settings = settings
         self._now_ms = now_ms
         self._kinds = kinds
+        self._patience = patience
         self._correcting: set[asyncio.Task[None]] = set()
         self._memory = SmsMemory()
         # Each task can wait for Kafka, and nothing else may wait for these tasks.
@@ -95,7 +101,10 @@ class SmsLog:
         """Read the records of all dispatchers, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            for value in await loop.run_in_executor(self._reading, self._poll):
+            found: list[bytes | None] = []
+            async with self._patience.around("reading incoming SMS"):
+                found = await loop.run_in_executor(self._reading, self._poll)
+            for value in found:
                 record = decode_record(value)
                 if record is None:
                     log.warning("a record is not an incoming SMS; it is ignored")

@@ -19,8 +19,7 @@ from kafka.errors import (
 )
 
 from streamproc.dispatch import owner as owner_module
-from streamproc.dispatch import partition_journal
-from streamproc.dispatch import runner as runner_module
+from streamproc.dispatch import partition_journal, patience
 from streamproc.dispatch.journal import JournalContent
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, Outcome, Unknown
@@ -30,9 +29,11 @@ from streamproc.dispatch.partition_journal import (
     JournalLostError,
     PartitionJournal,
 )
+from streamproc.dispatch.patience import MOST_FAILURES, Patience
 from streamproc.dispatch.progress import DispatchProgress
-from streamproc.dispatch.runner import MOST_FAILURES, Runner
+from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
+from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
 from tests.support.desk import TOPIC, Table, line, reminder
 from tests.support.waiting import until
@@ -221,7 +222,7 @@ class Readers:
 
 @pytest.fixture
 async def runner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runner]:
-    monkeypatch.setattr(runner_module, "FAILED_NAP_S", 0.0)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.0)
     watch = mock.Mock(silence=mock.Mock(seconds=0.0))
     made = Runner(DispatchSettings(mock.Mock()), Table().desk, {}, lambda: 0, watch)
     yield made
@@ -267,6 +268,31 @@ async def test_what_waiting_does_not_mend_ends_the_dispatcher(
     with pytest.raises(type(error)):
         await runner._read()
     assert readers.polls == polls
+
+
+async def test_a_failed_poll_of_incoming_sms_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.0)
+    settings = DispatchSettings(mock.Mock())
+    log = SmsLog(settings, lambda: 0, {}, Patience(settings.broker, lambda: 0.0))
+    polls = mock.Mock(side_effect=[KafkaTimeoutError(), [], TopicAuthorizationFailedError({"sms"})])
+    monkeypatch.setattr(log, "_poll", polls)
+    with pytest.raises(TopicAuthorizationFailedError):
+        await log.follow()
+    await log.close()
+    assert polls.call_count == 3
+
+
+async def test_failures_while_the_broker_is_silent_do_not_add_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.0)
+    waiting = Patience(mock.Mock(), lambda: 7.0)
+    for _ in range(2 * MOST_FAILURES):
+        async with waiting.around("reading") as failed:
+            raise KafkaTimeoutError
+        assert len(failed) == 1
 
 
 async def test_a_partition_that_cannot_be_opened_is_asked_for_again(

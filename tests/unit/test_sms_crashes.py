@@ -17,6 +17,7 @@ from streamproc.core.state.events import SmsReceived
 from streamproc.dispatch import sms_log
 from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.model import IncomingPart, IncomingSms
+from streamproc.dispatch.patience import Patience
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp.confirming import Confirming
 from streamproc.dispatch.sms_log import SmsLog
@@ -114,7 +115,8 @@ async def dispatcher(
 ) -> AsyncIterator[SmsLog]:
     monkeypatch.setattr(sms_log, "kafka_producer", lambda *_, **__: process)
     monkeypatch.setattr(sms_log, "kafka_consumer", lambda *_, **__: process)
-    one = SmsLog(DispatchSettings("nowhere:1"), clock, {"main": "smpp"})
+    patience = Patience("nowhere:1", lambda: 0.0)
+    one = SmsLog(DispatchSettings("nowhere:1"), clock, {"main": "smpp"}, patience)
     await one.open()
     following = asyncio.create_task(one.follow())
     try:
