@@ -15,6 +15,7 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 
+from streamproc.dispatch.fetching import FetchCheck
 from streamproc.dispatch.gaps import Gaps
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.membership import poll_member
@@ -64,6 +65,7 @@ class Readers:
             if lane
         }
         self._followers[0, topics.resends] = self._consumer(settings.lane_group(0, ""))
+        self._checks = {cursor: FetchCheck() for cursor, _ in self._all()}
         # The leader assigns from its metadata. Without metadata of the topic it assigns nothing,
         # and the client may not notice when the metadata arrives.
         self._main.partitions_for_topic(self._topic)
@@ -120,6 +122,11 @@ class Readers:
                 yield from self._records(cursor, consumer, not cursor[0] or held[cursor[0]] < limit)
         self._gaps.tell(self._main.beginning_offsets)
 
+    @property
+    def stopped(self) -> str:
+        """Which fetches have stopped for good; empty if none."""
+        return "; ".join(one.stopped for one in self._checks.values() if one.stopped)
+
     def shut(self) -> None:
         """Leave the group; the listener is called first."""
         self._main.close(autocommit=False)
@@ -148,6 +155,7 @@ class Readers:
         waiting = any(self._kept[cursor, partition] for partition in sorted(self._open))
         found: dict[Any, Any] = {}
         if has_room and (is_main or not waiting):
+            self._checks[cursor].before_poll(consumer)  # what it raises loses no records
             found = poll_member(consumer, POLL_MS) if is_main else consumer.poll(FOLLOWER_POLL_MS)
         elif is_main:
             # A member of the group must be polled, or it misses rebalances; so poll for a

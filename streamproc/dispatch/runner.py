@@ -211,10 +211,14 @@ class Runner:
             port,
             self.metrics.registry,
             self._refresh,
-            failing=self._progress.failing,
+            failing=self._failing,
             unready=self._unready,
             waiting=self._progress.waiting,
         )
+
+    def _failing(self) -> str:
+        stopped = "" if self._readers is None else self._readers.stopped
+        return self._progress.failing() or stopped
 
     def _unready(self) -> str:
         # A single question that fails says nothing yet.
