@@ -74,7 +74,7 @@ class Desk:
         honour_expiry: bool = True,
         *,
         hashes: NumberHashes,
-        partitions: int,
+        partitions: int = 1,
         canary_number: str | None = None,
     ) -> None:
         """``canary_number``: the phone that gets the messages of canaries."""

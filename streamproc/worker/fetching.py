@@ -86,7 +86,7 @@ class FetchWatch:
             self._told.add(place)
             log.error(
                 "the fetch of a partition has stopped although the broker answers and has more "
-                "input; /healthz asks for a restart if that lasts",
+                "input; /livez asks for a restart if that lasts",
                 topic=place.topic,
                 partition=place.partition,
                 position=position,
