@@ -7,6 +7,8 @@ ReachError if the brokers refuse a client with these settings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -38,13 +40,44 @@ def kafka_consumer(broker: Broker, *topics: str, **options: Any) -> Any:
     """A ``KafkaConsumer`` that can read any header."""
     read_any_records()
     with told_by_us("kafka"):
-        return KafkaConsumer(*topics, **{**_reaching(broker), **options})
+        return _Consumer(*topics, **{**_reaching(broker), **options})
 
 
 def kafka_admin(broker: Broker, **options: Any) -> Any:
     """A ``KafkaAdminClient``."""
     with told_by_us("kafka"):
-        return KafkaAdminClient(**{**_reaching(broker), **options})
+        return _Admin(**{**_reaching(broker), **options})
+
+
+class _Consumer(KafkaConsumer):  # type: ignore[misc]  # untyped library
+    """Its thread ends if no broker answers the constructor."""
+
+    def __init__(self, *topics: str, **options: Any) -> None:
+        with _ended_if_it_fails(self):
+            super().__init__(*topics, **options)
+
+
+class _Admin(KafkaAdminClient):  # type: ignore[misc]  # untyped library
+    """Its thread ends if no broker answers the constructor."""
+
+    def __init__(self, **options: Any) -> None:
+        with _ended_if_it_fails(self):
+            super().__init__(**options)
+
+
+@contextmanager
+def _ended_if_it_fails(client: Any) -> Iterator[None]:
+    """The library's constructors start a thread before they ask a broker, and leave it running.
+
+    A program that asks a silent broker again and again would run out of threads and files.
+    """
+    try:
+        yield
+    except BaseException:
+        if hasattr(client, "_net"):
+            client._client.close()
+            client._net.stop()
+        raise
 
 
 def _reaching(broker: Broker) -> dict[str, Any]:

@@ -137,8 +137,10 @@ class BrokerWatch:
     """Reports a silent broker for work that may wait for it at any place."""
 
     def __init__(self, broker: Broker, report: Callable[[Heard], None] = logged) -> None:
-        """Look from now on, in threads that end with the process."""
-        self._silence = Silence(broker, report)
+        """Look from now on, in threads that end with the process, or when nobody uses it."""
+        self._users: set[object] = set()
+        self._report = report
+        self._silence = Silence(broker, self._report_to_users)
         self._watch = TopicWatch(broker, {}, silence=self._silence)
         self._closed = threading.Event()
         start_thread(self._look, "broker watch")
@@ -150,9 +152,28 @@ class BrokerWatch:
         """How long the broker has not answered; 0 if it answers."""
         return self._silence.seconds
 
+    def used(self) -> Callable[[], None]:
+        """Look until the returned function is called by each user.
+
+        That function takes no lock. The garbage collector may call it in any thread, also in one
+        that holds a lock of this module.
+        """
+        me = object()
+        self._users.add(me)
+        return lambda: self._users.discard(me)
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self._users)
+
     def close(self) -> None:
         """Report nothing from now on."""
+        self._users.clear()
         self._closed.set()
+
+    def _report_to_users(self, heard: Heard) -> None:
+        if self._users:
+            self._report(heard)
 
     def _look(self) -> None:
         while not self._closed.wait(LOOK_SECONDS):
@@ -162,18 +183,19 @@ class BrokerWatch:
     def _wait(self) -> None:
         while not self._closed.wait(WAIT_SECONDS):
             self._silence.pass_second()
+            _close_unused()
 
 
 _lock = threading.Lock()
-_watches: dict[KafkaSettings, tuple[BrokerWatch, set[object]]] = {}
-"""The watches of this process, and for whom they look."""
+_watches: dict[KafkaSettings, BrokerWatch] = {}
+"""The watches of this process."""
 
 
 def silent_seconds(broker: Broker) -> float:
     """How long a broker that this process watches has not answered; 0 if it answers."""
     with _lock:
         found = _watches.get(settings_of(broker))
-    return found[0].seconds if found is not None else 0.0
+    return found.seconds if found is not None and found.is_used else 0.0
 
 
 def watch(broker: Broker, report: Callable[[Heard], None] = logged) -> Callable[[], None]:
@@ -182,23 +204,20 @@ def watch(broker: Broker, report: Callable[[Heard], None] = logged) -> Callable[
     A process has one watch of each broker, with the report of whom it was made for. So a command
     and the producers in it report a silence once.
     """
-    settings, me = settings_of(broker), object()
+    settings = settings_of(broker)
+    _close_unused()
     with _lock:
         if settings not in _watches:
-            _watches[settings] = BrokerWatch(broker, report), set()
-        _watches[settings][1].add(me)
+            _watches[settings] = BrokerWatch(broker, report)
+        return _watches[settings].used()
 
-    def end() -> None:
-        with _lock:
-            found, users = _watches.get(settings, (None, set[object]()))
-            if found is None or me not in users:
-                return
-            users.remove(me)
-            if not users:
+
+def _close_unused() -> None:
+    with _lock:
+        for settings, found in list(_watches.items()):
+            if not found.is_used:
                 del _watches[settings]
                 found.close()
-
-    return end
 
 
 @contextmanager

@@ -6,11 +6,15 @@ before that, with a name.
 
 from __future__ import annotations
 
+import gc
 import inspect
+import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from importlib.metadata import version
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -18,7 +22,7 @@ from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from kafka.consumer import fetcher
 from kafka.coordinator.base import BaseCoordinator
 from kafka.coordinator.consumer import ConsumerCoordinator
-from kafka.errors import CorruptRecordError, InvalidProducerEpochError
+from kafka.errors import CorruptRecordError, InvalidProducerEpochError, KafkaError
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.producer.record_accumulator import IncompleteProducerBatches, RecordAccumulator
 from kafka.producer.sender import Sender
@@ -26,7 +30,9 @@ from kafka.producer.transaction_manager import InitProducerIdHandler, Transactio
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import crc32c_c
 
+from streamproc.kafka import clients
 from streamproc.kafka.any_headers import AnyRecords, HeaderName
+from streamproc.kafka.clients import kafka_admin, kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.packed import CODECS, PackedRecords
 
@@ -184,3 +190,20 @@ def test_a_failed_batch_is_not_split_behind_our_back() -> None:
     drained = inspect.getsource(RecordAccumulator.drain_batches_for_one_node)
     assert "batch.records.next_offset()" in drained
     assert "record_count" not in drained
+
+
+@pytest.mark.parametrize("make", [kafka_admin, kafka_consumer, kafka_producer])
+def test_a_client_that_reaches_no_broker_leaves_no_thread_and_no_file(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The constructors of the library leave both; what asks a silent broker would collect them."""
+    monkeypatch.setattr(clients, "refuse_unreachable", lambda _: None)
+    gc.collect()
+    before = {one.ident for one in threading.enumerate()}
+    files = len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        with pytest.raises(KafkaError):
+            make("127.0.0.1:1", bootstrap_timeout_ms=20)
+    gc.collect()
+    assert not [one for one in threading.enumerate() if one.ident not in before]
+    assert len(os.listdir("/proc/self/fd")) <= files

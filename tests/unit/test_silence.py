@@ -13,6 +13,7 @@ from streamproc.cli import kafka_options, main
 from streamproc.kafka import topic_watch
 from streamproc.kafka.silence import Heard, Silence, logged
 from tests.integration.test_secured_kafka import COMMANDS, ROOT
+from tests.support.waiting import wait_until
 
 OWN_LOG = {"worker", "dispatch"}
 """Commands that report it in their own log."""
@@ -127,24 +128,34 @@ def test_every_command_reports_a_silent_broker(
 
 
 def test_a_process_has_one_watch_of_each_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last user's end closes it, by a thread of the watch; who comes after has another one."""
     made: list[str] = []
 
-    class Watch:
-        def __init__(self, broker: str, report: Any) -> None:
+    class Watch(topic_watch.BrokerWatch):
+        def __init__(self, broker: Any, report: Any) -> None:
             self._name = f"{broker} {report}"
             made.append(f"+{self._name}")
+            super().__init__(broker, report)
+
+        def _look(self) -> None:
+            pass
 
         def close(self) -> None:
             made.append(f"-{self._name}")
+            super().close()
 
     monkeypatch.setattr(topic_watch, "BrokerWatch", Watch)
+    monkeypatch.setattr(topic_watch, "WAIT_SECONDS", 0.01)
     command: Any = "command"
     ends = [topic_watch.watch("one:1", command), topic_watch.watch("one:1")]
     with topic_watch.watched("two:2", command):
         ends[0]()
         ends[0]()
         assert made == ["+one:1 command", "+two:2 command"]
+    wait_until(lambda: made[2:] == ["-two:2 command"], seen=lambda: made)
     ends[1]()
-    assert made[2:] == ["-two:2 command", "-one:1 command"]
+    wait_until(lambda: made[3:] == ["-one:1 command"], seen=lambda: made)
+    end = topic_watch.watch("one:1", command)
+    end()
     topic_watch.watch("one:1", command)()
-    assert made[4:] == ["+one:1 command", "-one:1 command"]
+    assert made[4:7] == ["+one:1 command", "-one:1 command", "+one:1 command"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from unittest.mock import MagicMock
 from uuid import UUID, uuid4
@@ -9,10 +10,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from streamproc.kafka import topic_watch
+from streamproc.kafka.settings import settings_of
+from streamproc.kafka.silence import Heard
 from streamproc.kafka.topic_watch import (
+    BrokerWatch,
     PartitionsChangedError,
     TopicMadeAnewError,
     TopicWatch,
+    silent_seconds,
 )
 
 NOBODY = UUID(int=0)
@@ -82,3 +87,40 @@ def test_brokers_that_know_no_topic_ids_cause_no_alarm(admin: Admin, unknown: UU
     for topic_id in (unknown, known, unknown, known):
         admin.topic_id = topic_id
         watch.look()
+
+
+def test_a_user_that_the_garbage_collector_ends_does_not_wait_for_the_one_that_begins(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector can run a producer's end at any place, also where another one begins."""
+    ends = [topic_watch.watch("b:1")]
+
+    class Collecting(BrokerWatch):
+        def __init__(self, *arguments: Any) -> None:
+            ends[0]()
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(topic_watch, "BrokerWatch", Collecting)
+    begun = threading.Thread(target=lambda: ends.append(topic_watch.watch("b:2")), daemon=True)
+    begun.start()
+    begun.join(5)
+    assert len(ends) == 2, "the second user waits for ever"
+    ends[1]()
+
+
+def test_a_watch_without_users_reports_nothing_and_ends(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_watch, "WAIT_SECONDS", 0.01)
+    heard: list[Heard] = []
+    broker = "without-users:1"
+    end, other = topic_watch.watch(broker, heard.append), topic_watch.watch(broker)
+    found = topic_watch._watches[settings_of(broker)]
+    end()
+    assert found.is_used
+    other()
+    found._report_to_users(Heard(broker, 9.0))
+    assert not heard
+    assert silent_seconds(broker) == 0
+    assert found._closed.wait(5)
+    assert settings_of(broker) not in topic_watch._watches
