@@ -14,6 +14,7 @@ from typing import Final
 from streamproc.contracts.records.receipts import Status
 from streamproc.dispatch.doubts import KnownIds, Suspects, part_in_doubt
 from streamproc.dispatch.early_reports import Early, EarlyReports
+from streamproc.dispatch.elsewhere import Elsewhere
 from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
@@ -44,7 +45,7 @@ class Deliveries:
         """Reports of unknown ids say nothing about messages of these gateways. It grows."""
         self._complete_since_ms: int | None = None
         self._receipts = receipts or {}
-        self._partitions = partitions
+        self.partitions = partitions
         self._outstanding = Outstanding()
         self._suspects = Suspects()
         self._known = KnownIds()
@@ -227,7 +228,7 @@ class Deliveries:
 
     def _is_complete_here(self) -> bool:
         """Whether every message of this group of dispatchers is known here."""
-        return len(self._ledgers) >= self._partitions
+        return len(self._ledgers) >= self.partitions
 
     def _suspect_others(self, early: Early) -> None:
         """A report that no message of ours explains shows that the account has other senders."""
@@ -237,21 +238,57 @@ class Deliveries:
         if self._suspects.are_none(report.peer) and not self._known.knows(report.message_id):
             self.shared.add(report.gateway)
 
+    def unplaced(self) -> list[int]:
+        """Keys of reports that settle a message in doubt if they are about no message of the
+        partitions that are not open here."""
+        if self._is_complete_here() or self._suspects.are_empty():
+            return []
+        return [
+            key
+            for key, (report, position, _) in self._early.all()
+            if self._meant(report, position) is not None
+        ]
+
+    def place(self, keys: Iterable[int], elsewhere: Elsewhere, now_ms: int) -> None:
+        """The journals of all partitions that are not open here were read after these reports
+        came."""
+        for key in keys:
+            early = self._early.get(key)
+            if early is None or elsewhere.explains(early.report):
+                continue
+            meant = self._meant(early.report, early.position)
+            if meant is not None and self._settle_doubt(*meant, early.report, now_ms):
+                self._early.drop(key)
+
     def _claim(self, report: DeliveryReport, position: tuple[int, int] | None, now_ms: int) -> bool:
         """A report of an id that nobody knows: it names a message if no other one can be meant."""
+        meant = self._meant(report, position) if self._is_complete_here() else None
+        return meant is not None and self._settle_doubt(*meant, report, now_ms)
+
+    def _meant(
+        self, report: DeliveryReport, position: tuple[int, int] | None
+    ) -> tuple[Ledger, str, int] | None:
+        """The message and part in doubt, if no other one that is known here can be meant."""
         found = self._suspects.only(report.peer)
-        if found is None or report.gateway in self.shared or not self._is_complete_here():
-            return False
+        if found is None or report.gateway in self.shared:
+            return None
         if self._known.knows(report.message_id):
-            return False
+            return None
         partition, message_id = found
         ledger = self._ledgers[partition]
         if position is not None and position[1] < ledger.reports_read.get(position[0], 0):
-            return False  # read before a restart: it was about something else then
+            return None  # read before a restart: it was about something else then
         entry = ledger.open.get(message_id)
         number = None if entry is None else part_in_doubt(entry, report)
-        if entry is None or entry.facts is None or number is None:
-            return False
+        return None if number is None else (ledger, message_id, number)
+
+    def _settle_doubt(
+        self, ledger: Ledger, message_id: str, number: int, report: DeliveryReport, now_ms: int
+    ) -> bool:
+        """The gateway accepted this part under the report's id. Returns whether the report is
+        applied."""
+        partition, entry = ledger.partition, ledger.open[message_id]
+        assert entry.facts is not None  # every entry of an open message has facts
         if entry.gateway != report.gateway:
             entry.former += entry.done.values()
             entry.gateway, entry.done, entry.reported = report.gateway, {}, {}

@@ -64,6 +64,10 @@ class Suspects:
         """Whether a report with this number can be about another message than one that is known."""
         return not self._can_compare(peer) or bool(self._with(peer).keys() - {place})
 
+    def are_empty(self) -> bool:
+        """Whether there are no suspects."""
+        return not self._keys
+
     def are_none(self, peer: str) -> bool:
         """Whether a report with this number can be about no message in doubt."""
         return self._can_compare(peer) and not self._with(peer)

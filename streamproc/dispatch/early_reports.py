@@ -70,6 +70,10 @@ class EarlyReports:
         """All reports, oldest first."""
         return list(self._kept.items())
 
+    def get(self, key: int) -> Early | None:
+        """A report, if it is still kept."""
+        return self._kept.get(key)
+
     def drop(self, key: int) -> None:
         """The report is not needed any more."""
         report = self._kept.pop(key).report

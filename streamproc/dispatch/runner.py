@@ -19,6 +19,7 @@ from streamproc.alarms.telling import AlarmTeller
 from streamproc.core.instants import LAST_MS
 from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.desk import Desk
+from streamproc.dispatch.elsewhere import Elsewhere
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.model import (
@@ -31,6 +32,7 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.owner import JournalOwner
+from streamproc.dispatch.partition_journal import PartitionJournal
 from streamproc.dispatch.patience import Patience
 from streamproc.dispatch.progress import REBALANCE_SECONDS, DispatchProgress
 from streamproc.dispatch.readers import Readers
@@ -55,6 +57,8 @@ PLACE = re.compile(rb"[0-9]{1,10}-[0-9]{1,19}")
 """Partition and offset of a dead letter."""
 LONGEST_NAP_S = 0.5
 SHORTEST_NAP_S = 0.01
+ELSEWHERE_S = 30.0
+"""Shorter than reports are kept. The journals of other dispatchers can be long."""
 CLOSE_S = 2.0
 """How long the end waits for connections to close."""
 
@@ -145,6 +149,7 @@ class Runner:
             await loop.run_in_executor(self._hearing, self._reports_in.start)
         )
         works = [self._read, self._pump, self._listen, self._tick, self._tell_figures]
+        works.append(self._ask_elsewhere)
         if any(isinstance(one, Listening) and one.takes_sms for one in self._gateways.values()):
             kinds = {name: line.kind for name, line in self.desk.router.lines.items()}
             self._incoming = SmsLog(self.settings, self._now_ms, kinds, self._patience)
@@ -355,6 +360,25 @@ class Runner:
             for report, place in found:
                 self.desk.report(report, place, self._now_ms())
             if found:
+                self._owner.commit_soon()
+
+    async def _ask_elsewhere(self) -> None:
+        """Settle messages in doubt by reports that may be about another dispatcher's messages."""
+        deliveries = self.desk.deliveries
+        while True:
+            await asyncio.sleep(ELSEWHERE_S)
+            keys = deliveries.unplaced()
+            if not keys:
+                continue
+            here, elsewhere = dict(self.desk.ledgers), Elsewhere()
+            async with self._patience.around("reading the journals of other dispatchers") as failed:
+                for number in set(range(deliveries.partitions)) - here.keys():
+                    journal = PartitionJournal(self.settings, self._lane_names, number)
+                    content = await asyncio.to_thread(journal.load)
+                    elsewhere.add(number, content.entries)
+            # A ledger is equal only to itself: of a partition that was here and went, nobody knows.
+            if not failed and self.desk.ledgers == here:
+                deliveries.place(keys, elsewhere, self._now_ms())
                 self._owner.commit_soon()
 
     async def _tick(self) -> None:

@@ -10,6 +10,7 @@ import random
 from collections import defaultdict
 
 from streamproc.dispatch.backoff import Backoff
+from streamproc.dispatch.elsewhere import Elsewhere
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -99,6 +100,8 @@ class World:
         self.center = Center(self.chance, is_hexadecimal=self.chance.random() < 0.3)
         self.log: list[DeliveryReport] = []
         self.read = 0
+        self.placed = 0
+        """How often the journals of others settled something."""
 
     def run(self) -> None:
         numbers = list(range(1, REMINDERS + 1))
@@ -120,6 +123,9 @@ class World:
                     self.table.commit()
             self._late()
             self._hear()
+            if self.chance.random() < 0.3:
+                self._ask_elsewhere()
+        self._ask_elsewhere()
         for partition in range(PARTITIONS):
             if partition not in self.table.desk.ledgers:
                 self.table.open(partition)
@@ -130,6 +136,18 @@ class World:
         self.table.step(self.chance.choice([0, HOURS_26_MS]))
         self._hear()
         self.table.step()
+
+    def _ask_elsewhere(self) -> None:
+        """The journals of the partitions that are not open here are read."""
+        deliveries = self.table.desk.deliveries
+        keys, elsewhere = deliveries.unplaced(), Elsewhere()
+        for partition in set(range(PARTITIONS)) - self.table.desk.ledgers.keys():
+            elsewhere.add(partition, self.table.entries(partition))
+        before = len(self.table.receipts)
+        self.table.commit()
+        deliveries.place(keys, elsewhere, self.table.now_ms)
+        self.table.commit()
+        self.placed += bool(keys) and len(self.table.receipts) > before
 
     def _put(self, number: int) -> None:
         to = self.chance.choice(NUMBERS)
@@ -174,10 +192,11 @@ class World:
 
 
 def test_no_receipt_says_more_than_the_message_center_knows() -> None:
-    settled = uncertain = 0
+    settled = uncertain = placed = 0
     for seed in range(WORLDS):
         world = World(seed)
         world.run()
+        placed += world.placed
         told: dict[str, list[str]] = defaultdict(list)
         for one in world.table.receipts:
             told[one.reminder_id].append(one.status)
@@ -191,3 +210,4 @@ def test_no_receipt_says_more_than_the_message_center_knows() -> None:
             settled += statuses[:2] == ["uncertain", "accepted"]
     assert uncertain > WORLDS
     assert settled > WORLDS / 4
+    assert placed > 0

@@ -156,16 +156,18 @@ class Table:
     def open(self, partition: int, *, reads: bool = True) -> None:
         """The group gives this process a partition."""
         stored = self.stored[partition]
-        entries: list[tuple[str, JournalEntry]] = [
-            (key, decode_entry(value)) for key, value in stored.journal.items()
-        ]
-        ledger = self.desk.open(partition, entries)
+        ledger = self.desk.open(partition, self.entries(partition))
         ledger.reports_read = read_positions(stored.reports)
         for number in range(len(self.lanes)):
             ledger.begin((number, TOPIC), stored.positions.get((number, TOPIC), 0))
         ledger.begin((0, "resends"), 0)
         if reads:
             self.read(partition)
+
+    def entries(self, partition: int) -> list[tuple[str, JournalEntry]]:
+        """What the journal of a partition says."""
+        journal = self.stored[partition].journal
+        return [(key, decode_entry(value)) for key, value in journal.items()]
 
     def put(self, *reminders: Reminder, partition: int = 0) -> None:
         """Append to the log and read it."""

@@ -5,14 +5,19 @@ In each test the first message is in doubt and did not arrive. The report is abo
 
 from __future__ import annotations
 
+import asyncio
+from copy import copy
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from streamproc.core.instants import from_ms
+from streamproc.dispatch import runner
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.early_reports import EARLY_MS
-from streamproc.dispatch.journal import JournalEntry, encode
+from streamproc.dispatch.elsewhere import Elsewhere
+from streamproc.dispatch.journal import JournalContent, JournalEntry, encode
 from streamproc.dispatch.model import (
     Accepted,
     DeliveryReport,
@@ -25,7 +30,10 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.router import HEARD_OUT_MS, GatewayLine
+from streamproc.dispatch.runner import Runner
+from streamproc.dispatch.settings import DispatchSettings
 from tests.support.desk import HASHES, START_MS, Table, line, reminder
+from tests.support.waiting import until
 
 SILENCE = Unknown("no answer within 120 s")
 WRONG = Refused(ErrorClass.PERMANENT, "ESME_RINVDSTADR")
@@ -130,6 +138,75 @@ def test_what_a_report_is_about_is_asked_again_when_all_partitions_are_open() ->
     table.step()
 
     assert table.statuses() == [(1, "uncertain"), (1, "accepted"), (1, "delivered")]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "statuses"),
+    [
+        (None, ["uncertain", "accepted", "delivered"]),
+        (Accepted({1: "78"}), ["uncertain"]),
+        (SILENCE, ["uncertain"]),
+        (WRONG, ["uncertain", "accepted", "delivered"]),
+    ],
+)
+def test_the_journals_of_other_dispatchers_say_whether_a_message_of_theirs_can_be_meant(
+    outcome: Outcome | None, statuses: list[str]
+) -> None:
+    """A reminder of a pool goes to the same number, from a partition that another one has."""
+    table = table_of(partitions=2)
+    in_doubt(table)
+    if outcome is not None:
+        table.put(reminder(2, "family-4711", recipient=MEMBER), partition=1)
+        table.answer(table.step()[0], outcome)
+    table.restart(opens=[0])
+    heard(table, "78")
+    deliveries = table.desk.deliveries
+    keys = deliveries.unplaced()
+    assert len(keys) == 1
+    elsewhere = Elsewhere()
+    elsewhere.add(1, table.entries(1))
+    deliveries.place(keys, elsewhere, table.now_ms)
+    table.commit()
+
+    assert told(table) == [(1, one) for one in statuses]
+    assert len(deliveries.unplaced()) == (len(statuses) == 1)
+
+
+async def test_a_dispatcher_reads_the_journals_of_others_and_believes_no_change_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "ELSEWHERE_S", 0.0)
+    table = table_of(partitions=2)
+    in_doubt(table)
+    table.restart(opens=[0])
+    heard(table, "77")
+    made = Runner(DispatchSettings(mock.Mock()), table.desk, {}, lambda: table.now_ms, mock.Mock())
+    read: list[int] = []
+
+    class Journal:
+        def __init__(self, settings: Any, lanes: Any, partition: int) -> None:
+            self._partition = partition
+
+        def load(self) -> JournalContent:
+            read.append(self._partition)
+            if len(read) == 1:  # the group gives a partition, and takes it again
+                table.desk.open(1, [])
+                table.desk.close(1)
+                table.desk.ledgers[0] = copy(table.desk.ledgers[0])
+            return JournalContent()
+
+    monkeypatch.setattr(runner, "PartitionJournal", Journal)
+    asking = asyncio.create_task(made._ask_elsewhere())
+    try:
+        await until(lambda: len(read) == 2)
+        await until(lambda: not table.desk.deliveries.unplaced())
+    finally:
+        asking.cancel()
+        for pool in (made._reading, made._hearing):
+            pool.shutdown()
+    table.commit()
+
+    assert read == [1, 1]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
