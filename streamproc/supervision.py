@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from streamproc.errors import StreamprocError
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 Failed = Callable[[BaseException], object]
 """Called with the error that ended a task or thread. It restarts something or ends the process."""
 
@@ -74,6 +75,12 @@ def start_timer(seconds: float, work: Callable[[], object], name: str) -> thread
 def one_thread(name: str) -> ThreadPoolExecutor:
     """A thread for blocking calls, one after the other. The caller waits for each result."""
     return ThreadPoolExecutor(1, name)
+
+
+def each_in_a_thread(work: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+    """Call ``work`` for all items at once; returns the results in order. Raises the first error."""
+    with ThreadPoolExecutor(max(len(items), 1)) as pool:
+        return list(pool.map(work, items))
 
 
 def in_background(work: Callable[[], object], name: str) -> None:

@@ -80,6 +80,11 @@ class Decider:
         """The first change that no webhook has sent yet, as far as a share says so."""
         return self._fleet.told_offset
 
+    @property
+    def raised(self) -> tuple[tuple[str, str, str], ...]:
+        """Name, gateway and tier of each alarm that is raised."""
+        return tuple((*key, tier) for key, tier in self._deciding.raised.items())
+
     def open(self) -> list[Placed]:
         """Fence the worker that decided before; returns all changes that the topic still has.
 

@@ -87,6 +87,8 @@ class AlarmTeller:
         self._webhook = webhook
         self._writer = ShareWriter(place)
         self._decider: Decider | None = None
+        self.raised: tuple[tuple[str, str, str], ...] = ()
+        """Name, gateway and tier of each alarm that is raised, if this process decides."""
         self._is_failing = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -152,6 +154,7 @@ class AlarmTeller:
                 if self._webhook is not None:
                     self._webhook.begin(known, self._decider.told_offset)
             changes = await asyncio.to_thread(self._decider.turn)
+            self.raised = self._decider.raised
         except Exception:  # whatever it was, its transaction may be open
             await self._stop_deciding()
             raise
@@ -159,6 +162,7 @@ class AlarmTeller:
             self._webhook.add(changes)
 
     async def _stop_deciding(self) -> None:
+        self.raised = ()
         decider, self._decider = self._decider, None
         if decider is None:
             return

@@ -25,6 +25,7 @@ from streamproc.cli.rules import rules
 from streamproc.cli.send import send
 from streamproc.cli.simulate import simulate
 from streamproc.cli.texts import texts
+from streamproc.cli.top import top
 from streamproc.cli.topics import topics
 from streamproc.cli.verify import verify
 from streamproc.cli.verify_outputs import verify_outputs
@@ -61,6 +62,7 @@ main.add_command(rules)
 main.add_command(send)
 main.add_command(simulate)
 main.add_command(texts)
+main.add_command(top)
 main.add_command(topics)
 main.add_command(verify)
 main.add_command(verify_outputs)

@@ -19,7 +19,7 @@ READERS: Final = "streamproc.readers"
 _READ_NO_RULES: Final = frozenset(
     (
         *("canary", "completion", "config", "dead-letters", "receipts", "record", "retract"),
-        *("send", "topics"),
+        *("send", "top", "topics"),
     )
 )
 _loaded: set[str] = set()

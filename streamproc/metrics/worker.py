@@ -195,6 +195,15 @@ class WorkerMetrics(Metrics):
             "streamproc_worker_rules_refused_state",
             "1 while the present rules file is refused and older rules are in force, else 0.",
         )
+        self.alarms = self.gauge(
+            "streamproc_worker_alarm_raised_state",
+            "1 for each alarm that is raised, of the worker that decides them.",
+            {
+                "alarm": "its name, as docs/runbooks has it",
+                "gateway": "name in the gateways file; empty if it is not about one",
+                "tier": "`orange` or `red`",
+            },
+        )
         self.build = self.info(
             "streamproc_worker_build_info",
             "What runs here.",

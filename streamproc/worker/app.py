@@ -116,9 +116,16 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     fetches = app.fetches = FetchWatch(engine)
     limit = limit_bytes(settings.memory_limit_mb)
 
+    alarms = (
+        _alarm_teller(settings, engine, processor, share, rules, limit)
+        if settings.decides_alarms
+        else None
+    )
+
     def refresh() -> None:
         has_refused = rules.refusal is not None
-        facts = Facts(silence.seconds, limit, has_refused, fetches.behind)
+        raised = alarms.raised if alarms is not None else ()
+        facts = Facts(silence.seconds, limit, has_refused, raised, fetches.behind)
         observer.refresh(engine, processor, int(time.time() * 1000), facts)
 
     figures = FigureLine(metrics, refresh)
@@ -127,9 +134,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     async def tell_figures() -> None:
         log.info("figures of the last minute", **figures.take())
 
-    app.beside = []
-    if settings.decides_alarms:
-        app.beside.append(_alarm_teller(settings, engine, processor, share, rules, limit))
+    app.beside = [alarms] if alarms is not None else []
     if settings.http_port is not None:
         health = WorkerHealth(engine, lambda: silence.seconds, fetches)
         app.beside.append(

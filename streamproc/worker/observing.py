@@ -28,6 +28,8 @@ class Facts(NamedTuple):
     broker_silent_seconds: float = 0.0
     memory_limit_bytes: int | None = None
     has_refused_rules: bool = False
+    alarms: tuple[tuple[str, str, str], ...] = ()
+    """Name, gateway and tier of each alarm that is raised, if this worker decides."""
     behind: Callable[[str, int], int] = lambda topic, partition: 0
     """How many records the broker has beyond the fetch of a partition."""
 
@@ -107,6 +109,9 @@ class WorkerObserver:
         metrics.memory_limit.set(facts.memory_limit_bytes or 0)
         metrics.rules_refused.set(int(facts.has_refused_rules))
         metrics.clock.set(now_ms / 1000)
+        metrics.alarms.clear()
+        for labels in facts.alarms:
+            metrics.alarms.labels(*labels).set(1)
         metrics.input_partitions.set(engine.settings.partitions)
         states = Counter(engine.partitions.states.values())
         for state in State:

@@ -1,9 +1,11 @@
 """``python -m tests.faults.watched``: real faults, and the alerts of ops/ that see them.
 
-Runs a broker, two workers, a dispatcher with a webhook, and Prometheus. Does one fault after the
-other, and says after how many seconds its alert fired, at which tier, and that it resolved. Exit 1
-if an alert did not fire within the limit, or did not resolve. A run takes some minutes. Alerts
-about counts stay for 5 minutes after the last case: they are the last ones, and not waited for.
+Runs a broker, two workers, a dispatcher with a webhook, a canary, and Prometheus. Does one fault
+after the other, and says after how many seconds its alert fired, at which tier, that it resolved,
+and what the canary said. Exit 1 if an alert did not fire within the limit, or did not resolve, or
+if the canary did not name the stage that was broken, or another one. A run takes a quarter of an
+hour. Alerts about counts stay for 5 minutes after the last case: they are the last ones, and not
+waited for.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 
+import yaml
 from kafka import KafkaProducer
 
+from streamproc.cli.canary import RULES as CANARY
 from streamproc.contracts.records.codec import encode_event
 from streamproc.core.state.events import AccountActivated, UsageRecorded
 from streamproc.partitioner import partition_of
@@ -38,6 +42,17 @@ from tests.support.metrics_page import url_in
 from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 
+BEAT_SECONDS = 75.0
+CANARY_RULES = yaml.safe_dump(
+    {
+        **(carrier := yaml.safe_load(RULES)),
+        **{
+            name: carrier[name] + yaml.safe_load(CANARY.read_text(encoding="utf-8"))[name]
+            for name in ("plans", "rules")
+        },
+    },
+    sort_keys=False,
+)
 SUBSCRIBERS, NEW_EACH_SECOND = 200, 5
 FIRE_SECONDS, RESOLVE_SECONDS = 120.0, 240.0
 EVERY_SECONDS = 1.0
@@ -139,6 +154,8 @@ class Fault:
     tier: str
     begin: Callable[[], object]
     end: Callable[[], object]
+    canary: tuple[str, ...] = ()
+    """What the canary must say, as ``WAY STAGE``; one of them. Empty: all arrives."""
     resolves: bool = True
     """Whether it is waited for: alerts about counts stay for minutes."""
 
@@ -152,13 +169,14 @@ class Carrier:
         self.names = Names("watched")
         self.hook = Hook()
         self.rules = directory / "rules.yaml"
-        self.rules.write_text(RULES)
+        self.rules.write_text(CANARY_RULES)
         self.clock = directory / "clock"
         self.clock.write_text("0")
         self.workers = [self._worker(f"w{number}") for number in (1, 2)]
         self._scene = DispatchScene(broker.bootstrap, directory)
         self._scene.names["reminders"] = self.names.reminders
         self._dispatch_port = free_port()
+        self._canary_port = free_port()
         self._dispatcher: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -173,9 +191,17 @@ class Carrier:
             "version: 1\ngateways:\n"
             f"  - {{name: main, kind: webhook, url: 'http://127.0.0.1:{self.hook.port}/',"
             " secret_env: HOOK_SECRET, timeout_seconds: 20, breaker: {failures: 3}}\n"
+            f"  - {{name: canary, canary: true, kind: webhook,"
+            f" url: 'http://127.0.0.1:{self.hook.port}/', secret_env: HOOK_SECRET,"
+            " timeout_seconds: 20, breaker: {failures: 3}}\n"
         )
         self._start_dispatcher()
         await self._until(lambda: url_in(self._directory / "one.log"))
+        names, topics = self.names, self._scene.names
+        words = ["canary", "--broker", bootstrap, "--topic", names.events]
+        words += ["--reminders", names.reminders, "--rejects", names.rejects]
+        words += ["--receipts", topics["receipts"], "--until", "accepted"]
+        self._scene.run([*words, "--http-port", str(self._canary_port)])
 
     def targets(self) -> dict[str, list[int]]:
         """The ports of the pages, by job."""
@@ -186,6 +212,7 @@ class Carrier:
         return {
             "streamproc-worker": [port(worker.log) for worker in self.workers],
             "streamproc-dispatcher": [self._dispatch_port],
+            "streamproc-canary": [self._canary_port],
         }
 
     def close(self) -> None:
@@ -245,7 +272,8 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
     def send(name: str, count: int) -> Callable[[], None]:
         return lambda: setattr(billing, name, count)
 
-    good, bad = RULES, RULES.replace("version: 1", "version: 1\nnonsense: 1")
+    good = CANARY_RULES
+    bad = f"{good}nonsense: 1\n"
     yield Fault(
         "rules refused",
         "RulesRefused",
@@ -259,10 +287,34 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "orange",
         lambda: carrier.clock.write_text("90"),
         lambda: carrier.clock.write_text("0"),
+        # Timed messages come 90 s too early.
+        canary=("timed readable",),
     )
-    yield Fault("dead gateway", "GatewayDown", "orange", carrier.hook.stop, carrier.hook.start)
-    yield Fault("killed worker", "ProcessDown", "orange", carrier.kill_worker, carrier.start_worker)
-    yield Fault("frozen broker", "BrokerSilent", "orange", carrier.freeze_broker, carrier.revive)
+    yield Fault(
+        "dead gateway",
+        "GatewayDown",
+        "orange",
+        carrier.hook.stop,
+        carrier.hook.start,
+        canary=("usage accepted",),
+    )
+    yield Fault(
+        "killed worker",
+        "ProcessDown",
+        "orange",
+        carrier.kill_worker,
+        carrier.start_worker,
+        # Its partitions move, usually within the deadline.
+        canary=("", "usage readable", "timed readable"),
+    )
+    yield Fault(
+        "frozen broker",
+        "BrokerSilent",
+        "orange",
+        carrier.freeze_broker,
+        carrier.revive,
+        canary=("usage sent",),
+    )
     yield Fault(
         "wrong partitioner",
         "WrongPartition",
@@ -279,6 +331,23 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
 def seen(prometheus: Prometheus, alert: str, tier: str) -> bool:
     """Whether an alert fires."""
     return bool(prometheus.ask(f'ALERTS{{alertname="{alert}",tier="{tier}",alertstate="firing"}}'))
+
+
+def broken(prometheus: Prometheus) -> list[str]:
+    """What the canary says is broken, as ``WAY STAGE``."""
+    found = prometheus.ask("streamproc_canary_broken_partitions > 0")
+    return sorted(f"{one['metric']['way']} {one['metric']['stage']}" for one in found)
+
+
+def agreed(prometheus: Prometheus, fault: Fault) -> bool:
+    """Whether the canary says during a fault what is broken, and nothing else."""
+    if fault.canary and "" not in fault.canary:
+        return (
+            waited(lambda: bool(set(fault.canary) & set(broken(prometheus))), FIRE_SECONDS)
+            is not None
+        )
+    time.sleep(BEAT_SECONDS)  # it must have had a beat of its own within the fault
+    return set(broken(prometheus)) <= set(fault.canary)
 
 
 def waited(condition: Callable[[], bool], limit_seconds: float) -> float | None:
@@ -304,7 +373,12 @@ def tried(prometheus: Prometheus, fault: Fault) -> bool:
             for one in prometheus.ask('ALERTS{alertstate="firing"}')
         }
     )
+    is_agreed = agreed(prometheus, fault)
+    canary = broken(prometheus)
     fault.end()
+    if not is_agreed:
+        print(f"{fault.name}: the canary says {canary}, and not {fault.canary}", flush=True)
+        return False
     if after is None:
         print(f"{fault.name}: {fault.alert} did not fire; what fires: {also}", flush=True)
         return False
@@ -313,7 +387,8 @@ def tried(prometheus: Prometheus, fault: Fault) -> bool:
         resolved = waited(lambda: not seen(prometheus, fault.alert, fault.tier), RESOLVE_SECONDS)
     said = f"resolved after {resolved:.0f} s" if resolved is not None else "it stays for a while"
     print(
-        f"{fault.name}: {fault.alert} {fault.tier} after {after:.0f} s, {said}; fires: {also}",
+        f"{fault.name}: {fault.alert} {fault.tier} after {after:.0f} s, {said}; fires: {also}; "
+        f"the canary says {canary or 'all arrives'}",
         flush=True,
     )
     return resolved is not None or not fault.resolves
@@ -335,6 +410,9 @@ def run(directory: Path, names: list[str]) -> bool:
                 flows = "sum(rate(streamproc_dispatch_receipts_total[1m])) > 0"
                 if waited(lambda: bool(prometheus.ask(flows)), 120.0) is None:
                     raise TimeoutError("no reminder reached the gateway")
+                arrived = 'streamproc_canary_beats_total{way="timed",outcome="arrived"} > 0'
+                if waited(lambda: bool(prometheus.ask(arrived)), 180.0) is None:
+                    raise TimeoutError(f"the canary says {broken(prometheus)} without a fault")
                 faults = [
                     one
                     for one in faults_of(carrier, billing)

@@ -1,0 +1,265 @@
+"""The page: what a person must see first stands first, within 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streamproc.printable import printable
+from streamproc.tools.top.reading import Change
+
+COLUMNS: Final = 80
+SHORT, LONG = 6, 24
+"""Columns of a figure, and of a name."""
+MOST_PARTITIONS: Final = 12
+"""Rows of partitions; those that are furthest behind come first."""
+STYLES: Final = {"red": "bold white on red", "orange": "black on yellow", "good": "green"}
+_KIB: Final = 1024.0
+
+
+def whole(changes: list[Change], at: str) -> Group:
+    """The whole page; ``at`` is the time of day."""
+    parts: list[RenderableType] = [_head(changes, at), _alarms(changes), _promise(changes)]
+    workers = [one for one in changes if one.page.role == "worker"]
+    if workers:
+        parts += [_workers(workers), _partitions(workers)]
+    dispatchers = [one for one in changes if one.page.role == "dispatch"]
+    if dispatchers:
+        parts.append(_gateways(dispatchers))
+    for one in changes:
+        if one.page.role == "canary":
+            parts.append(_canary(one))
+    silent = [one.page for one in changes if one.page.error]
+    for page in silent:
+        parts.append(Text(f"{page.place} does not answer: {page.error}", style="bold red"))
+    lines = [(Text(""), part) if isinstance(part, Table) else (part,) for part in parts]
+    return Group(*(one for line in lines for one in line))
+
+
+def _head(changes: list[Change], at: str) -> Text:
+    counts = [
+        f"{count} {name}{'' if count == 1 else 's'}"
+        for name, role in (("worker", "worker"), ("dispatcher", "dispatch"), ("canary", "canary"))
+        if (count := sum(one.page.role == role for one in changes))
+    ]
+    words = f"streamproc  {', '.join(counts) or 'nobody answers'}"
+    return Text(f"{words}{at.rjust(COLUMNS - len(words))}", style="bold")
+
+
+def _alarms(changes: list[Change]) -> Text:
+    raised = sorted(
+        (labels["tier"] != "red", labels["alarm"], labels["gateway"], labels["tier"])
+        for one in changes
+        for labels, value in one.page.values("streamproc_worker_alarm_raised_state")
+        if value
+    )
+    line = Text("Alarms    ")
+    if not raised:
+        return line.append("none is raised", style=STYLES["good"])
+    for number, (_, alarm, gateway, tier) in enumerate(raised):
+        line.append("  " if number else "")
+        line.append(f" {printable(' '.join(filter(None, (alarm, gateway))))} ", style=STYLES[tier])
+    return line
+
+
+def _promise(changes: list[Change]) -> Text:
+    """The way of a message, the slowest of all processes."""
+
+    def slowest(name: str, **labels: str) -> str:
+        found = [one.quantile(name, 0.99, **labels) for one in changes]
+        return _seconds(max((one for one in found if one is not None), default=None))
+
+    since = "streamproc_dispatch_since_reminder_seconds"
+    return Text(
+        "99 % of reminders within  "
+        f"readable {slowest('streamproc_worker_arrival_to_reminder_seconds')}  "
+        f"timed {slowest('streamproc_worker_timed_lateness_seconds')}  "
+        f"accepted {slowest(since, status='accepted')}"
+    )
+
+
+def _workers(workers: list[Change]) -> Table:
+    table = _table("worker", "parts", "rows", "events/s", "rej/s", "rem/s", "lag", "commit", "mem")
+    for one in workers:
+        page = one.page
+        used = page.sum("process_resident_memory_bytes")
+        limit = page.sum("streamproc_worker_memory_limit_bytes")
+        running = page.sum("streamproc_worker_partitions", state="running")
+        total = page.sum("streamproc_worker_input_partitions")
+        table.add_row(
+            printable(page.place),
+            f"{running:.0f}/{total:.0f}",
+            _count(page.sum("streamproc_worker_subscribers_rows")),
+            _count(one.rate("streamproc_worker_events_total")),
+            _count(one.rate("streamproc_worker_events_total", outcome="rejected")),
+            _count(one.rate("streamproc_worker_reminders_total")),
+            _behind(page.largest("streamproc_worker_lag_seconds")),
+            _seconds(one.quantile("streamproc_worker_commit_duration_seconds", 0.99)),
+            f"{100 * used / limit:.0f} %" if limit else _bytes(used),
+        )
+    return table
+
+
+def _partitions(workers: list[Change]) -> Table:
+    """Those that are furthest behind first."""
+    found = []
+    for one in workers:
+        lags = _by_partition(one, "streamproc_worker_lag_seconds")
+        dues = _by_partition(one, "streamproc_worker_due_behind_seconds")
+        waiting = _by_partition(one, "streamproc_worker_lag_records")
+        for number, rows in _by_partition(one, "streamproc_worker_subscribers_rows").items():
+            lag, due = lags.get(number, 0.0), dues.get(number, 0.0)
+            found.append((-max(lag, due), number, rows, waiting.get(number, 0.0), lag, due, one))
+    found.sort(key=lambda row: row[:2])
+    table = _table("partition", "rows", "records waiting", "behind", "due work", "worker")
+    for _, number, rows, records, lag, due, one in found[:MOST_PARTITIONS]:
+        table.add_row(
+            str(number),
+            _count(rows),
+            _count(records),
+            _behind(lag),
+            _behind(due),
+            printable(one.page.place),
+        )
+    if len(found) > MOST_PARTITIONS:
+        table.caption = f"and {len(found) - MOST_PARTITIONS} that are less behind"
+    return table
+
+
+def _gateways(dispatchers: list[Change]) -> Table:
+    table = _table("gateway", "state", "waiting", "oldest", "accepted/s", "failed/s", "answers in")
+    names = sorted(
+        {
+            labels["gateway"]
+            for one in dispatchers
+            for labels, _ in one.page.values("streamproc_dispatch_connected_state")
+        }
+    )
+    for name in names:
+        submits = "streamproc_dispatch_submits_total"
+        accepted = sum(one.rate(submits, gateway=name, answer="accepted") for one in dispatchers)
+        answers = sum(one.rate(submits, gateway=name) for one in dispatchers)
+        waiting = sum(
+            one.page.sum("streamproc_dispatch_waiting_messages", gateway=name)
+            for one in dispatchers
+        )
+        oldest = max(
+            one.page.sum("streamproc_dispatch_oldest_waiting_seconds", gateway=name)
+            for one in dispatchers
+        )
+        slow = [
+            one.quantile("streamproc_dispatch_submit_duration_seconds", 0.99, gateway=name)
+            for one in dispatchers
+        ]
+        table.add_row(
+            printable(name),
+            _state_of(dispatchers, name),
+            _count(waiting),
+            _behind(oldest),
+            _count(accepted),
+            _count(answers - accepted),
+            _seconds(max((one for one in slow if one is not None), default=None)),
+        )
+    return table
+
+
+def _state_of(dispatchers: Iterable[Change], gateway: str) -> Text:
+    """The worst of all dispatchers."""
+    pages = [one.page for one in dispatchers]
+    for page in pages:
+        is_there = any(
+            labels["gateway"] == gateway
+            for labels, _ in page.values("streamproc_dispatch_connected_state")
+        )
+        if is_there and not page.sum("streamproc_dispatch_connected_state", gateway=gateway):
+            return Text("no connection", style=STYLES["red"])
+    for state, words in (("open", "breaker open"), ("half_open", "on trial")):
+        name = "streamproc_dispatch_breaker_state"
+        if any(page.sum(name, gateway=gateway, state=state) for page in pages):
+            return Text(words, style=STYLES["red"])
+    if any(page.sum("streamproc_dispatch_throttled_state", gateway=gateway) for page in pages):
+        return Text("throttled", style=STYLES["orange"])
+    return Text("works", style=STYLES["good"])
+
+
+def _canary(one: Change) -> Table:
+    table = _table("canary", "stage", "median", "99 %", "failed in")
+    recent = "streamproc_canary_recent_seconds"
+    for way in ("usage", "timed"):
+        for stage in ("sent", "readable", "accepted", "delivered"):
+            labels = {"way": way, "stage": stage}
+            if not any(labels.items() <= found.items() for found, _ in one.page.values(recent)):
+                continue
+            failed = one.page.sum("streamproc_canary_broken_partitions", **labels)
+            words = f"{failed:.0f} partition{'' if failed == 1 else 's'}" if failed else "none"
+            table.add_row(
+                way,
+                stage,
+                # 0: it was never proved
+                _seconds(one.page.sum(recent, **labels, quantile="0.5") or None),
+                _seconds(one.page.sum(recent, **labels, quantile="0.99") or None),
+                Text(words, style=STYLES["red"] if failed else STYLES["good"]),
+            )
+    return table
+
+
+def _by_partition(one: Change, name: str) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for labels, value in one.page.values(name):
+        number = int(labels["partition"])
+        found[number] = found.get(number, 0.0) + value
+    return found
+
+
+def _table(*names: str) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+    )
+    for number, name in enumerate(names):
+        is_text = number == 0 or name in ("state", "stage", "worker", "failed in")
+        widest = LONG if name in ("worker", "gateway") else None
+        table.add_column(
+            name,
+            justify="left" if is_text else "right",
+            no_wrap=True,
+            min_width=len(name) if is_text else max(len(name), SHORT),
+            max_width=widest,
+            overflow="ellipsis",
+        )
+    return table
+
+
+def _behind(seconds: float) -> Text:
+    style = STYLES["red"] if seconds > 60 else STYLES["orange"] if seconds > 10 else ""
+    return Text(_seconds(seconds), style=style)
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds == float("inf"):
+        return "> 1 d"
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def _count(number: float) -> str:
+    if number >= 1e6:
+        return f"{number / 1e6:.1f} M"
+    if number >= 10_000:
+        return f"{number / 1e3:.0f} k"
+    return f"{number:.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
+
+
+def _bytes(number: float) -> str:
+    return f"{number / _KIB / _KIB:.0f} MiB"

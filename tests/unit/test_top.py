@@ -1,0 +1,158 @@
+"""`streamproc top`: pages are read and compared, and what matters stands first, at 80 columns."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from click.testing import CliRunner
+from prometheus_client import CollectorRegistry, generate_latest
+from rich.console import Console
+
+from streamproc.cli import main
+from streamproc.metrics.canary import CanaryMetrics
+from streamproc.metrics.dispatch import DispatchMetrics
+from streamproc.metrics.worker import WorkerMetrics
+from streamproc.tools.canary.beats import Beats
+from streamproc.tools.canary.observing import CanaryObserver
+from streamproc.tools.top.reading import Change, Page, read_page, read_pages
+from streamproc.tools.top.showing import COLUMNS, whole
+
+
+def text_of(registry: CollectorRegistry) -> str:
+    return generate_latest(registry).decode()
+
+
+def worker(events: int = 0, *, lag_seconds: float = 0, partitions: int = 2) -> str:
+    metrics = WorkerMetrics(CollectorRegistry())
+    metrics.events.labels("applied").inc(events)
+    metrics.input_partitions.set(partitions)
+    metrics.partitions.labels("running").set(partitions)
+    for number in range(partitions):
+        metrics.rows.labels(str(number)).set(1_500_000)
+        metrics.lag_seconds.labels(str(number)).set(lag_seconds if number == 1 else 0)
+        metrics.lag_records.labels("events", str(number)).set(7)
+    metrics.memory_limit.set(1 << 30)
+    metrics.arrival_to_reminder.add(0.2, events)
+    if lag_seconds:
+        metrics.alarms.labels("InputBehind", "", "red").set(1)
+        metrics.alarms.labels("GatewayDown", "main", "orange").set(1)
+    return text_of(metrics.registry)
+
+
+def dispatcher(*, is_up: bool = True) -> str:
+    metrics = DispatchMetrics(CollectorRegistry())
+    for name in ("main", "spare"):
+        metrics.connected.labels(name).set(int(is_up or name == "spare"))
+        metrics.waiting.labels(name, "urgent").set(3)
+        metrics.oldest.labels(name, "urgent").set(75)
+        metrics.submits.labels(name, "accepted").inc(10)
+    return text_of(metrics.registry)
+
+
+def canary() -> str:
+    metrics = CanaryMetrics(CollectorRegistry())
+    beats = Beats(1_000, "accepted")
+    beats.begin("usage", 0, "m", 0)
+    beats.readable("m", "r", 250)
+    CanaryObserver(metrics)(beats.judge(2_000), beats)
+    return text_of(metrics.registry)
+
+
+def page(text: str, place: str = "h:1") -> Page:
+    return read_page(place, lambda url: text)
+
+
+def change(now: str, then: str = "", seconds: float = 2.0, place: str = "h:1") -> Change:
+    return Change(page(now, place), page(then or now, place), seconds)
+
+
+def shown(*changes: Change) -> str:
+    out = StringIO()
+    Console(file=out, width=COLUMNS, color_system=None).print(whole(list(changes), "17:55:03"))
+    return out.getvalue()
+
+
+def test_rates_and_quantiles_are_of_the_time_between_two_readings() -> None:
+    one = change(worker(300), worker(100))
+
+    assert one.rate("streamproc_worker_events_total") == 100.0
+    assert one.quantile("streamproc_worker_arrival_to_reminder_seconds", 0.99) == 0.25
+    assert one.quantile("streamproc_worker_timed_lateness_seconds", 0.99) is None
+
+
+def test_after_a_restart_a_rate_is_0() -> None:
+    assert change(worker(1), worker(100)).rate("streamproc_worker_events_total") == 0.0
+
+
+def test_a_page_has_its_role() -> None:
+    roles = [page(one).role for one in (worker(), dispatcher(), canary(), "")]
+
+    assert roles == ["worker", "dispatch", "canary", ""]
+
+
+def test_the_page_of_a_healthy_fleet() -> None:
+    found = shown(change(worker(300), worker(100)), change(dispatcher(), place="h:2"))
+
+    assert "1 worker, 1 dispatcher" in found
+    assert "none is raised" in found
+    assert "readable 0.25 s" in found
+    assert "3.0 M" in found
+    assert found.count("works") == 2
+
+
+def test_what_is_wrong_stands_first() -> None:
+    found = shown(
+        change(worker(lag_seconds=90), place="w:1"),
+        change(dispatcher(is_up=False), place="d:1"),
+        change(canary(), place="c:1"),
+        Change(read_page("x:1", _refused), read_page("x:1", _refused), 1.0),
+    )
+    lines = found.splitlines()
+
+    assert "InputBehind" in lines[1]
+    assert lines[1].index("InputBehind") < lines[1].index("GatewayDown main"), "red before orange"
+    (behind,) = [line for line in lines if line.lstrip().startswith("1 ") and "1.5 M" in line]
+    assert "90 s" in behind
+    assert "no connection" in found
+    assert "accepted" in found
+    assert "1 partition\n" in "\n".join(line.rstrip() for line in lines) + "\n"
+    assert "…" not in found
+    assert "x:1 does not answer: refused" in found
+
+
+def _refused(url: str) -> str:
+    raise OSError("refused")
+
+
+def test_no_line_is_longer_than_80_columns() -> None:
+    far = "worker-with-a-long-name.in-a-cluster.example.net:9464"
+    found = shown(
+        change(worker(10**9, lag_seconds=10**6, partitions=40), place=far),
+        change(dispatcher(), place=far),
+        change(canary(), place=far),
+    )
+
+    assert max(map(len, found.splitlines())) <= COLUMNS
+    assert "and 28 that are less behind" in found
+
+
+def test_pages_are_read_in_order() -> None:
+    texts = {"http://a:1/metrics": worker(), "http://b:2/metrics": dispatcher()}
+
+    found = read_pages(["b:2", "a:1"], texts.__getitem__)
+
+    assert [one.role for one in found] == ["dispatch", "worker"]
+
+
+def test_nonsense_is_an_error_and_no_end() -> None:
+    assert page("<html>").error
+
+
+@pytest.mark.parametrize("words", [["127.0.0.1:1"], ["127.0.0.1:1,127.0.0.1:2"]])
+def test_once_fails_if_nobody_answers(words: list[str]) -> None:
+    found = CliRunner().invoke(main, ["top", *words, "--once", "--every-seconds", "0.2"])
+
+    assert found.exit_code == 1
+    assert "127.0.0.1:1 does not answer" in found.output
+    assert found.output.splitlines()[-1] == "Error: no process answers"
