@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import time
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from msgspec import defstruct
+from msgspec.structs import fields
 
+from streamproc.contracts.rules_file.load import load_rules
+from streamproc.contracts.rules_file.packs import pack_names, pack_path
 from streamproc.core.rules.account_rules import NO_ALERT_RULES, AlertRules, WatchRule
+from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.sending import UNRESTRICTED
+from streamproc.core.rules.sending import UNRESTRICTED, AlertPolicy, Cap, Policy, QuietHours
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge import unsupported as declared
 from streamproc.worker.native_bridge.loading import plain_usage
@@ -87,6 +92,73 @@ def test_fields_are_looked_for_in_all_that_usage_meets(part: str) -> None:
     }[part]
     (found,) = unsupported(with_rules(**given))
     assert found.endswith(".new")
+
+
+NEW_IN_ITS_PARTS: list[tuple[str, Any]] = [
+    ("Rollover.new", Rollover(5)),
+    ("Tier.new", Tier(0, 1, 1000)),
+    ("Tariff.new", Tariff("t", (Tier(0, 1, 1000),))),
+    ("PolicyCounter.new", PolicyCounter("p", "cost_cap", "barred")),
+    ("QuietHours.new", QuietHours(time(22), time(7))),
+    ("Cap.new", Cap(1, 1000)),
+]
+
+
+@pytest.mark.parametrize(("says", "part"), NEW_IN_ITS_PARTS, ids=lambda one: str(one)[:12])
+def test_fields_are_looked_for_in_what_is_in_them(says: str, part: Any) -> None:
+    plan, new = next(iter(RULES.plans.values())), extended(part, new=1)
+    rolled = replaced(plan.allowances[0], rollover=new)
+    given: dict[str, dict[str, Any]] = {
+        "Rollover": {"plans": (replaced(plan, allowances=(rolled,)),)},
+        "Tier": {"plans": (replaced(plan, overage_tiers=(new,)),)},
+        "Tariff": {"plans": (replaced(plan, tariffs=(new,)),)},
+        "PolicyCounter": {"plans": (replaced(plan, policies=(new,)),)},
+        "QuietHours": {"alerts": AlertPolicy(new)},
+        "Cap": {"alerts": AlertPolicy(caps=(new,))},
+    }
+
+    assert unsupported(with_rules(**given[says.partition(".")[0]])) == [says]
+
+
+NEW_VALUES: list[tuple[str, dict[str, Any]]] = [
+    ("severity", {"severity": "fatal"}),
+    ("audience", {"audience": "nobody"}),
+    ("in_quiet_hours", {"in_quiet_hours": "whisper"}),
+]
+
+
+@pytest.mark.parametrize(("name", "given"), NEW_VALUES)
+def test_a_value_that_nobody_looked_at_leaves_usage_to_the_core(
+    name: str, given: dict[str, Any]
+) -> None:
+    rule = RULES.usage_rules[0]
+    rules = with_rules(usage_rules=(replaced(rule, policy=Policy(**given)),))
+
+    assert unsupported(rules) == [f"Policy.{name} {given[name]}"]
+    assert plain_usage(rules, event_clock=True) is None
+
+
+def test_a_kind_of_buckets_that_nobody_looked_at_leaves_usage_to_the_core() -> None:
+    rule = replaced(RULES.usage_rules[0], bucket_kinds=frozenset(("allowance", "gift")))
+
+    assert unsupported(with_rules(usage_rules=(rule,))) == ["UsageRule.bucket_kinds gift"]
+
+
+def test_all_fields_with_certain_values_are_listed() -> None:
+    certain = {
+        (kind, one.name): get_args(one.type)
+        for kind in declared.FIELDS
+        for one in fields(kind)
+        if get_origin(one.type) is Literal and one.name != "kind"
+    }
+
+    assert certain.keys() <= declared.VALUES.keys()
+
+
+def test_the_packaged_rules_have_nothing_that_is_not_known() -> None:
+    assert {name: unsupported(load_rules(pack_path(name))) for name in pack_names()} == {
+        name: [] for name in pack_names()
+    }
 
 
 class Extended(Rulebook):

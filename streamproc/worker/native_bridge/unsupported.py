@@ -1,26 +1,28 @@
 """The parts of a rulebook that the compiled part does not know. With them the core applies all
 usage.
 
-This module lists what was checked for usage: every kind of rule, and every field of the structs
-that usage meets. Anything else is left to the core: a new kind, a kind of an installed package, a
-new field that differs from its default. List it here when the compiled part does what the core
-does, or when usage certainly does not meet it.
+This module lists what was checked for usage: every kind of rule, every field of the structs that
+usage meets, and the values of fields that have only certain ones. Anything else is left to the
+core: a new kind, a kind of an installed package, a new value, a new field that differs from its
+default. List it here when the compiled part does what the core does, or when usage certainly does
+not meet it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from inspect import signature
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from streamproc.core.rules.account_rules import CheckRule, ResolvedRule, WatchRule
+from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Tier
 from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
 from streamproc.core.rules.scope import Scope
-from streamproc.core.rules.sending import AlertPolicy, Policy
+from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
 from streamproc.worker.native_bridge.interface.fields import default_of
 
 KINDS: Final = frozenset(
@@ -69,7 +71,27 @@ FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
     ),
     CheckRule: (*_SPEAKING, "at", "misfire_grace_ms", "days", "silent_ms"),
     ResolvedRule: (*_SPEAKING, "of"),
+    Tier: ("from_bytes", "price_minor", "unit_bytes"),
+    Tariff: ("id", "tiers", "scope", "cap_minor"),
+    PolicyCounter: (*("id", "when", "state", "after_bytes", "tariff", "throttle_kbps"), "scope"),
+    Rollover: ("max_bytes", "cycles", "used"),
+    QuietHours: ("start", "end"),
+    Cap: ("messages", "window_ms"),
 }
+VALUES: Final[dict[tuple[type[Struct], str], frozenset[str]]] = {
+    (Limits, "subscribers"): frozenset(("any", "numbers", "ids")),
+    (Policy, "severity"): frozenset(("info", "warning", "critical")),
+    (Policy, "audience"): frozenset(("device_user", "account_holder", "both")),
+    (Policy, "in_quiet_hours"): frozenset(("hold", "send")),
+    (UsageRule, "bucket_kinds"): frozenset(
+        ("allowance", "unlimited", "pack", "topup", "rollover", "member")
+    ),
+    (WatchRule, "of"): frozenset(("usage", "overage")),
+    (PolicyCounter, "when"): frozenset(("fair_use", "nothing_left", "cost_cap", "member_cap")),
+    (PolicyCounter, "state"): frozenset(("throttled", "barred")),
+    (Rollover, "used"): frozenset(("first", "last")),
+}
+"""The values of fields that have only certain ones."""
 
 
 PARTS: Final = frozenset(
@@ -97,18 +119,23 @@ def _unsupported_parts(rules: Rulebook) -> Iterator[str]:
 
 
 def _met_by_usage(rules: Rulebook) -> Iterator[Struct]:
-    yield rules.limits
-    yield rules.alerts
-    for plan in rules.plans.values():
-        yield plan
-        for allowance in plan.allowances:
-            yield from (allowance, allowance.scope)
-    for pack in rules.packs.values():
-        yield from (pack, pack.scope)
-    reaching: tuple[UsageRule | WatchRule, ...] = (*rules.usage_rules, *rules.watch_rules)
-    others: tuple[CheckRule | ResolvedRule, ...] = (*rules.check_rules, *rules.resolved_rules)
-    for rule in (*reaching, *others):
-        yield from (rule, rule.policy)
+    """The structs that usage meets, with all that are in them."""
+    yield from _structs_in((rules.limits, rules.alerts))
+    yield from _structs_in((*rules.plans.values(), *rules.packs.values()))
+    yield from _structs_in((*rules.usage_rules, *rules.watch_rules))
+    yield from _structs_in((*rules.check_rules, *rules.resolved_rules))
+
+
+def _structs_in(value: Any) -> Iterator[Struct]:
+    if isinstance(value, Struct):
+        yield value
+        for field in _fields_of(type(value)):
+            yield from _structs_in(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from _structs_in(tuple(value.values()))
+    elif isinstance(value, tuple | list | set | frozenset):
+        for one in value:
+            yield from _structs_in(one)
 
 
 @cache
@@ -118,8 +145,16 @@ def _fields_of(kind: type[Struct]) -> tuple[FieldInfo, ...]:
 
 
 def _unsupported_fields(part: Struct) -> Iterator[str]:
-    """Fields that differ from their default. A subclass declares nothing beyond its base class."""
-    known = next((FIELDS[base] for base in type(part).__mro__ if base in FIELDS), ())
+    """Fields that differ from their default, and values that nobody has looked at. A subclass
+    declares nothing beyond its base class."""
+    kind = next((base for base in type(part).__mro__ if base in FIELDS), type(part))
+    known = FIELDS.get(kind, ())
     for field in _fields_of(type(part)):
-        if field.name not in known and getattr(part, field.name) != default_of(field):
-            yield f"{type(part).__name__}.{field.name}"
+        value, name = getattr(part, field.name), f"{type(part).__name__}.{field.name}"
+        if field.name not in known:
+            if value != default_of(field):
+                yield name
+        elif (kind, field.name) in VALUES:
+            given = {value} if isinstance(value, str) else set(value)
+            for one in sorted(given - VALUES[kind, field.name]):
+                yield f"{name} {one}"
