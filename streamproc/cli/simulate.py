@@ -31,6 +31,10 @@ class NothingComparedError(StreamprocError, ValueError):
     """A run knows no subscriber. The result would mean nothing, even if both runs are equal."""
 
 
+_MOST_MICROS = 10**15
+"""A thousand million units of a currency for one SMS is a slip of the keyboard."""
+
+
 class Price(click.ParamType):
     """A price in units of the currency, such as 0.045, to millionths."""
 
@@ -43,7 +47,7 @@ class Price(click.ParamType):
             micros = Decimal(value).scaleb(6)
         except InvalidOperation:
             micros = Decimal(-1)
-        if not micros.is_finite() or micros < 0 or micros != int(micros):
+        if not micros.is_finite() or not 0 <= micros <= _MOST_MICROS or micros != int(micros):
             self.fail(f"{value!r} is no price; write for instance 0.045", param, ctx)
         return int(micros)
 
