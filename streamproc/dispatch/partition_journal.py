@@ -29,6 +29,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
+from streamproc.kafka.packed import close_within
 from streamproc.kafka.reading_on import Standstill
 from streamproc.kafka.rights import Lack, MissingRightError, missing_right
 
@@ -162,7 +163,7 @@ class PartitionJournal:
 
     def close(self) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=2)
+            close_within(self._producer, 2)
             self._producer = None
 
     def _write(self, batch: JournalTransaction) -> list[Any]:

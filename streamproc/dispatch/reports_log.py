@@ -17,6 +17,7 @@ from streamproc.dispatch.number_hashes import LONGEST, keyed
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.durable import durable
+from streamproc.kafka.packed import close_within
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,7 @@ class ReportsWriter:
         await durable(sent)
 
     def close(self) -> None:
-        self._producer.close(timeout=5)
+        close_within(self._producer, 5)
 
 
 class ReportsReader:

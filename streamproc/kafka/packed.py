@@ -17,6 +17,7 @@ from aiokafka.record.default_records import (
     _DefaultRecordBatchBuilderPy,
 )
 from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
 from kafka.producer.producer_batch import ProducerBatch
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -131,3 +132,12 @@ def force_close(producer: Any, timeout_seconds: float = 10.0) -> None:
     producer._sender.force_close()
     producer._sender.join(timeout_seconds)
     producer.close()
+
+
+def close_within(producer: Any, timeout_seconds: float) -> None:
+    """Close; records that are not written by then fail. (The library raises then, and its thread
+    would go on for ever.)"""
+    try:
+        producer.close(timeout=timeout_seconds)
+    except KafkaTimeoutError:
+        force_close(producer)

@@ -13,7 +13,14 @@ from kafka import TopicPartition
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.errors import BackpressureError, DeliveryError
 from streamproc.kafka.opening import open_producer
-from streamproc.kafka.packed import CODECS, Headers, PackedRecords, force_close, hand_over
+from streamproc.kafka.packed import (
+    CODECS,
+    Headers,
+    PackedRecords,
+    close_within,
+    force_close,
+    hand_over,
+)
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import BATCH_BYTES
 from streamproc.partitioner import partition_of
@@ -161,7 +168,7 @@ class BulkProducer:
         if abandon or self._unsent_bytes or self._failure is not None:
             force_close(self.kafka)
         else:
-            self.kafka.close(timeout=10)
+            close_within(self.kafka, 10)
 
     def _release(self, partition: int) -> None:
         records = self._open[partition]

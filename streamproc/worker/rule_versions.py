@@ -28,6 +28,7 @@ from streamproc.core.instants import from_ms
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.packed import close_within
 from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
@@ -122,7 +123,7 @@ class RuleVersions:
             sent = producer.send(self._topic, key=key, value=value, partition=PARTITION)
             sent.get(PATIENCE_SECONDS)
         finally:
-            producer.close(timeout=1)
+            close_within(producer, 1)
 
     def _read(self) -> RulesPublished | None:
         reader: Any = kafka_consumer(
