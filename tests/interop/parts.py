@@ -50,12 +50,18 @@ LIBRDKAFKA = Part("librdkafka (confluent-kafka)", "producers", version("confluen
 SARAMA = Part("sarama", "producers", module_version("github.com/IBM/sarama"), "Go")
 FRANZ = Part("franz-go", "producers", module_version("github.com/twmb/franz-go"), "Go")
 KAFKA_GO = Part("kafka-go", "producers", module_version("github.com/segmentio/kafka-go"), "Go")
+CONFLUENT_GO = Part(
+    "librdkafka (confluent-kafka-go)",
+    "producers",
+    module_version("github.com/confluentinc/confluent-kafka-go/v2", "confluent-go"),
+    "Go",
+)
 KAFKAJS = Part("kafkajs", "producers", npm_version("kafkajs"), "npm")
 KAFKAJS_1 = Part("kafkajs 1", "producers", npm_version("kafkajs-1"), "npm")
 KAFKA_PYTHON = Part("kafka-python", "producers", version("kafka-python"), "PyPI")
 AIOKAFKA = Part("aiokafka", "producers", version("aiokafka"), "PyPI")
 PRODUCERS = (
-    *(JAVA, LIBRDKAFKA, SARAMA, FRANZ, KAFKA_GO),
+    *(JAVA, LIBRDKAFKA, CONFLUENT_GO, SARAMA, FRANZ, KAFKA_GO),
     *(KAFKAJS, KAFKAJS_1, KAFKA_PYTHON, AIOKAFKA),
 )
 

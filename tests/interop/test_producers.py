@@ -78,6 +78,11 @@ def by_go(client: str) -> Write:
     return write
 
 
+async def by_confluent_go(events: Events, documented: bool, bootstrap: str, topic: str) -> None:
+    program = await asyncio.to_thread(go_program, "confluent-go")
+    await by_program(events, str(program), setting(documented), bootstrap, topic)
+
+
 def by_kafkajs(package: str) -> Write:
     async def write(events: Events, documented: bool, bootstrap: str, topic: str) -> None:
         packages = await asyncio.to_thread(node_modules)
@@ -132,6 +137,7 @@ class Client(NamedTuple):
 CLIENTS = (
     Client(parts.JAVA, by_java),
     Client(parts.LIBRDKAFKA, by_librdkafka, "partitioner=murmur2_random"),
+    Client(parts.CONFLUENT_GO, by_confluent_go, "partitioner=murmur2_random"),
     Client(parts.SARAMA, by_go("sarama"), "sarama.NewMurmur2Partitioner"),
     Client(parts.FRANZ, by_go("franz-go")),
     Client(parts.KAFKA_GO, by_go("kafka-go"), "kafka.Murmur2Balancer{}"),

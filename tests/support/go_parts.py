@@ -1,5 +1,5 @@
-"""Foreign parts from the Go proxy: the program of tests/interop/programs/go, built once and kept
-in the user's cache."""
+"""Foreign parts from the Go proxy: the programs of tests/interop/programs that have a go.mod, built
+once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ import pytest
 from tests.support.npm_parts import LEFT_OUT, PARTS, is_duty
 from tests.support.parts_cache import PartsUnavailable, appearing, cached, run
 
-SOURCES = PARTS / "programs" / "go"
+PROGRAMS = PARTS / "programs"
+PLAIN = "go"
+"""The program whose clients are Go alone. Another one has C in it, and needs its compiler."""
 GO_LIMIT_S = 280.0
 
 
-def go_program() -> Path:
-    """The program with the clients that go.mod pins.
+def go_program(folder: str = PLAIN) -> Path:
+    """The program with the clients that the go.mod of a folder pins.
 
     Where there is no Go, or no proxy, the test is skipped, and the end of the run says so. With CI
     set and Go there, what is missing is an error.
     """
     try:
-        return _built()
+        return _built(folder)
     except PartsUnavailable as error:
         if is_duty(os.environ, shutil.which("go")):
             raise
         pytest.skip(f"{LEFT_OUT}: {error}")
 
 
-def module_version(module: str) -> str:
+def module_version(module: str, folder: str = PLAIN) -> str:
     """The version of a module in go.mod."""
-    for line in (SOURCES / "go.mod").read_text(encoding="utf-8").splitlines():
+    for line in (PROGRAMS / folder / "go.mod").read_text(encoding="utf-8").splitlines():
         if line.split()[:1] == [module]:
             return line.split()[1].removeprefix("v")
     raise ValueError(f"go.mod has no {module}")
 
 
 @functools.cache
-def _built() -> Path:
+def _built(folder: str) -> Path:
     digest = hashlib.sha256()
-    for file in sorted(SOURCES.iterdir()):
+    for file in sorted((PROGRAMS / folder).iterdir()):
         digest.update(file.read_bytes())
-    program = cached(f"go-{digest.hexdigest()[:16]}")
+    program = cached(f"{folder}-{digest.hexdigest()[:16]}")
     if not program.is_file():
         go = shutil.which("go")
         if go is None:
             raise PartsUnavailable(f"{program} is missing, and no 'go' is on the PATH")
         with appearing(program, "program") as scratch:
             command = [go, "build", "-mod=readonly", "-o", str(scratch / "program"), "."]
-            run("go", command, SOURCES, GO_LIMIT_S)
+            run("go", command, PROGRAMS / folder, GO_LIMIT_S)
     return program
