@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from streamproc.dispatch.settings import DispatchSettings
 
 
+REASONS = ("permanent", "transient", "contract_violation")
+"""Why a reminder was not sent."""
+
+
 class _Letters(click.Group):
     """The help of its commands needs no broker."""
 
@@ -58,7 +62,7 @@ def dead_letters(context: click.Context, /, broker: KafkaSettings, **topics: str
 
 
 @dead_letters.command("list", short_help="One line for each.")
-@click.option("--reason", help="Show only this reason: permanent, transient or contract_violation.")
+@click.option("--reason", type=click.Choice(REASONS), help="Show only this reason.")
 @click.pass_obj
 def list_letters(settings: DispatchSettings, reason: str | None) -> None:
     """One line for each: place, time, reminder, subscriber (masked), reason, and whether it was
@@ -111,7 +115,7 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
 @dead_letters.command(short_help="Send them again, each once.")
 @click.argument("places", nargs=-1, metavar="[PLACE]...")
 @click.option("--all", "everything", is_flag=True, help="All that were not sent again yet.")
-@click.option("--reason", help="With --all: only this reason.")
+@click.option("--reason", type=click.Choice(REASONS), help="With --all: only this reason.")
 @click.option("--valid-for", type=Duration(), help="New time to live from now, such as 1h.")
 @click.pass_obj
 def resend(

@@ -183,6 +183,7 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     from streamproc.kafka.topics import topic_facts
     from streamproc.tools.replay.pace import Control
     from streamproc.tools.replay.replayer import Replay, ReplayPlan
+    from streamproc.tools.replay.sources import TopicSource
 
     if len(sources) > 1:
         raise click.UsageError("one SOURCE at a time")
@@ -201,6 +202,8 @@ def _replay(sources: tuple[str, ...], options: dict[str, Any]) -> int:
     broker, topic = options["broker"], options["topic"]
     if broker is None or topic is None:
         raise click.UsageError("give --broker HOST:PORT and --to TOPIC (or --dry-run)")
+    if isinstance(source, TopicSource) and source.is_topic(broker, topic):
+        raise click.UsageError(f"--to {topic} is the source: each record would be in it twice")
     name = options["name"] or name_of(source, options)
     facts = topic_facts(
         broker,

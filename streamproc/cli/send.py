@@ -187,9 +187,12 @@ def _send_one(options: dict[str, Any]) -> int:
     if text is not None:
         with naming("standard input"):
             value = unwrapped(sys.stdin.buffer.read() if text == "-" else text.encode())
-        value = with_keys_in(value, numbering)
-        key = subscriber_of(value)
-        event = decode_event(checked_value(key, value, numbering.kind), key)
+        try:
+            value = with_keys_in(value, numbering)
+            key = subscriber_of(value)
+            event = decode_event(checked_value(key, value, numbering.kind), key)
+        except InvalidEventError as error:
+            raise click.ClickException(f"--event: {error}") from error
         if isinstance(event, ClockAdvanced):
             raise InvalidEventError("a clock record belongs to no subscriber; replay writes it")
     else:

@@ -136,7 +136,7 @@ def force_close(producer: Any, timeout_seconds: float = 10.0) -> None:
 
 def close_within(producer: Any, timeout_seconds: float) -> None:
     """Close; records that are not written by then fail. (The library raises then, and its thread
-    would go on for ever.)"""
+    would continue for ever.)"""
     try:
         producer.close(timeout=timeout_seconds)
     except KafkaTimeoutError:

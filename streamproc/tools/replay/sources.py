@@ -116,6 +116,7 @@ class TopicSource:
             raise MissingTopicError(
                 f"there is no topic {topic} at {bootstrap}; correct the broker or the name"
             )
+        _refuse_unknown(topic, numbers, from_offsets, to_offsets)
         consumer = open_consumer(bootstrap)
         try:
             places = [TopicPartition(topic, number) for number in numbers]
@@ -145,6 +146,10 @@ class TopicSource:
     def partitions(self) -> list[int]:
         """All partitions of the topic."""
         return [int(number) for number in self._starts]
+
+    def is_topic(self, bootstrap: Broker, topic: str) -> bool:
+        """Whether this is the topic of that name there, as far as the addresses say so."""
+        return (self.topic, str(self._bootstrap)) == (topic, str(bootstrap))
 
     def begin(self, only: Set[int] | None = None) -> Position:
         """The position before the first record; ``only`` limits it to some partitions."""
@@ -279,6 +284,17 @@ def _by_time(
 ) -> dict[TopicPartition, int]:
     found = consumer.offsets_for_times(dict.fromkeys(places, at_ms))
     return {place: found[place].offset if found.get(place) else ends[place] for place in places}
+
+
+def _refuse_unknown(topic: str, numbers: Iterable[int], *wanted: Range | int | None) -> None:
+    """Raise :class:`TopicError` for offsets of a partition that the topic does not have."""
+    known = sorted(numbers)
+    named = {number for one in wanted if isinstance(one, Mapping) for number in one}
+    for number in sorted(named.difference(known)):
+        raise TopicError(
+            f"{topic} has the partitions {known[0]} to {known[-1]}; correct the offset of "
+            f"partition {number}"
+        )
 
 
 def _bound(wanted: Range | int | None, partition: int, other: int) -> int:
