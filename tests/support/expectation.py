@@ -116,8 +116,9 @@ async def observe(bootstrap: str, names: Names) -> Result:
     """The content of the topics for a ``read_committed`` consumer."""
     result = Result()
     named = names.worker.by_field().items()
-    # The topic of taken rules does not follow from the input, and has one partition.
-    counts = {topic: result.outputs[name] for name, topic in named if name != "rule_versions"}
+    # The others, taken rules and alarms, have one partition.
+    of_input = names.worker.results
+    counts = {topic: result.outputs[name] for name, topic in named if topic in of_input}
     async with Committed(bootstrap, names.changelog, *counts) as log:
         for record in await log.to_end():
             if record.topic != names.changelog:
