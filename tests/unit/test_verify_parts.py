@@ -9,9 +9,11 @@ import msgspec
 import pytest
 import zstandard
 from click.testing import CliRunner
+from msgspec import structs
 
 from streamproc.cli import main
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.core.state.account import Account, ClosedCycle
 from streamproc.engine.changelog import (
     KEPT_EPOCHS,
     UNKNOWN_EPOCH,
@@ -30,6 +32,7 @@ from streamproc.tools.verify.checkpoint import (
     reminders_path_of,
     save,
 )
+from streamproc.tools.verify.comparing import differ_by_clock
 from streamproc.tools.verify.losses import (
     Looked,
     LookedThrough,
@@ -208,3 +211,26 @@ def test_a_topic_that_somebody_named_must_exist(
     assert result.stderr.startswith("Error: there is no topic mistyped at 127.0.0.1:1; correct")
     other = CliRunner().invoke(main, [*command, option, "right"])
     assert "there is no topic" not in other.stderr
+
+
+CYCLE = ClosedCycle(0, 1_000, 100, 90, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "rebuilt", "is_clock"),
+    [
+        ({"seen_marks": [3, 2, 4, 1]}, {"seen_marks": [3, 1, 4, 2]}, True),
+        ({"clock_ms": 5, "seen_marks": [3, 1]}, {"clock_ms": 9, "seen_marks": [4, 1]}, True),
+        ({"history": [CYCLE]}, {"history": [structs.replace(CYCLE, late_bytes=7)]}, True),
+        ({"seen_marks": [3, 2]}, {"seen_marks": [3, 1]}, False),
+        ({"history": [CYCLE]}, {"history": [structs.replace(CYCLE, used_bytes=91)]}, False),
+        ({"history": [CYCLE]}, {"history": []}, False),
+        ({"overage_bytes": 1}, {"overage_bytes": 2}, False),
+        ({"seen_ids": b"12345678"}, {"seen_ids": b"87654321"}, False),
+    ],
+)
+def test_what_the_clock_decided_is_told_from_what_was_charged(
+    kept: dict[str, Any], rebuilt: dict[str, Any], is_clock: bool
+) -> None:
+    """With two input topics nobody knows in which order they moved the clock."""
+    assert differ_by_clock(Account(**kept), Account(**rebuilt)) is is_clock

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from streamproc.core.privacy import mask
 from streamproc.core.state.account import Account, Bucket
 
@@ -52,6 +54,21 @@ def differing_fields(kept: Account, rebuilt: Account) -> set[str]:
     return {
         name for name in Account.__struct_fields__ if getattr(kept, name) != getattr(rebuilt, name)
     }
+
+
+def differ_by_clock(kept: Account, rebuilt: Account) -> bool:
+    """Whether the states differ in nothing but what the partition's clock decided when the same
+    events arrived: timers, the weeks of event ids, and which usage was late."""
+    fields = differing_fields(kept, rebuilt) - SCHEDULE
+    return (
+        fields <= {"seen_marks", "history"}
+        and sum(kept.seen_marks[1::2]) == sum(rebuilt.seen_marks[1::2])
+        and _without_lateness(kept) == _without_lateness(rebuilt)
+    )
+
+
+def _without_lateness(account: Account) -> list[Any]:
+    return [structs.replace(one, late_bytes=0) for one in account.history]
 
 
 def _field(name: str, kept: Account, rebuilt: Account) -> Iterator[str]:

@@ -41,7 +41,13 @@ from streamproc.tools.verify.checkpoint import (
     save,
     unfinished_path_of,
 )
-from streamproc.tools.verify.comparing import SCHEDULE, Difference, difference, differing_fields
+from streamproc.tools.verify.comparing import (
+    SCHEDULE,
+    Difference,
+    differ_by_clock,
+    difference,
+    differing_fields,
+)
 from streamproc.tools.verify.losses import LookedThrough, Missing, MissingOffsets, read_through
 from streamproc.tools.verify.rebuilding import (
     EVERYBODY,
@@ -387,7 +393,7 @@ class _Work:
             return False
         if kept is None or rebuilt is None:
             return False
-        return differing_fields(kept, rebuilt) <= SCHEDULE
+        return differ_by_clock(kept, rebuilt)
 
     async def _excuse_timers(self, progress: Progress, place: Checkpoint) -> None:
         # From the last place that was compared, not from where a run was interrupted.
