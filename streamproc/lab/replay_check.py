@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.kafka.errors import MissingTopicError
+from streamproc.kafka.errors import MissingTopicError, TopicError
 from streamproc.kafka.settings import Broker
 from streamproc.lab.oracle import Expectation, PlacedRecord, differences, expect, observed
 from streamproc.tools.replay.sources import TopicSource
@@ -32,8 +32,11 @@ def verify(
     expected = expect(_records(source), rules, partitions=len(source.partitions))
     deadline = time.monotonic() + timeout_seconds
     missing: list[str] = []
+    read = ""
 
     def values(name: str) -> Iterator[bytes]:
+        nonlocal read
+        read = name
         try:
             yield from _values(bootstrap, name)
         except MissingTopicError:
@@ -41,16 +44,20 @@ def verify(
 
     while True:
         missing.clear()
-        found = observed(
-            values(outputs.reminders),
-            values(outputs.audit),
-            values(outputs.rejects),
-            # The outputs do not show this: accounts are in the worker's own table.
-            records=expected.records,
-            charged_bytes=expected.charged_bytes,
-            policies=values(outputs.policy),
-            orders=values(outputs.orders),
-        )
+        try:
+            found = observed(
+                values(outputs.reminders),
+                values(outputs.audit),
+                values(outputs.rejects),
+                # The outputs do not show this: accounts are in the worker's own table.
+                records=expected.records,
+                charged_bytes=expected.charged_bytes,
+                policies=values(outputs.policy),
+                orders=values(outputs.orders),
+            )
+        except (LookupError, TypeError, ValueError) as error:
+            problem = f"{read} has a record that no worker wrote there; is its name right?"
+            raise TopicError(problem) from error
         lines = differences(found, expected)
         if not lines:
             return expected, []

@@ -10,7 +10,7 @@ import pytest
 
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS
-from streamproc.kafka.errors import MissingTopicError
+from streamproc.kafka.errors import MissingTopicError, TopicError
 from streamproc.kafka.recording import LogRecord
 from streamproc.lab import replay_check
 from streamproc.lab.workload import WorkloadSettings
@@ -88,3 +88,30 @@ def test_an_output_topic_that_is_not_there_is_named(log: dict[str, list[LogRecor
     del log[TOPICS.reminders]
     _, lines = replay_check.verify("broker", "events", TOPICS, RULES, 0)
     assert f"there is no topic {TOPICS.reminders} at broker; is its name right?" in lines
+
+
+@pytest.mark.parametrize("name", ["reminders", "audit", "rejects", "policy", "orders"])
+@pytest.mark.parametrize("value", [b'{"type":"usage.recorded"}', b"[]", b"\xff", b"7"])
+def test_a_record_that_no_worker_wrote_names_its_topic(
+    name: str, value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay can have another topic's records written there."""
+    topic = getattr(TOPICS, name)
+
+    class Source:
+        partitions = (0,)
+
+        def __init__(self, _: str, topic: str) -> None:
+            self.topic = topic
+
+        def begin(self) -> int:
+            return 0
+
+        def records(self, _: int) -> list[LogRecord]:
+            return [LogRecord(None, value, 0)] if self.topic == topic else []
+
+    monkeypatch.setattr(replay_check, "TopicSource", Source)
+    with pytest.raises(TopicError) as refused:
+        replay_check.verify("broker", "events", TOPICS, RULES, 0)
+
+    assert f"{topic} has a record that no worker wrote there" in str(refused.value)
