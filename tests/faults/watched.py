@@ -43,6 +43,8 @@ from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 
 BEAT_SECONDS = 75.0
+LITTLE_MB = 64
+"""Less than a worker uses without any row."""
 CANARY_RULES = yaml.safe_dump(
     {
         **(carrier := yaml.safe_load(RULES)),
@@ -59,16 +61,21 @@ EVERY_SECONDS = 1.0
 
 
 class Hook:
-    """A webhook that takes everything, and can be away."""
+    """A webhook that takes everything, and can be slow or away."""
 
     def __init__(self) -> None:
         self.port = free_port()
+        self.wait_seconds = 0.0
+        """How long an answer takes."""
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
+        hook = self
+
         class Answer(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length", 0)))
+                time.sleep(hook.wait_seconds)  # the fault itself
                 with contextlib.suppress(OSError):
                     self.send_response(204)
                     self.end_headers()
@@ -173,6 +180,8 @@ class Carrier:
         self.clock = directory / "clock"
         self.clock.write_text("0")
         self.workers = [self._worker(f"w{number}") for number in (1, 2)]
+        self._limited = self._worker("w2")
+        self._limited.command = [*self.workers[1].command, "--memory-limit-mb", str(LITTLE_MB)]
         self._scene = DispatchScene(broker.bootstrap, directory)
         self._scene.names["reminders"] = self.names.reminders
         self._dispatch_port = free_port()
@@ -216,7 +225,7 @@ class Carrier:
         }
 
     def close(self) -> None:
-        for worker in self.workers:
+        for worker in (*self.workers, self._limited):
             if worker.is_alive:
                 worker.kill()
         self._scene.__exit__()
@@ -227,6 +236,15 @@ class Carrier:
 
     def start_worker(self) -> None:
         self._start(self.workers[1])
+
+    def leave_little_memory(self) -> None:
+        """The second worker gets less than it needs."""
+        self.kill_worker()
+        self._start(self._limited)
+
+    def leave_enough_memory(self) -> None:
+        self._limited.kill()
+        self.start_worker()
 
     def freeze_broker(self) -> None:
         assert self._broker.process is not None
@@ -308,12 +326,31 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         canary=("", "usage readable", "timed readable"),
     )
     yield Fault(
+        "memory near",
+        "MemoryNear",
+        "orange",
+        carrier.leave_little_memory,
+        carrier.leave_enough_memory,
+        # The worker begins again, as after the killing above.
+        canary=("", "usage readable", "timed readable"),
+    )
+    yield Fault(
         "frozen broker",
         "BrokerSilent",
         "orange",
         carrier.freeze_broker,
         carrier.revive,
         canary=("usage sent",),
+    )
+    yield Fault(
+        "slow gateway",
+        "GatewaySlow",
+        "orange",
+        lambda: setattr(carrier.hook, "wait_seconds", 6.0),
+        lambda: setattr(carrier.hook, "wait_seconds", 0.0),
+        # Messages of all wait in one queue, which grows.
+        canary=("", "usage accepted", "timed accepted"),
+        resolves=False,
     )
     yield Fault(
         "wrong partitioner",

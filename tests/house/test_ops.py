@@ -60,6 +60,17 @@ def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
         assert f"[{name}]({name}.md)" in index, name
 
 
+def test_the_handbook_leads_to_every_alert_by_metrics_that_exist() -> None:
+    page = (ops.ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    part = page.partition("## What to watch, and why")[2].partition("\n## ")[0]
+    linked = re.findall(r"\[(\w+)\]\(runbooks/(\w+)\.md\)", part)
+
+    assert all(name == target for name, target in linked)
+    assert {name for name, _ in linked} == set(ops.alerts())
+    known = {re.sub(r"_(bucket|count|sum)$", "", name) for name in ops.defined()}
+    assert set(re.findall(r"`((?:streamproc|process)_\w+)`", part)) - known == set()
+
+
 @pytest.mark.parametrize("rule", [one for one in ops.rules() if "alert" in one], ids=str)
 def test_an_alert_has_a_tier_a_summary_and_its_page(rule: dict[str, Any]) -> None:
     assert rule["labels"]["tier"] in ("orange", "red")
