@@ -228,7 +228,23 @@ def _played(rules: Rulebook, lines: list[EventLine], until_ms: int | None) -> Pl
 
     run = Play(rules)
     worker = VirtualWorker(rules, lambda _topic, _key, value: run.take(value), "off")
-    return run.run(_Engine(worker), lines, until_ms)
+    played = run.run(_Engine(worker), lines, until_ms)
+    _tell_failures(worker)
+    return played
+
+
+def _tell_failures(worker: VirtualWorker) -> None:
+    """An author of rule kinds learns where they fail (docs/extending.md)."""
+    import traceback
+
+    for failure in worker.failures[:1]:
+        cause = failure.__cause__ or failure
+        where = traceback.extract_tb(cause.__traceback__)[-1]
+        echo(
+            f"the code failed {len(worker.failures):,} times; first in {where.filename}:"
+            f"{where.lineno}: {type(cause).__name__}: {cause}",
+            err=True,
+        )
 
 
 def _chosen(played: Played, wanted: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from streamproc.core.instants import LAST_ARRIVAL_MS
@@ -11,6 +12,8 @@ from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
 
 EVERYTHING = 1 << 60
+Failed = Callable[[PoisonError], object]
+"""Gets the error of each record, or of each row's due work, that cannot be applied."""
 
 
 def apply_records(
@@ -21,6 +24,7 @@ def apply_records(
     rows: Rows[Account],
     outbox: Outbox,
     clock_ms: int,
+    failed: Failed = lambda _: None,
 ) -> int:
     """Apply records as the worker does. If one of them cannot be applied, it is skipped.
 
@@ -32,6 +36,7 @@ def apply_records(
         except PoisonError as error:
             if error.record is None:
                 raise
+            failed(error)
             processor.set_aside(error)
             # The records before the failed one are applied already. The failed one is read again
             # and skipped, because it is set aside.
@@ -48,7 +53,11 @@ def apply_records(
 
 
 def let_time_pass(
-    processor: QuotaProcessor, rows: Rows[Account], outbox: Outbox, until_ms: int
+    processor: QuotaProcessor,
+    rows: Rows[Account],
+    outbox: Outbox,
+    until_ms: int,
+    failed: Failed = lambda _: None,
 ) -> None:
     """Do all work that is due up to an instant."""
     rows.take_changes()
@@ -56,5 +65,6 @@ def let_time_pass(
         try:
             processor.tick(rows, outbox, until_ms, until_ms, EVERYTHING)
         except PoisonError as error:
+            failed(error)
             processor.set_aside(error)
         rows.take_changes()

@@ -15,7 +15,7 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import LAST_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import HELD, Account
-from streamproc.engine.processor import Outbox
+from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.worker.applying import apply_records, let_time_pass
 from streamproc.worker.placement import Placement
@@ -61,6 +61,8 @@ class VirtualWorker:
         self._processor = QuotaProcessor(rules, TOPICS, "event", native, placement)
         self._outbox = _Outlet(emit)
         self._forwarded = 0
+        self.failures: list[PoisonError] = []
+        """Errors of records and due work: the program or an installed package is wrong."""
         self._rows: dict[int, Rows[Account]] = {}
         self._clocks: dict[int, int] = {}
 
@@ -106,9 +108,18 @@ class VirtualWorker:
     def _apply(self, topic: str, partition: int, records: list[InputRecord]) -> None:
         rows, clock_ms = self._rows_of(partition), self._clocks.get(partition, 0)
         self._clocks[partition] = apply_records(
-            self._processor, topic, partition, records, rows, self._outbox, clock_ms
+            self._processor,
+            topic,
+            partition,
+            records,
+            rows,
+            self._outbox,
+            clock_ms,
+            self.failures.append,
         )
-        let_time_pass(self._processor, rows, self._outbox, self._clocks[partition])
+        let_time_pass(
+            self._processor, rows, self._outbox, self._clocks[partition], self.failures.append
+        )
 
     def _apply_forwarded(self) -> None:
         copies, self._outbox.copies = self._outbox.copies, {}
@@ -126,7 +137,13 @@ class VirtualWorker:
             return
         clock_ms = max(self._clocks.get(partition, 0), now_ms)
         self._clocks[partition] = clock_ms
-        let_time_pass(self._processor, self._rows_of(partition), self._outbox, clock_ms)
+        let_time_pass(
+            self._processor,
+            self._rows_of(partition),
+            self._outbox,
+            clock_ms,
+            self.failures.append,
+        )
 
     def next_due_ms(self, partition: int) -> int:
         """No work of a partition is due earlier."""

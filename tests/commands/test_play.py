@@ -14,6 +14,7 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from streamproc.cli import main
+from streamproc.core.rules.kinds.usage_percent import UsagePercent
 from streamproc.producing.readers.without_events import IN_WORDS
 from streamproc.tools.play.words import record_words
 from tests.support.envelopes import enveloped
@@ -134,6 +135,24 @@ def play(events: list[Any], *more: str) -> Result:
 def documents(events: list[Any], *more: str) -> list[dict[str, Any]]:
     result = play(events, "--json", *more)
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_code_that_fails_is_told_with_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of a rule kind of another package."""
+
+    def broken(*_: Any) -> int:
+        raise TypeError("no such level")
+
+    assert "the code failed" not in play([activated(5.375), used(5.5, 1)]).stderr
+    monkeypatch.setattr(UsagePercent, "used_level", broken)
+    result = play([activated(5.375), used(5.5, 1), used(5.6, 1)])
+    assert "events.ndjson:2: rejected: internal_error" in result.stderr
+    said = result.stderr.splitlines()[0]
+    assert said.startswith("the code failed 2 times; first in ")
+    assert f"{Path(__file__).name}:" in said
+    assert said.endswith(": TypeError: no such level")
 
 
 def test_a_life_is_a_timeline_with_phones_in_it(folder: Path) -> None:
