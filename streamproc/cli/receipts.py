@@ -15,9 +15,10 @@ from streamproc.kafka.settings import KafkaSettings
 @kafka_options(role="reader")
 @topic_options(DispatchTopics, "receipts")
 def receipts(broker: KafkaSettings, receipts: str) -> None:
-    """Show counts and times of all receipts: from the event, and from the reminder's record.
+    """Show counts and times of all receipts.
 
-    It only reads. Dispatchers may continue.
+    Times are from the event's arrival or the due instant, and from the reminder's record. It only
+    reads. Dispatchers may continue.
 
     \b
     streamproc receipts --broker localhost:9092

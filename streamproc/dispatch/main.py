@@ -177,7 +177,7 @@ def show_statistics(settings: DispatchSettings, echo: Callable[[str], None]) -> 
     if not tally.statuses:
         echo(f"no receipts in {settings.topics.receipts} yet")
         return
-    echo("Times in ms, from the event (usage or due instant) and from the reminder's record:")
+    echo("Times in ms, from the event's arrival or due instant, and from the reminder's record:")
     rows = tally.table()
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
