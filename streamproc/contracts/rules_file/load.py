@@ -67,6 +67,8 @@ _SLIP = 0.85
 class RulesError(StreamprocError, ValueError):
     """The rules file is wrong. The message lists every problem as FILE:LINE: field: problem."""
 
+    has_lines = True
+
 
 def load_rulebook(
     source: str | bytes, filename: str, texts: Mapping[str, bytes | str] | None = None

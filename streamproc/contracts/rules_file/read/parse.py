@@ -7,12 +7,9 @@ plain data that later checks can handle, or a problem with its line.
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator
-from errno import EINVAL, EISDIR
 from pathlib import Path as FilePath
-from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from streamproc.contracts.rules_file.read import toml_reader, yaml_reader
@@ -23,6 +20,7 @@ from streamproc.contracts.rules_file.read.lines import (
     SyntaxProblem,
     field_name,
 )
+from streamproc.input_files import naming, opened
 
 MAX_BYTES = 4 << 20
 """A larger file is none that people write. Such a one takes a second, an odd one five."""
@@ -40,26 +38,14 @@ def read_file(path: FilePath) -> bytes:
 
     Raises ``OSError``.
     """
-    with path.open("rb") as file:
+    with naming(path), path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
 
 def read_regular_file(path: FilePath) -> bytes:
-    """As :func:`read_file`, but a pipe or a device is refused: to read one can take for ever.
-
-    It is opened once and looked at through its descriptor, so that nobody can replace it between.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if S_ISDIR(mode):
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
-        if not S_ISREG(mode):
-            raise OSError(EINVAL, "it is not a regular file", str(path))
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)
+    """As :func:`read_file`, but a pipe or a device is refused: to read one can take for ever."""
+    with opened(path) as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def decode(data: bytes, filename: str) -> str:
