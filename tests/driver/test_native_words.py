@@ -112,10 +112,10 @@ def outcome(native: Native, rules: Rulebook, log: list[Log]) -> tuple[Any, int]:
     outbox, told = Outbox(), 0
     emit_told = processor._emit_told
 
-    def counting(to: Outbox, found: list[tuple[bytes, bytes, bytes]]) -> None:
+    def counting(to: Outbox, found: list[tuple[bytes, bytes, bytes]], since_ms: int) -> None:
         nonlocal told
         told += len(found)
-        emit_told(to, found)
+        emit_told(to, found, since_ms)
 
     processor._emit_told = counting
     clock_ms = 0
