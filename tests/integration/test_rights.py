@@ -197,7 +197,7 @@ def consumed(cast: Cast, role: UserRole, *topics: str) -> int:
         consumer.close()
 
 
-HISTORY = ("audit", "orders", "policy", "reminders")
+HISTORY = ("alarms", "audit", "orders", "policy", "reminders")
 
 
 def history(cast: Cast) -> int:
