@@ -23,6 +23,7 @@ from streamproc.core.state.account import ACTIVE, Account
 from streamproc.core.state.effects import Audited, Effect, Reminder
 from streamproc.core.state.events import Arrival, ClockAdvanced
 from streamproc.core.step.transition import advance, step
+from streamproc.engine.ids import SeenIds
 from streamproc.lab.workload import WorkloadSettings, generate
 
 RULES = """\
@@ -67,6 +68,7 @@ def cycles(settings: WorkloadSettings, rules: Rulebook) -> Iterator[Cycle]:
     """Every cycle of the workload that counts."""
     accounts: dict[str, Account | None] = {}
     present: dict[str, Cycle] = {}
+    ids = SeenIds()
     last_ms = 0
     for number, record in zip(count(), generate(settings, rules)):
         try:
@@ -77,20 +79,25 @@ def cycles(settings: WorkloadSettings, rules: Rulebook) -> Iterator[Cycle]:
             continue
         name, last_ms = event.subscriber, record.timestamp_ms
         account = accounts.get(name)
-        yield from _let_pass(name, account, last_ms, rules, present)
-        account, effects = step(account, event, Arrival(last_ms, "w", 0, number), rules)
+        yield from _let_pass(name, account, last_ms, rules, ids, present)
+        account, effects = step(account, event, Arrival(last_ms, "w", 0, number), rules, ids)
         accounts[name] = account
         yield from _note(name, account, effects, to_ms(event.time), rules, present)
     for name, account in accounts.items():
-        yield from _let_pass(name, account, last_ms, rules, present)
+        yield from _let_pass(name, account, last_ms, rules, ids, present)
 
 
 def _let_pass(
-    name: str, account: Account | None, now_ms: int, rules: Rulebook, present: dict[str, Cycle]
+    name: str,
+    account: Account | None,
+    now_ms: int,
+    rules: Rulebook,
+    ids: SeenIds,
+    present: dict[str, Cycle],
 ) -> Iterator[Cycle]:
     """Time passes step by step, so that each cycle's end is seen."""
     while account is not None and account.status == ACTIVE and account.next_due_ms <= now_ms:
-        account, effects = advance(account, name, account.next_due_ms, rules)
+        account, effects = advance(account, name, account.next_due_ms, rules, ids)
         yield from _note(name, account, effects, 0, rules, present)
 
 

@@ -49,6 +49,7 @@ from perf.machine import describe
 from perf.plot import draw_scale
 from perf.progress import end_of
 from streamproc.contracts.topics import TABLE, WorkerTopics
+from streamproc.engine.changelog import is_row
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.processor import QuotaProcessor
@@ -89,7 +90,7 @@ def typical_rows(ids: int, start_ms: int = START_MS) -> list[bytes]:
         for offset, (name, value, at_ms) in enumerate(records)
     ]
     processor.apply("", 0, fetched, rows, Outbox(), 0)
-    made = [value for _, value in rows.take_changes() if value is not None]
+    made = [value for key, value in rows.take_changes() if value is not None and is_row(key)]
     assert len(made) == TEMPLATES, len(made)
     return made
 

@@ -52,6 +52,7 @@ def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float,
     outputs = 0
     gc.collect()
     gc.disable()
+    more = memory()
     began = time.process_time()
     for offset, (key, value, at_ms) in enumerate(records):
         try:
@@ -62,13 +63,22 @@ def of_core(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float,
             continue  # the clock alone
         data = rows.get(key)
         account: Account | None = None if data is None else unpack(data)
-        account, effects = step(account, event, Arrival(at_ms, "events", 0, offset), rules)
+        account, effects = step(account, event, Arrival(at_ms, "events", 0, offset), rules, *more)
         for effect in effects:
             encode_effect(effect)
         outputs += len(effects)
         if account is not None:
             rows[key] = pack(account)
     return time.process_time() - began, outputs
+
+
+def memory() -> tuple[Any, ...]:
+    """The memory of identities; none in commits that kept these in the accounts."""
+    try:
+        from streamproc.engine.ids import SeenIds
+    except ImportError:
+        return ()
+    return (SeenIds(),)
 
 
 def of_worker(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[float, int]:

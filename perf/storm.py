@@ -36,6 +36,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, pack
 from streamproc.core.state.events import AccountActivated, Arrival, UsageRecorded
 from streamproc.core.step.transition import step
+from streamproc.engine.ids import SeenIds
 from streamproc.engine.rows import DUE_BYTES
 from tests.support.broker import open_broker
 from tests.support.cluster import PARTITIONS, Names, WorkerProcess
@@ -75,11 +76,11 @@ class _Output(msgspec.Struct):
 def row(plan: str, midnight_ms: int, rules: Rulebook) -> bytes:
     """A subscriber's row as the core makes it, with a cycle that ends at ``midnight_ms``."""
     at_ms = midnight_ms - 10 * DAY_MS
-    name = subscriber(0)
+    name, ids = subscriber(0), SeenIds()
     begin = AccountActivated("a", "crm", name, from_ms(at_ms), plan, "UTC", 1)
-    account, _ = step(None, begin, Arrival(at_ms, "", 0, 0), rules)
+    account, _ = step(None, begin, Arrival(at_ms, "", 0, 0), rules, ids)
     use = UsageRecorded("u", "ocs", name, from_ms(at_ms + 1), total_bytes=3_000_000)
-    account, _ = step(account, use, Arrival(at_ms + 1, "", 0, 1), rules)
+    account, _ = step(account, use, Arrival(at_ms + 1, "", 0, 1), rules, ids)
     assert isinstance(account, Account)
     account.cycle_end_ms = account.next_due_ms = midnight_ms
     for bucket in account.buckets:

@@ -1,12 +1,12 @@
 //! Applies one usage event to one packed account, if the usage is plain.
 //!
 //! The account must be active, scheduled with the present rules, and have a plan without tariffs or
-//! policies. The usage must belong to the present cycle. It must not be late, too large or a
-//! repeat. It must not meet a bucket that has ended since, that is unlimited, or that is limited to
+//! policies. The usage must belong to the present cycle. It must not be late or too large. It must
+//! not meet a bucket that has ended since, that is unlimited, or that is limited to
 //! some hours.
 //!
-//! Then only these fields change: used bytes of buckets, overage, charged bytes, the remembered ids
-//! and their counts, and the rarely used state that `extra` knows. All other bytes are copied.
+//! Then only these fields change: used bytes of buckets, overage, charged bytes, and the rarely used
+//! state that `extra` knows. All other bytes are copied.
 //! `None` means: not plain, nothing was changed.
 //!
 //! A crossed threshold is plain only under rules whose messages change no account, and in accounts
@@ -14,7 +14,6 @@
 
 use crate::bucket::read_bucket;
 use crate::constants_generated::{ACTIVE, STATE_VERSION};
-use crate::dedupe;
 use crate::extra;
 use crate::msgpack::{write_natural, Reader};
 use crate::row::Row;
@@ -22,9 +21,6 @@ use crate::rows_generated::{account as at, ACCOUNT};
 use crate::usage::Usage;
 use crate::views_generated::Rules;
 use crate::watching::Figures;
-
-// `dedupe` reads both as neighbours.
-const _: () = assert!(at::SEEN_MARKS == at::SEEN_IDS + 1);
 
 /// The result of usage that was applied.
 pub struct Applied {
@@ -41,7 +37,6 @@ pub fn apply(
     account: &[u8],
     usage: &Usage<'_>,
     received_ms: i64,
-    id: dedupe::Id,
     rules: &Rules,
     out: &mut Vec<u8>,
 ) -> Option<Applied> {
@@ -101,12 +96,6 @@ pub fn apply(
     let history = &account[reader.at..];
     reader.skip()?;
 
-    row.to(&mut reader, at::SEEN_IDS)?;
-    out.extend_from_slice(&account[copied..reader.at]);
-    let seen = reader.binary()?;
-    row.to(&mut reader, at::SEEN_MARKS)?;
-    dedupe::remember(seen, &mut reader, id, received_ms, rules, out)?;
-    copied = reader.at;
     row.to(&mut reader, at::CLOCK_MS)?;
     let clock_ms = reader.integer()?;
     row.to(&mut reader, at::RULES_ID)?;

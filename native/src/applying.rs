@@ -2,19 +2,22 @@
 
 use std::io::Write;
 
+use crate::account::{self, Applied};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::account::{self, Applied};
 use crate::constants_generated::{DUE_BYTES, LONGEST_KEY_BYTES, SHORTEST_KEY_BYTES};
+use crate::ids::SeenIds;
 use crate::usage::{self, Usage};
 use crate::views_generated::Rules;
 
 /// Apply the usage in a record to a row (its due instant and the packed account); the new row is
-/// appended to `out`. None: not plain.
+/// appended to `out`, and `ids` remembers the event. None: not plain.
 ///
 /// `name` is a buffer that is reused.
+#[allow(clippy::too_many_arguments)]
 pub fn apply<'a>(
     rules: &Rules,
+    ids: &mut SeenIds,
     value: &'a [u8],
     key: &[u8],
     before: &[u8],
@@ -28,21 +31,59 @@ pub fn apply<'a>(
     if usage.subscriber != key
         || !is_plain_key(key, rules.only_numbers)
         || usage.time_ms > received_ms.checked_add(rules.max_ahead_ms)?
-        || usage.time_ms < received_ms.checked_sub(rules.max_age_ms)?
         || usage.used_bytes > rules.max_event_bytes
         || now_ms >= due_ms
     {
         return None;
     }
+    let max_age_ms = rules.max_age_of(usage.source);
+    let digest = ids.digest(name_of(key, &usage, name)?);
+    if usage.time_ms < received_ms.checked_sub(max_age_ms)?
+        || usage.time_ms < ids.forgotten_ms().checked_sub(max_age_ms)?
+        || usage.time_ms < ids.unsure_until_ms()
+        || ids.is_seen(digest, received_ms)
+    {
+        return None;
+    }
+    if received_ms < ids.old_until_ms() {
+        let digest = ids.digest(old_name_of(key, &usage, name)?);
+        if ids.is_seen(digest, received_ms) {
+            return None;
+        }
+    }
+    out.extend_from_slice(&before[..DUE_BYTES]);
+    let account = &before[DUE_BYTES..];
+    let applied = account::apply(account, &usage, received_ms, rules, out)?;
+    let until_ms = received_ms
+        .checked_add(max_age_ms)?
+        .checked_add(rules.max_ahead_ms)?
+        .max(ids.forgotten_ms());
+    ids.remember(digest, received_ms, until_ms)?;
+    Some((usage, applied))
+}
+
+/// What identifies an event, as `name_of` of `streamproc.core.usage.dedupe` makes it.
+fn name_of<'a>(key: &[u8], usage: &Usage<'_>, name: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    name.clear();
+    write!(name, "{}:{}:", key.len(), usage.source.len()).ok()?;
+    name.extend_from_slice(key);
+    name.extend_from_slice(usage.source);
+    name.extend_from_slice(usage.id);
+    Some(name)
+}
+
+/// The same as earlier releases kept it in the account.
+fn old_name_of<'a>(key: &[u8], usage: &Usage<'_>, name: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     name.clear();
     write!(name, "{}:", usage.source.len()).ok()?;
     name.extend_from_slice(usage.source);
     name.extend_from_slice(usage.id);
-    let id = xxh3_64(name).to_be_bytes();
-    out.extend_from_slice(&before[..DUE_BYTES]);
-    let account = &before[DUE_BYTES..];
-    let applied = account::apply(account, &usage, received_ms, id, rules, out)?;
-    Some((usage, applied))
+    let digest = xxh3_64(name).to_be_bytes();
+    name.clear();
+    name.extend_from_slice(b"old:");
+    name.extend_from_slice(key);
+    name.extend_from_slice(&digest);
+    Some(name)
 }
 
 /// Digits of a phone number, or an id that nobody takes for one. The core judges all others.
@@ -71,8 +112,28 @@ mod tests {
     use crate::views_generated::{Figure, TaughtText};
 
     fn after_at(rules: &Rules, event: &[u8], before: &[u8], received_ms: i64) -> Option<Vec<u8>> {
+        let mut ids = SeenIds::default();
+        remembering(&mut ids, rules, event, before, received_ms)
+    }
+
+    fn remembering(
+        ids: &mut SeenIds,
+        rules: &Rules,
+        event: &[u8],
+        before: &[u8],
+        received_ms: i64,
+    ) -> Option<Vec<u8>> {
         let (mut name, mut out) = (Vec::new(), Vec::new());
-        apply(rules, event, KEY, before, received_ms, &mut name, &mut out)?;
+        apply(
+            rules,
+            ids,
+            event,
+            KEY,
+            before,
+            received_ms,
+            &mut name,
+            &mut out,
+        )?;
         Some(out)
     }
 
@@ -113,7 +174,50 @@ mod tests {
 
     #[test]
     fn a_repeat_is_left_to_the_core() {
-        assert!(after(&rules(), PLAIN_EVENT, PLAIN_AFTER).is_none());
+        let mut ids = SeenIds::default();
+        let mut again = |at_ms| remembering(&mut ids, &rules(), PLAIN_EVENT, BEFORE, at_ms);
+        assert!(again(RECEIVED_MS).is_some());
+        assert!(again(RECEIVED_MS).is_none());
+        assert!(again(RECEIVED_MS + 1_000).is_none());
+        assert_eq!(ids.len(), 1);
+    }
+
+    #[test]
+    fn an_event_is_remembered_only_if_it_was_applied() {
+        let mut ids = SeenIds::default();
+        let mut small = rules();
+        small.max_event_bytes = 999;
+        assert!(remembering(&mut ids, &small, PLAIN_EVENT, BEFORE, RECEIVED_MS).is_none());
+        assert_eq!(ids.len(), 0);
+    }
+
+    #[test]
+    fn what_may_have_been_forgotten_is_left_to_the_core() {
+        let rules = rules();
+        let mut ids = SeenIds::default();
+        ids.expire(RECEIVED_MS + rules.max_age_ms);
+        assert!(remembering(&mut ids, &rules, PLAIN_EVENT, BEFORE, RECEIVED_MS).is_some());
+        ids.expire(RECEIVED_MS + rules.max_age_ms + 86_400_000);
+        assert!(remembering(&mut ids, &rules, PLAIN_EVENT, BEFORE, RECEIVED_MS).is_none());
+    }
+
+    #[test]
+    fn what_an_earlier_release_counted_is_left_to_the_core() {
+        let usage = usage::parse(PLAIN_EVENT).unwrap();
+        let mut ids = SeenIds::default();
+        let mut name = Vec::new();
+        let old = ids.digest(old_name_of(KEY, &usage, &mut name).unwrap());
+        ids.remember(old, RECEIVED_MS, RECEIVED_MS + 1).unwrap();
+        ids.expect_old(RECEIVED_MS + 1);
+        assert!(remembering(&mut ids, &rules(), PLAIN_EVENT, BEFORE, RECEIVED_MS).is_none());
+    }
+
+    #[test]
+    fn a_source_has_an_age_of_its_own() {
+        let mut strict = rules();
+        strict.max_age_by_source.insert("ocs".into(), 1_000);
+        assert!(after_at(&strict, PLAIN_EVENT, BEFORE, RECEIVED_MS + 1_000).is_some());
+        assert!(after_at(&strict, PLAIN_EVENT, BEFORE, RECEIVED_MS + 1_001).is_none());
     }
 
     #[test]
@@ -123,6 +227,7 @@ mod tests {
         let received_ms = RECEIVED_MS;
         let (usage, applied) = apply(
             &rules,
+            &mut SeenIds::default(),
             CROSSING_EVENT,
             KEY,
             PLAIN_AFTER,
@@ -212,6 +317,7 @@ mod tests {
         let key = b"8613800000002";
         assert!(apply(
             &rules(),
+            &mut SeenIds::default(),
             PLAIN_EVENT,
             key,
             BEFORE,

@@ -186,23 +186,23 @@ pub fn write_array_head(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-pub fn write_binary_head(out: &mut Vec<u8>, length: usize) {
-    match length {
-        0..=0xff => out.extend([0xc4, length as u8]),
-        0x100..=0xffff => {
-            out.push(0xc5);
-            out.extend((length as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(0xc6);
-            out.extend((length as u32).to_be_bytes());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write_binary_head(out: &mut Vec<u8>, length: usize) {
+        match length {
+            0..=0xff => out.extend([0xc4, length as u8]),
+            0x100..=0xffff => {
+                out.push(0xc5);
+                out.extend((length as u16).to_be_bytes());
+            }
+            _ => {
+                out.push(0xc6);
+                out.extend((length as u32).to_be_bytes());
+            }
+        }
+    }
 
     fn written(value: i64) -> Vec<u8> {
         let mut out = Vec::new();

@@ -1,14 +1,15 @@
 //! What Python uses: the class `PlainUsage` and the hash `INTERFACE`.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::applying::apply;
 use crate::constants_generated::{DUE_BYTES, ORIGIN_HEADER};
+use crate::ids;
 use crate::interface_generated::INTERFACE;
 use crate::place::partition_of;
 use crate::telling;
@@ -63,7 +64,7 @@ impl PlainUsage {
     }
 
     /// Apply `records[start:]` to `stored` (key to due instant and packed account) as long as they
-    /// are plain. Changed rows are also put into `changed`. Messages are put into `told` as (key,
+    /// are plain. Changed rows are also put into `changed`, and `ids` remembers the events. Messages are put into `told` as (key,
     /// reminder, audit record).
     ///
     /// Returns the index of the first record that was not applied, the partition's clock, and None
@@ -77,12 +78,14 @@ impl PlainUsage {
         start: usize,
         stored: &Bound<'_, PyDict>,
         changed: &Bound<'_, PyDict>,
+        ids: &Bound<'_, SeenIds>,
         told: &Bound<'_, PyList>,
         topic: &str,
         partition: i64,
         clock_ms: i64,
     ) -> PyResult<(usize, i64, Option<Bound<'py, PyAny>>)> {
         let taught = self.taught()?;
+        let mut ids = ids.get().0.lock().map_err(poisoned)?;
         let mut clock_ms = clock_ms;
         let mut out: Vec<u8> = Vec::with_capacity(1024);
         let mut name: Vec<u8> = Vec::with_capacity(192);
@@ -114,6 +117,7 @@ impl PlainUsage {
             out.clear();
             let Some((usage, applied)) = apply(
                 &self.rules,
+                &mut ids,
                 value.as_bytes(),
                 key.as_bytes(),
                 before,
@@ -164,8 +168,129 @@ impl PlainUsage {
     }
 
     fn taught(&self) -> PyResult<std::sync::MutexGuard<'_, telling::Taught>> {
-        let poisoned = |_| PyRuntimeError::new_err("an earlier call failed");
         self.taught.lock().map_err(poisoned)
+    }
+}
+
+fn poisoned<T>(_: PoisonError<T>) -> PyErr {
+    PyRuntimeError::new_err("an earlier call failed")
+}
+
+/// The identities of a partition, with the methods of `SeenIds` in streamproc/engine/ids.py.
+#[pyclass(frozen)]
+struct SeenIds(Mutex<ids::SeenIds>);
+
+type Change<'py> = (Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>);
+
+#[pymethods]
+impl SeenIds {
+    #[new]
+    #[pyo3(signature = (slots=ids::SLOTS, merged_ids=ids::MERGED_IDS))]
+    fn new(slots: usize, merged_ids: usize) -> Self {
+        SeenIds(Mutex::new(ids::SeenIds::new(slots, merged_ids)))
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.ids()?.len())
+    }
+
+    #[getter]
+    fn forgotten_ms(&self) -> PyResult<i64> {
+        Ok(self.ids()?.forgotten_ms())
+    }
+
+    #[getter]
+    fn old_until_ms(&self) -> PyResult<i64> {
+        Ok(self.ids()?.old_until_ms())
+    }
+
+    #[getter]
+    fn unsure_until_ms(&self) -> PyResult<i64> {
+        Ok(self.ids()?.unsure_until_ms())
+    }
+
+    #[getter]
+    fn ages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, self.ids()?.ages()))
+    }
+
+    fn keep_ages(&self, ages: &[u8], unsure_until_ms: i64) -> PyResult<()> {
+        self.ids()?.keep_ages(ages, unsure_until_ms);
+        Ok(())
+    }
+
+    fn is_seen(&self, name: &[u8], received_ms: i64) -> PyResult<bool> {
+        let ids = self.ids()?;
+        Ok(ids.is_seen(ids.digest(name), received_ms))
+    }
+
+    fn remember(&self, name: &[u8], received_ms: i64, until_ms: i64) -> PyResult<()> {
+        let mut ids = self.ids()?;
+        let digest = ids.digest(name);
+        ids.remember(digest, received_ms, until_ms)
+            .ok_or_else(|| PyValueError::new_err("an id cannot be remembered for so long"))
+    }
+
+    fn expect_old(&self, until_ms: i64) -> PyResult<()> {
+        self.ids()?.expect_old(until_ms);
+        Ok(())
+    }
+
+    fn begin(&self, key: [u8; 16]) -> PyResult<()> {
+        self.ids()?.begin(key);
+        Ok(())
+    }
+
+    fn expire(&self, now_ms: i64) -> PyResult<()> {
+        self.ids()?.expire(now_ms);
+        Ok(())
+    }
+
+    #[getter]
+    fn is_changed(&self) -> PyResult<bool> {
+        Ok(self.ids()?.is_changed())
+    }
+
+    fn take_changes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Change<'py>>> {
+        let changes = self.ids()?.take_changes();
+        let bytes = |data: Vec<u8>| PyBytes::new(py, &data);
+        Ok(changes
+            .into_iter()
+            .map(|(key, value)| (bytes(key), value.map(bytes)))
+            .collect())
+    }
+
+    #[pyo3(signature = (key, value))]
+    fn load(&self, key: &[u8], value: Option<&[u8]>) -> PyResult<()> {
+        let broken = || PyValueError::new_err("a record of ids in the changelog cannot be read");
+        self.ids()?.load(key, value).ok_or_else(broken)
+    }
+
+    fn loaded(&self) -> PyResult<()> {
+        self.ids()?.loaded();
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> PyResult<usize> {
+        Ok(self.ids()?.memory_bytes())
+    }
+
+    fn head<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.ids()?.head()))
+    }
+
+    fn days(&self) -> PyResult<Vec<i64>> {
+        Ok(self.ids()?.days())
+    }
+
+    fn of_day<'py>(&self, py: Python<'py>, day: i64) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.ids()?.of_day(day)))
+    }
+}
+
+impl SeenIds {
+    fn ids(&self) -> PyResult<std::sync::MutexGuard<'_, ids::SeenIds>> {
+        self.0.lock().map_err(poisoned)
     }
 }
 
@@ -184,5 +309,6 @@ fn is_plain(headers: &Bound<'_, PyAny>) -> PyResult<bool> {
 #[pymodule]
 fn streamproc_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
-    module.add_class::<PlainUsage>()
+    module.add_class::<PlainUsage>()?;
+    module.add_class::<SeenIds>()
 }

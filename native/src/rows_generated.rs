@@ -6,7 +6,7 @@ use crate::row::Layout;
 pub const ACCOUNT: Layout = Layout {
     fields: 26,
     least: 26,
-    only_default: &[],
+    only_default: &[(17, b"\xc4\x00"), (18, b"\x90")],
 };
 
 pub const BUCKET: Layout = Layout {
@@ -41,8 +41,6 @@ pub mod account {
     pub const CHARGED_BYTES: usize = 13;
     pub const HISTORY: usize = 15;
     pub const OPTED_OUT: usize = 16;
-    pub const SEEN_IDS: usize = 17;
-    pub const SEEN_MARKS: usize = 18;
     pub const CLOCK_MS: usize = 19;
     pub const RULES_ID: usize = 21;
     pub const ENDED: usize = 23;

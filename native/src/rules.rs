@@ -57,6 +57,17 @@ impl Tracked {
 }
 
 impl Rules {
+    /// How old an event of a source may be when it arrives, in milliseconds.
+    pub fn max_age_of(&self, source: &[u8]) -> i64 {
+        if self.max_age_by_source.is_empty() {
+            return self.max_age_ms;
+        }
+        let of_source = std::str::from_utf8(source)
+            .ok()
+            .and_then(|source| self.max_age_by_source.get(source));
+        of_source.copied().unwrap_or(self.max_age_ms)
+    }
+
     /// Whether usage under a plan changes more than buckets.
     pub fn is_special(&self, plan: &[u8]) -> bool {
         !self.special_plans.is_empty()

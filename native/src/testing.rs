@@ -13,8 +13,6 @@ pub fn rules() -> Rules {
         max_event_bytes: 1 << 40,
         max_ahead_ms: 300_000,
         max_age_ms: 40 * DAY_MS,
-        dedupe_horizon_ms: 75 * DAY_MS,
-        dedupe_max_ids: 16_384,
         only_told: true,
         thresholds: vec![low()],
         ..Rules::default()

@@ -305,6 +305,8 @@ def _tell(report: PartitionReport, show: int) -> None:
         echo(f"  the checkpoint was not used: {report.begun_anew}")
     for reason, count in sorted(report.not_comparable.items()):
         echo(f"  {count:,} not comparable: {reason}")
+    if report.ids:
+        echo(f"  ids of events: {report.ids}")
     if report.elsewhere:
         echo(
             f"  {report.elsewhere:,} records are in a wrong partition: refused, or forwarded "

@@ -102,6 +102,15 @@ log = structlog.get_logger(__name__)
         "container, else of the machine."
     ),
 )
+@click.option(
+    "--ids-per-partition",
+    type=Count(1000),
+    default=WorkerSettings.ids_per_partition,
+    help=(
+        "How many ids of events a partition remembers at most, of about 12 bytes each. The worker "
+        "warns at 80 % of it. Beyond it, late events of the earliest day are rejected."
+    ),
+)
 @click.option("--embedded", is_flag=True, help="The broker is the in-memory broker of the demo.")
 @click.option(
     "--datadir",

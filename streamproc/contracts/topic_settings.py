@@ -157,8 +157,8 @@ _NAMED: tuple[Demand, ...] = (
     _kept(
         EVENTS,
         75,
-        "events within the dedupe horizon: `verify`, `retract`, `explain --recompute` and a new "
-        "start from the input miss them, and a worker that was down so long never reads them",
+        "events of a billing cycle and late ones: `verify`, `retract`, `explain --recompute` and a "
+        "new start from the input miss them, and a worker that was down so long never reads them",
     ),
     Demand(
         READ,

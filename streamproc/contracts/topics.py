@@ -75,8 +75,8 @@ TABLE = "accounts"
 
 INPUT_RETENTION = Retention(
     90,
-    "the dedupe horizon (75 days): `verify`, `retract`, `explain --recompute` and a new start from "
-    "the input see nothing older",
+    "a billing cycle and its late events (75 days): `verify`, `retract`, `explain --recompute` and "
+    "a new start from the input see nothing older",
     bytes_per_event=190,
 )
 

@@ -1,7 +1,8 @@
 """Reads a changelog partition in bulk, with the progress record in it.
 
-Each changelog partition has one record per row, and one record under :data:`PROGRESS_KEY`: the next
-input offset of every input topic (law 2) and the partition's clock.
+Each changelog partition has one record per row, records of identities (``ids.py``), and one record
+under :data:`PROGRESS_KEY`: the next input offset of every input topic (law 2) and the partition's
+clock.
 """
 
 from __future__ import annotations
@@ -22,9 +23,17 @@ from streamproc.errors import StreamprocError
 log = structlog.get_logger(__name__)
 
 PROGRESS_KEY = b"\0progress"
-PROGRESS_VERSION = 1
+_OWN = b"\0"
+"""How keys begin that belong to no row. No subscriber has such a name."""
+PROGRESS_VERSION = 2
+"""2: identities of events are in records of their own (``ids.py``), no longer in the rows."""
 UNKNOWN_EPOCH = -1
 KEPT_EPOCHS = 16
+
+
+def is_row(key: bytes) -> bool:
+    """Whether a record of the changelog with this key is a row."""
+    return not key.startswith(_OWN)
 
 
 class Progress(Struct, gc=False):

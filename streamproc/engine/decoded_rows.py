@@ -53,8 +53,8 @@ class DecodedRows(Rows[T]):
             else:
                 self._rows[key] = unpack(data[DUE_BYTES:])
 
-    def rebuild_due(self) -> None:
-        """Does nothing: these rows are never due."""
+    def loaded(self) -> None:
+        """Does nothing: these rows are never due, and have no identities."""
 
     def pop_due(self, now_ms: int, limit: int) -> Iterator[bytes]:
         """Returns nothing: these rows are never due."""

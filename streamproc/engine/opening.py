@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.cluster import Cluster, LogReader, Place
 from streamproc.engine.errors import ForbiddenError
+from streamproc.engine.ids import KEY_BYTES
 from streamproc.engine.life import State
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
@@ -72,7 +74,8 @@ class Opener(Generic[T]):
             if isinstance(error, self._cluster.forbidden):
                 raise ForbiddenError(error, self._settings.broker, "Read") from error
             raise
-        copy.rows.rebuild_due()  # (c)
+        copy.rows.loaded()  # (c)
+        copy.rows.ids.begin(os.urandom(KEY_BYTES))
         crashpoints.reached("open", "c")
         seconds = time.perf_counter() - began
         self._observer.opened(end - start, seconds)

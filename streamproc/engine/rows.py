@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Generic, Protocol, TypeVar
 
 from streamproc.engine.due import NEVER_DUE, SPAN_BITS, DueQueue
+from streamproc.engine.ids import IDS_KEY, IdMemory, SeenIds
 
 T = TypeVar("T")
 
@@ -46,8 +47,13 @@ class Rows(Generic[T]):
     part of the application that works on packed rows (it writes ``stored`` and ``changed`` itself).
     """
 
-    def __init__(self, codec: RowCodec[T], eager: bool = False) -> None:
+    def __init__(
+        self, codec: RowCodec[T], eager: bool = False, ids: IdMemory | None = None
+    ) -> None:
         self.codec = codec
+        fallback: IdMemory = SeenIds()
+        self.ids = fallback if ids is None else ids
+        """What the partition has counted already."""
         self.partition: int | None = None
         """The partition of these rows; None until it is set."""
         self.stored: dict[bytes, bytes] = {}
@@ -68,7 +74,7 @@ class Rows(Generic[T]):
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.live or self.changed)
+        return bool(self.live or self.changed or self.ids.is_changed)
 
     def get(self, key: bytes) -> T | None:
         """The row of a key, decoded once per commit; None if there is none."""
@@ -89,6 +95,7 @@ class Rows(Generic[T]):
         """The changes since the last call, packed, for the changelog; None is a deletion."""
         changes = list(self.changed.items())
         changes += self._store(self.live.items())
+        changes += self.ids.take_changes()
         self.live = {}
         self.changed = {}
         return changes
@@ -120,16 +127,20 @@ class Rows(Generic[T]):
         return changes
 
     def load(self, found: Mapping[bytes, bytes | None]) -> None:
-        """Store changelog records. Call :meth:`rebuild_due` after the last ones."""
+        """Store changelog records. Call :meth:`loaded` after the last ones."""
         stored = self.stored
         stored.update(found)  # type: ignore[arg-type]  # deletions go at once
+        for key in [one for one in found if one.startswith(IDS_KEY)]:
+            self.ids.load(key, found[key])
+            del stored[key]
         if None in found.values():
             for key, data in found.items():
                 if data is None:
-                    del stored[key]
+                    stored.pop(key, None)
 
-    def rebuild_due(self) -> None:
-        """Calculate the due queue from the stored rows."""
+    def loaded(self) -> None:
+        """All records are here: calculate the due queue from the stored rows (law 19)."""
+        self.ids.loaded()
         found: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for key, data in self.stored.items():
             found[data[:BUCKET_BYTES]].append(key)

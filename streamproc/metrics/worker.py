@@ -145,7 +145,7 @@ class WorkerMetrics(Metrics):
         )
         self.ids = self.gauge(
             "streamproc_worker_remembered_ids",
-            "Ids of events that the rows remember: an estimate from a sample of rows.",
+            "Ids of events that the partitions that are open here remember, about 12 bytes each.",
         )
         self.memory_limit = self.gauge(
             "streamproc_worker_memory_limit_bytes",

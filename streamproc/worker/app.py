@@ -35,6 +35,7 @@ from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.alarm_share import WorkerShare
 from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
+from streamproc.worker.ids_bound import IdsBound
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
 from streamproc.worker.observing import Facts, WorkerObserver
 from streamproc.worker.placement import Placement
@@ -154,6 +155,12 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     @app.timer(CHECK_SECONDS)
     async def check_memory() -> None:
         watch.look(time.monotonic())
+
+    bound = IdsBound(settings.ids_per_partition)
+
+    @app.timer(CHECK_SECONDS)
+    async def check_ids() -> None:
+        bound.look_at_all(engine.partitions, processor.rules.limits)
 
     @app.on_before_shutdown.connect
     async def finish(*_: Any, **__: Any) -> None:

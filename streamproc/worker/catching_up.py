@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 import structlog
 
-from streamproc.core.instants import DAY_MS, to_ms
+from streamproc.core.instants import DAY_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import Arrival, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
-from streamproc.core.step.transition import advance
-from streamproc.core.subscribers import foreign_form
+from streamproc.core.step.transition import advance, refusal
+from streamproc.core.usage.dedupe import SeenIds
 from streamproc.worker.hourly import Hourly
 
 log = structlog.get_logger(__name__)
@@ -37,14 +37,9 @@ def is_far_behind(account: Account, received_ms: int) -> bool:
     return received_ms - account.next_due_ms > SLICE_MS
 
 
-def is_refused(event: SubscriberEvent, arrival: Arrival, rules: Rulebook) -> bool:
+def is_refused(event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenIds) -> bool:
     """Whether ``step`` refuses an event before it does any due work."""
-    limits, time_ms = rules.limits, to_ms(event.time)
-    if not -limits.max_age_ms <= time_ms - arrival.received_ms <= limits.max_ahead_ms:
-        return True
-    member = getattr(event, "member", None)
-    names = (event.subscriber, member if isinstance(member, str) else event.subscriber)
-    return any(foreign_form(one, limits.subscribers) is not None for one in names)
+    return refusal(event, arrival, rules, ids) is not None
 
 
 def catch_up(
@@ -52,6 +47,7 @@ def catch_up(
     event: SubscriberEvent,
     received_ms: int,
     rules: Rulebook,
+    ids: SeenIds,
     emit: Callable[[Account | None, list[Effect]], bool],
 ) -> tuple[Account | None, bool]:
     """Advance a row by parts until it is less than one part behind.
@@ -64,7 +60,8 @@ def catch_up(
         adopt_rules(account, event.subscriber, received_ms, rules)
     current: Account | None = account
     while current is not None and is_far_behind(current, received_ms):
-        current, effects = advance(current, event.subscriber, current.next_due_ms + SLICE_MS, rules)
+        until_ms = current.next_due_ms + SLICE_MS
+        current, effects = advance(current, event.subscriber, until_ms, rules, ids)
         if not emit(current, effects):
             return current, False
     return current, True

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from streamproc import __version__
 from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
 from streamproc.engine.processor import Outbox
-from streamproc.engine.rows import Rows
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.alarm_share import WorkerShare, customers_in, due_behind_ms, lag_ms
 from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
 from streamproc.worker.processor import QuotaProcessor
-
-SAMPLED_ROWS = 50
-"""Rows of each partition that one reading looks into, to estimate what the rows hold."""
-SAMPLES_KEPT = 1_000
 
 
 class Facts(NamedTuple):
@@ -47,7 +42,6 @@ class WorkerObserver:
         self._share = share
         self._metrics = metrics
         self._now_ms = now_ms
-        self._ids = _IdsSample()
         self._counters = {
             "events": metrics.events,
             "rejects": metrics.rejects,
@@ -144,10 +138,8 @@ class WorkerObserver:
         metrics.rows.clear()
         metrics.due_behind.clear()
         storms: dict[int, tuple[int, int]] = {}
-        rows_here = 0
         for opened in engine.partitions.opened:
             rows, partition = opened.rows, str(opened.number)
-            rows_here += len(rows)
             customers = customers_in(rows.stored, opened.number, engine.settings, now_ms)
             metrics.rows.labels(partition).set(customers)
             behind_ms = due_behind_ms(processor, opened, now_ms)
@@ -156,45 +148,9 @@ class WorkerObserver:
             for urgency, (count, due_ms) in (pace.waiting if pace is not None else {}).items():
                 before, oldest_ms = storms.get(urgency, (0, due_ms))
                 storms[urgency] = before + count, min(oldest_ms, due_ms)
-        self._ids.look({one.number: one.rows for one in engine.partitions.opened}, processor.ids_in)
-        metrics.ids.set(round(self._ids.mean * rows_here))
+        metrics.ids.set(sum(len(opened.rows.ids) for opened in engine.partitions.opened))
         metrics.storm_waiting.clear()
         metrics.storm_oldest.clear()
         for urgency, (count, due_ms) in storms.items():
             metrics.storm_waiting.labels(class_of(urgency)).set(count)
             metrics.storm_oldest.labels(class_of(urgency)).set(max(now_ms - due_ms, 0) / 1000)
-
-
-class _IdsSample:
-    """How many ids a row remembers on average, by the rows that were looked into last.
-
-    To count all of them would take seconds with millions of rows.
-    """
-
-    def __init__(self) -> None:
-        self._counts: deque[int] = deque(maxlen=SAMPLES_KEPT)
-        self._places: dict[int, tuple[dict[bytes, bytes], Iterator[bytes]]] = {}
-        """By partition: its stored rows, and where the next look begins."""
-
-    @property
-    def mean(self) -> float:
-        return sum(self._counts) / len(self._counts) if self._counts else 0.0
-
-    def look(self, found: dict[int, Rows[Any]], ids_in: Callable[[bytes], int]) -> None:
-        """Look into some rows of each partition that is open here."""
-        # Rows of a partition that went must not stay in memory.
-        places, self._places = self._places, {}
-        for partition, rows in found.items():
-            stored, place = places.get(partition, (rows.stored, iter(())))
-            if stored is not rows.stored:
-                stored, place = rows.stored, iter(())
-            for _ in range(min(SAMPLED_ROWS, len(stored))):
-                try:
-                    data = next(place, None)
-                except RuntimeError:  # rows came or went since the last look
-                    data = None
-                if data is None:
-                    place = iter(stored.values())
-                    continue
-                self._counts.append(ids_in(data))
-            self._places[partition] = stored, place

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import msgspec
 import structlog
@@ -26,10 +26,11 @@ from streamproc.core.state.events import Arrival, ClockAdvanced, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
 from streamproc.core.step.transition import advance, step
-from streamproc.core.usage.dedupe import ID_BYTES
+from streamproc.core.usage.ages import adopt_limits
+from streamproc.core.usage.dedupe import move_old_ids
 from streamproc.engine.cluster import UnreadBatch
 from streamproc.engine.processor import Outbox, PoisonError
-from streamproc.engine.rows import DUE_BYTES, Rows
+from streamproc.engine.rows import Rows
 from streamproc.worker.catching_up import (
     SLICE_MS,
     LeapWarnings,
@@ -39,7 +40,7 @@ from streamproc.worker.catching_up import (
 )
 from streamproc.worker.counting import USAGE, ToldCounts, note_reminder, note_since, note_transport
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
-from streamproc.worker.native_bridge.loading import is_native, plain_usage
+from streamproc.worker.native_bridge.loading import is_native, new_ids, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
 from streamproc.worker.outlets import outlets
 from streamproc.worker.pacing import StormPace
@@ -110,6 +111,8 @@ class QuotaProcessor:
         self._sources = {*rules.packs, *allowances}
         self._told: set[str] = set()
         self._told_counts = ToldCounts()
+        self._limited: WeakSet[Rows[Account]] = WeakSet()
+        """Partitions that have applied the limits of these rules."""
         self._plain = (
             plain_usage(rules, event_clock=self._event_clock, partitions=self._placement.partitions)
             if self.is_native
@@ -119,7 +122,7 @@ class QuotaProcessor:
 
     def new_rows(self) -> Rows[Account]:
         """Rows of a partition; packed at every change if the compiled part works on them."""
-        return Rows(self, eager=self.is_native)
+        return Rows(self, eager=self.is_native, ids=new_ids(self.is_native))
 
     # RowCodec
     pack = staticmethod(account_row.pack)
@@ -166,6 +169,7 @@ class QuotaProcessor:
         outbox.counts["events", APPLIED] += len(records)
         if self.lateness_counts and not _is_canary(records[-1].key):
             note_transport(outbox, records[-1])
+        self._adopt_limits(rows, clock_ms)
         plain = self._plain
         # The compiled part does not know which records are set aside.
         if plain is None or self._aside_records:
@@ -182,7 +186,7 @@ class QuotaProcessor:
         told: list[tuple[bytes, bytes, bytes]] = []
         while True:
             at, clock_ms, crossed = plain.apply(
-                records, at, rows.stored, rows.changed, told, topic, partition, clock_ms
+                records, at, rows.stored, rows.changed, rows.ids, told, topic, partition, clock_ms
             )
             # These messages belong to records before the crossing one, so they come first.
             if told:
@@ -214,6 +218,12 @@ class QuotaProcessor:
         outbox.left_records = count
         self.counts["events"] -= count
         outbox.counts["events", APPLIED] -= count
+
+    def _adopt_limits(self, rows: Rows[Account], clock_ms: int) -> None:
+        """Before the first event under other limits: what counted before was remembered less."""
+        if rows not in self._limited:
+            self._limited.add(rows)
+            adopt_limits(rows.ids, self.rules.limits, clock_ms)
 
     def _tell(
         self,
@@ -307,12 +317,12 @@ class QuotaProcessor:
             if (
                 account is not None
                 and is_far_behind(account, arrival.received_ms)
-                and not is_refused(event, arrival, self.rules)
+                and not is_refused(event, arrival, self.rules, rows.ids)
             ):
                 account, is_there = self._catch_up(rows, outbox, key, account, event, arrival)
                 if not is_there:
                     return None
-            after, effects = step(account, event, arrival, self.rules)
+            after, effects = step(account, event, arrival, self.rules, rows.ids)
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
         # Nothing is stored for a subscriber who is unknown before and after the event.
@@ -347,7 +357,7 @@ class QuotaProcessor:
             self._emit(outbox, key, effects)
             return not outbox.is_full
 
-        return catch_up(account, event, arrival.received_ms, self.rules, emit)
+        return catch_up(account, event, arrival.received_ms, self.rules, rows.ids, emit)
 
     def _take_misplaced(
         self, event: SubscriberEvent, record: Any, arrival: Arrival, right: int, outbox: Outbox
@@ -375,6 +385,7 @@ class QuotaProcessor:
         """Do the work due by the wall clock, or in a replay by the partition's own clock."""
         if self._event_clock:
             now_ms = clock_ms
+        self._adopt_limits(rows, clock_ms)
         self._sweep(rows, now_ms)
         pace = self._pace_of(rows)
         if rows.next_due_ms > now_ms and (pace is None or pace.is_empty):
@@ -446,21 +457,18 @@ class QuotaProcessor:
         """Do the due work of a row; returns the row afterwards, and the number of reminders."""
         try:
             after, effects = advance(
-                account, key.decode(), now_ms, self.rules, lateness_counts=self.lateness_counts
+                account,
+                key.decode(),
+                now_ms,
+                self.rules,
+                rows.ids,
+                lateness_counts=self.lateness_counts,
             )
         except Exception as error:
             raise PoisonError(key=key) from error
         rows.put(key, after)
         self._emit(outbox, key, effects)
         return after, sum(type(effect) is Reminder for effect in effects)
-
-    @staticmethod
-    def ids_in(data: bytes) -> int:
-        """How many ids of events a stored row remembers; 0 if it cannot be read."""
-        try:
-            return len(account_row.unpack(data[DUE_BYTES:]).seen_ids) // ID_BYTES
-        except msgspec.DecodeError:
-            return 0
 
     def storm_of(self, rows: Rows[Account]) -> StormPace | None:
         """The order of the messages of a partition that wait for their turn; None if none ever
@@ -500,12 +508,14 @@ class QuotaProcessor:
             if account is None:
                 continue
             self._tell_what_rules_lack(account)
+            is_changed = move_old_ids(account, key.decode(), rows.ids, self.rules.limits)
             # Only rows that were scheduled with other rules are calculated again.
             if account.rules_id != fingerprint:
                 due_before = account.next_due_ms
                 adopt_rules(account, key.decode(), found.since_ms, self.rules)
-                if account.next_due_ms != due_before:
-                    rows.put(key, account)
+                is_changed = is_changed or account.next_due_ms != due_before
+            if is_changed:
+                rows.put(key, account)
         if found.is_over and found.misplaced:
             self._placement.log_accounts(rows.partition, found.misplaced)
 

@@ -55,6 +55,8 @@ class WorkerSettings:
     memory_limit_mb: int | None = None
     """Memory limit; the worker warns when it is near. None: the control group's or the
     machine's."""
+    ids_per_partition: int = 100_000_000
+    """How many identities of events a partition remembers at most."""
     native: Native = "auto"
     """Whether the compiled part is used; ``auto``: if it is installed."""
     http_host: str = LOOPBACK

@@ -73,7 +73,7 @@ def read(name: str, value: bytes, file: dict[str, Any]) -> Any:
 def _row(value: bytes) -> Account:
     rows: Rows[Account] = Rows(_Codec())
     rows.load({b"k": value})
-    rows.rebuild_due()
+    rows.loaded()
     account = rows.get(b"k")
     assert account is not None
     assert int.from_bytes(value[:DUE_BYTES], "big", signed=True) == account.next_due_ms

@@ -13,7 +13,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
+from streamproc.engine.changelog import PROGRESS_KEY, decode_progress, is_row
 from tests.faults.oracle import KINDS, LogEntry, Sequences
 from tests.support.cluster import PARTITIONS, Names
 
@@ -26,6 +26,8 @@ class Observer:
         """Held while a batch is filed; hold it to read several fields as of one moment."""
         self.log: list[LogEntry] = []
         self.states: dict[bytes, bytes] = {}
+        self.id_records: list[dict[bytes, bytes]] = [{} for _ in range(PARTITIONS)]
+        """By partition: the records of identities that compaction would keep."""
         self.homes: dict[bytes, set[int]] = defaultdict(set)
         """By subscriber: the partitions of the changelog that have an account of them."""
         self.forwarded = [0] * PARTITIONS
@@ -133,6 +135,11 @@ class Observer:
             self.forwarded_positions[number] = progress.positions.get(forwarded, 0)
             self.clocks[number] = progress.clock_ms
             self.passed[number].append((now, self.positions[number]))
+        elif not is_row(key):
+            if value is None:
+                self.id_records[number].pop(key, None)
+            else:
+                self.id_records[number][key] = value
         elif value is None:
             self.states.pop(key, None)
             self.homes[key].discard(number)

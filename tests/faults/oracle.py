@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.core.instants import DAY_MS
 from streamproc.core.state.account import Account
+from streamproc.engine.ids import SeenIds
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.placement import Placement
@@ -37,6 +39,19 @@ class LogEntry(NamedTuple):
     headers: tuple[Any, ...] = ()
 
 
+class NamedIds(SeenIds):
+    """Identities with their names, in whose terms the workers' digests are checked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[bytes, int] = {}
+        """The day until whose begin a name is kept."""
+
+    def remember(self, name: bytes, received_ms: int, until_ms: int) -> None:
+        super().remember(name, received_ms, until_ms)
+        self.names[name] = until_ms // DAY_MS + 1
+
+
 class Oracle:
     """State and outputs after the log so far."""
 
@@ -45,7 +60,8 @@ class Oracle:
         topics = WorkerTopics.under("", inputs=(events_topic,))
         placement = Placement(PARTITIONS, wrong_partition, topics.forwarded, logs=False)
         self._processor = QuotaProcessor(default_rulebook(), topics, "event", "off", placement)
-        self._rows: list[Rows[Account]] = [Rows(self._processor) for _ in range(PARTITIONS)]
+        self.ids = [NamedIds() for _ in range(PARTITIONS)]
+        self._rows: list[Rows[Account]] = [Rows(self._processor, ids=one) for one in self.ids]
         self.clocks = [0] * PARTITIONS
         self.positions = [0] * PARTITIONS
         """Offset after the last applied record, by partition; 0 before the first."""

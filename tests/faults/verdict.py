@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from siphash24 import siphash24
+
+from streamproc.core.instants import DAY_MS
 from streamproc.core.privacy import mask
 from streamproc.core.state.account import HELD, unpack
+from streamproc.engine.ids import DIGEST_BYTES, SeenIds, key_of
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.partitioner import partition_of
 from tests.faults.observer import Observer
@@ -19,7 +23,7 @@ EXAMPLES = 3
 def differences(seen: Observer, must: Oracle) -> list[str]:
     """Everything that differs, in words; empty if nothing does."""
     with seen.lock:
-        problems = _positions(seen, must) + _states(seen, must)
+        problems = _positions(seen, must) + _states(seen, must) + _ids(seen, must)
         for kind in KINDS:
             problems += _sequences(kind, seen.outputs[kind], must.outputs[kind])
     return problems + _repeated_ids(seen)
@@ -30,11 +34,12 @@ def forwarded_differences(seen: Observer, must: Oracle) -> list[str]:
     has. So messages can differ. Each event counts once, in its subscriber's one account."""
     with seen.lock:
         problems = _sequences("forwarded", seen.outputs["forwarded"], must.outputs["forwarded"])
+        # When an event arrives depends on the order, and so the day until which it is kept.
+        problems += _ids(seen, must, with_days=False)
         found, wanted = _counted(seen.states), _counted(must.states())
         wrong = [key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)]
         problems += [
-            f"{mask(key.decode())}: charged {found.get(key)} instead of {wanted.get(key)} "
-            "(bytes, events)"
+            f"{mask(key.decode())}: charged {found.get(key)} bytes instead of {wanted.get(key)}"
             for key in wrong[:EXAMPLES]
         ]
         problems += [
@@ -45,18 +50,41 @@ def forwarded_differences(seen: Observer, must: Oracle) -> list[str]:
     return problems + _repeated_ids(seen)
 
 
-def _counted(states: dict[bytes, bytes]) -> dict[bytes, tuple[int, bytes]]:
-    """By subscriber: all bytes ever charged, and the hashes of the events that were, in order.
+def _ids(seen: Observer, must: Oracle, *, with_days: bool = True) -> list[str]:
+    """Law 10: the workers remember exactly the events that counted."""
+    problems = []
+    for number, (records, names) in enumerate(zip(seen.id_records, must.ids, strict=True)):
+        found = SeenIds()
+        for one, value in records.items():
+            found.load(one, value)
+        found.loaded()
+        key, gone_day = key_of(found), found.forgotten_ms // DAY_MS
+        wanted = {
+            int.from_bytes(siphash24(name, key=key).digest(), "little"): day
+            for name, day in names.names.items()
+            if day > gone_day
+        }
+        kept = {
+            int.from_bytes(digests[at : at + DIGEST_BYTES], "big"): day
+            for day in found.days()
+            for digests in (found.of_day(day),)
+            for at in range(0, len(digests), DIGEST_BYTES)
+        }
+        same = kept == wanted if with_days else kept.keys() == wanted.keys()
+        if not same:
+            only = len(kept.keys() - wanted.keys()), len(wanted.keys() - kept.keys())
+            problems.append(f"partition {number}: ids of events: {only[0]} more, {only[1]} missing")
+    return problems
+
+
+def _counted(states: dict[bytes, bytes]) -> dict[bytes, int]:
+    """By subscriber: all bytes ever charged.
 
     Strangers are left out. How long their events wait for an activation depends on the clock at
     their arrival, and so on the order of the two topics.
     """
     accounts = {key: unpack(row[DUE_BYTES:]) for key, row in states.items()}
-    return {
-        key: (one.charged_bytes, one.seen_ids)
-        for key, one in accounts.items()
-        if one.status != HELD
-    }
+    return {key: one.charged_bytes for key, one in accounts.items() if one.status != HELD}
 
 
 def _positions(seen: Observer, must: Oracle) -> list[str]:

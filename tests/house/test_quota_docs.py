@@ -29,7 +29,7 @@ from streamproc.core.usage.tariffs import spend_minor
 from tests.support.line import SUBSCRIBER, Line
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quota.md").read_text(encoding="utf-8")
-HEAD = "version: 1\ncurrency: EUR\ndefault_locale: en\nlimits: {dedupe_max_ids: 1000}\n"
+HEAD = "version: 1\ncurrency: EUR\ndefault_locale: en\nlimits: {hold_max_events: 100}\n"
 NO_RULES = """
 rules:
   - {id: none, kind: remaining_bytes, thresholds: [0], bucket_kinds: [member], category: x,

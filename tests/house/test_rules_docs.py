@@ -34,6 +34,7 @@ IN_WORDS: dict[str, Any] = {
     "week": "week",
     "-": None,
     "its id": NODEFAULT,
+    "as all": NODEFAULT,
     "packaged": NODEFAULT,
     "empty": "",
     "first": "first",

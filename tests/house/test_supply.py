@@ -24,6 +24,7 @@ FREE = re.compile(
 COPYLEFT = re.compile(r"gpl|lesser general|general public|mpl|mozilla|eupl|cddl|epl", re.IGNORECASE)
 ACCEPTED = {
     "crc32c": "LGPL 2.1 or later: a library of its own, unchanged, which anybody can replace",
+    "siphash24": "LGPL 2.1 or Apache 2.0, by choice: it is used under Apache 2.0",
     "orjson": "partly MPL 2.0: a library of its own, unchanged; its sources are public",
 }
 """Packages with duties for those who pass them on; docs/supply.md names them."""

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streamproc.core.state.account import pack, unpack
-from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
+from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress, is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.lab.workload import WorkloadSettings
 from tests.support.cluster import (
@@ -40,7 +40,7 @@ async def worked(scene: Scene) -> dict[bytes, Any]:
     scene.worker("w1")
     await scene.finish()
     records = await read_committed(scene.bootstrap, scene.names.changelog)
-    return {one.key: one for one in records if one.key != PROGRESS_KEY and one.value is not None}
+    return {one.key: one for one in records if is_row(one.key) and one.value is not None}
 
 
 async def values(scene: Scene, topic: str) -> Counter[bytes]:

@@ -148,7 +148,7 @@ def test_a_retention_that_is_too_short_is_critical_and_no_reason_to_stop(bootstr
         prepare_topics(settings)
     told = [one for one in logs if one["log_level"] == "critical" and "retention" in one["why"]]
     assert [one["topic"] for one in told] == [settings.topics.inputs[0]]
-    assert "the dedupe horizon" in told[0]["why"]
+    assert "events of a billing cycle" in told[0]["why"]
 
 
 def test_missing_topics_are_named_in_one_line_and_not_made(bootstrap: str) -> None:

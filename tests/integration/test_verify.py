@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from streamproc.core.instants import from_ms
 from streamproc.core.privacy import mask
 from streamproc.core.state.account import pack, unpack
-from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.changelog import is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.lab.workload import WorkloadSettings
 from streamproc.partitioner import partition_of
@@ -61,7 +61,7 @@ async def test_what_was_tampered_with_is_told_masked(scene: Scene) -> None:
     rows = {
         record.key: record
         for record in await read_committed(scene.bootstrap, scene.names.changelog)
-        if record.key != PROGRESS_KEY and record.value is not None
+        if is_row(record.key) and record.value is not None
     }
     wrong, unreadable, lost = list(rows.values())[:3]
     account = unpack(wrong.value[DUE_BYTES:])

@@ -15,7 +15,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.privacy import mask
 from streamproc.core.state.account import unpack
 from streamproc.core.state.events import AccountActivated, UsageRecorded
-from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.changelog import is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.partitioner import partition_of
 from tests.support.cluster import (
@@ -60,7 +60,7 @@ async def charged(scene: Scene) -> dict[str, int]:
     rows = {
         record.key: record.value
         for record in await read_committed(scene.bootstrap, scene.names.changelog)
-        if record.key != PROGRESS_KEY and record.value is not None
+        if is_row(record.key) and record.value is not None
     }
     return {key.decode(): unpack(row[DUE_BYTES:]).charged_bytes for key, row in rows.items()}
 

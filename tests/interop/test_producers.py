@@ -22,7 +22,7 @@ from streamproc.contracts.records.codec import decode_reject, encode_event
 from streamproc.core.instants import from_ms
 from streamproc.core.state.account import unpack
 from streamproc.core.state.events import AccountActivated, UsageRecorded
-from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.changelog import is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.partitioner import partition_of
 from tests.interop import parts
@@ -208,7 +208,7 @@ async def charged(scene: Scene, total: int) -> Counter[str]:
     sources = {name: trial.source for trial in TRIALS for name in trial.subscribers}
     async with asyncio.timeout(LIMIT_S), Committed(scene.bootstrap, scene.names.changelog) as log:
         while True:
-            rows = {one.key: one.value for one in log.records if one.key != PROGRESS_KEY}
+            rows = {one.key: one.value for one in log.records if is_row(one.key)}
             used = {key: unpack(row[DUE_BYTES:]).charged_bytes for key, row in rows.items()}
             found = Counter(sources[key.decode()] for key, bytes_ in used.items() if bytes_)
             if found.total() >= total:

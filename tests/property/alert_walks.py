@@ -253,10 +253,7 @@ def made(
     plans: tuple[Plan, ...] = PLANS,
 ) -> Rulebook:
     """With timed rules and follow-ups (or without), which all wait in quiet hours."""
-    limits = Limits(
-        max_event_bytes=100_000, max_age_ms=40 * DAY_MS, dedupe_horizon_ms=75 * DAY_MS,
-        hold_max_events=3, history_cycles=3,
-    )  # fmt: skip
+    limits = Limits(max_event_bytes=100_000, hold_max_events=3, history_cycles=3)
     follow_ups = (CorrectionRule("sorry", TEXTS, "balance", False, 5, DAY_MS),)
     return Rulebook(
         plans,

@@ -82,7 +82,6 @@ def rulebook(**limits: Any) -> Rulebook:
     known: dict[str, Any] = {
         "max_event_bytes": 100_000,
         "max_age_ms": 40 * DAY_MS,
-        "dedupe_horizon_ms": 75 * DAY_MS,
         "hold_max_events": 3,
         **limits,
     }

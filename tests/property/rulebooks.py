@@ -126,7 +126,6 @@ def make(
     known: dict[str, Any] = {
         "max_event_bytes": 100_000,
         "max_age_ms": 40 * DAY_MS,
-        "dedupe_horizon_ms": 75 * DAY_MS,
         "hold_max_events": 3,
         **limits,
     }
@@ -234,8 +233,7 @@ def rulebooks(draw: st.DrawFn) -> Rulebook:
         usage_rules=draw(st.just(DEFAULT_USAGE_RULES) | usage_rules()),
         timed_rules=draw(st.just(DEFAULT_TIMED_RULES) | timed_rules()),
         max_age_ms=max_age_days * DAY_MS,
-        dedupe_horizon_ms=(31 + max_age_days) * DAY_MS,
-        dedupe_max_ids=draw(st.sampled_from([4, 16_384])),
+        max_age_by_source=draw(st.sampled_from([{}, {"walk": DAY_MS}, {"walk": 60 * DAY_MS}])),
         hold_unknown_ms=draw(st.sampled_from([0, 6 * HOUR_MS, DAY_MS])),
         history_cycles=draw(st.integers(1, 3)),
     )

@@ -44,7 +44,7 @@ def test_decoded_rows_are_as_packed_ones(
         if action == "reload":
             decoded = DecodedRows(CODEC)
             decoded.load(log)
-            decoded.rebuild_due()
+            decoded.loaded()
         for name in (b"a", b"b", b"c", b"d", b"e"):
             assert decoded.get(name) == packed.get(name)
     assert len(decoded) == len(packed)

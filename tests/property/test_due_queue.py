@@ -60,7 +60,7 @@ def test_what_is_due_comes_up_once_committed_and_in_order(
             again: Rows[int] = Rows(Codec(), eager=eager)
             for name, data in rows.stored.items():
                 again.load({name: data})
-            again.rebuild_due()
+            again.loaded()
             rows = again
         elif action == "look":
             assert rows.next_due_ms <= NEVER_DUE

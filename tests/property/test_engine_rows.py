@@ -103,7 +103,7 @@ class RowsMachine(RuleBasedStateMachine):
         for key in (b"a", b"b"):
             self.rows.load({key: b"\0" * 8 + b"old|0"})
             self.rows.load({key: self.changelog.get(key)})
-        self.rows.rebuild_due()
+        self.rows.loaded()
         self.queued = set(self.model)
         self.left_alone.clear()
 

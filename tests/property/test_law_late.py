@@ -92,7 +92,7 @@ def rules_of(terms: Terms) -> Rulebook:
             rulebooks.usage_rule("used", "used_bytes", (15, 50), (*rulebooks.KINDS, "rollover")),
         ),
         (),
-        Limits(max_age_ms=300 * DAY_MS, dedupe_horizon_ms=300 * DAY_MS, history_cycles=9),
+        Limits(max_age_ms=240 * DAY_MS, history_cycles=9),
         "en",
         "EUR",
     )

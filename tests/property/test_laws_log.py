@@ -87,7 +87,7 @@ class Run:
         rows = self._new_rows()
         for key, data in self.rows.stored.items():
             rows.load({key: data})
-        rows.rebuild_due()
+        rows.loaded()
         self.rows = rows
 
     def finish(self) -> None:
@@ -239,7 +239,7 @@ def test_law_19_what_is_due_follows_from_the_states_alone(
         rebuilt = run._new_rows()
         for key, data in run.states.items():
             rebuilt.load({key: data})
-        rebuilt.rebuild_due()
+        rebuilt.loaded()
         assert sorted(rebuilt.pop_due(run.clock_ms, EVERYTHING)) == sorted(due)
         if due:
             assert run.rows.next_due_ms <= run.clock_ms

@@ -115,7 +115,7 @@ def test_law_09_granted_is_used_and_remaining_and_expired_at_every_instant(seed:
 def test_law_10_an_event_is_charged_once_however_often_it_comes(
     usage: list[tuple[int, int]], repeats: list[tuple[int, int]]
 ) -> None:
-    line = Line(rulebook(max_age_ms=40 * DAY_MS, dedupe_horizon_ms=75 * DAY_MS))
+    line = Line(rulebook(max_age_ms=40 * DAY_MS))
     line.activate()
     # (arrival, event number): an event comes when it happens, and again some days later.
     arrivals = [(at, number) for number, (_, at) in enumerate(usage)]
@@ -131,30 +131,54 @@ def test_law_10_an_event_is_charged_once_however_often_it_comes(
 @budget(30)
 @given(
     ids=st.lists(st.integers(0, 30), max_size=80),
-    step_days=st.floats(0.01, 20),
-    max_ids=st.integers(1, 20),
+    step_days=st.floats(0.01, 5),
+    max_age_days=st.sampled_from([1, 2, 40]),
 )
-def test_law_10_the_memory_of_ids_is_bounded_and_its_loss_audited(
-    ids: list[int], step_days: float, max_ids: int
+def test_law_10_an_id_counts_again_only_when_no_copy_could_be_accepted(
+    ids: list[int], step_days: float, max_age_days: int
 ) -> None:
-    horizon_days = 72
-    line = Line(rulebook(dedupe_max_ids=max_ids, dedupe_horizon_ms=horizon_days * DAY_MS))
+    line = Line(rulebook(max_age_by_source={"ocs": max_age_days * DAY_MS}))
     line.activate()
-    counted: list[tuple[int, float]] = []
+    counted: dict[int, float] = {}
     for number, one in enumerate(ids):
         at = number * step_days
-        effects = line.use(1, at=at, id=f"u{one}")
-        known = [other for other, _ in counted]
-        if "duplicate" in decisions(effects):
-            assert one in known
+        if "duplicate" in decisions(line.use(1, at=at, id=f"u{one}")):
+            # It is kept until the end of a day.
+            assert at - counted[one] < max_age_days + 1 + 0.01
         else:
-            remembered = [other for other, when in counted[-max_ids:] if at - when < horizon_days]
-            assert one not in remembered
-            counted.append((one, at))
-        assert len(line.account.seen_ids) <= 8 * max_ids
-    assert line.account.charged_bytes == len(counted)
-    # The activation's id is remembered, too.
-    assert ("dedupe_shortened" in decisions(line.effects)) <= (len(counted) + 1 > max_ids)
+            assert one not in counted or at - counted[one] > max_age_days
+            counted[one] = at
+        assert line.account.seen_ids == b"", "an account has no ids"
+
+
+@budget(30)
+@given(
+    events=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=20),
+    ages=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    sweeps=st.booleans(),
+)
+def test_law_10_what_is_thrown_away_makes_no_difference(
+    events: list[tuple[int, int]], ages: tuple[int, int], sweeps: bool
+) -> None:
+    """Two copies of each event, the second some days later; or days are thrown away in time."""
+    first, second = (
+        Line(rulebook(max_age_ms=ages[0] * DAY_MS, max_age_by_source={"ocs": ages[1] * DAY_MS}))
+        for _ in range(2)
+    )
+    arrivals = sorted(
+        (at + later, at, number)
+        for number, (at, later) in enumerate(events)
+        for later in (0, later)
+    )
+    for one in (first, second):
+        one.activate()
+    for arrives, at, number in arrivals:
+        effects = [one.use(1, at=at, arrives=arrives, id=f"u{number}") for one in (first, second)]
+        assert decisions(effects[0]) == decisions(effects[1])
+        if sweeps:
+            second.ids.expire(to_ms(day(arrives)))
+    assert first.account.charged_bytes == second.account.charged_bytes == len(events)
+    assert len(second.ids) <= len(first.ids)
 
 
 @budget(80)

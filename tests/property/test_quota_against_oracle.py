@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ MINUTE_MS = 60_000
 NAMES = ("861380000001", "861380000002", "861380000003")
 
 
-def live(seed: int, records: int, **limits: int) -> World:
+def live(seed: int, records: int, **limits: Any) -> World:
     """A history, compared after each of its records."""
     world = World(quota_walks.rulebook(**limits), to_ms(day(0)))
     for stamp_ms, event in quota_walks.walk(seed, world.clock_ms, records, NAMES):
@@ -33,9 +34,9 @@ def live(seed: int, records: int, **limits: int) -> World:
 
 
 @budget(12)
-@given(seed=st.integers(0, 2**32 - 1), max_ids=st.sampled_from([8, 16_384]))
-def test_histories_of_every_quota_feature(seed: int, max_ids: int) -> None:
-    live(seed, 150, dedupe_max_ids=max_ids)
+@given(seed=st.integers(0, 2**32 - 1), max_age_days=st.sampled_from([2, 40]))
+def test_histories_of_every_quota_feature(seed: int, max_age_days: int) -> None:
+    live(seed, 150, max_age_by_source={"crm": max_age_days * DAY_MS})
 
 
 @budget(12)
@@ -45,7 +46,7 @@ def test_histories_of_every_quota_feature(seed: int, max_ids: int) -> None:
     start_days=st.sampled_from([0.0, 30.6, 30.99]),
     history_cycles=st.sampled_from([1, 2, 5]),
     hold_max_events=st.sampled_from([1, 20]),
-    horizon_days=st.sampled_from([1, 75]),
+    max_age_days=st.sampled_from([1, 40]),
     hold_unknown_ms=st.sampled_from([0, 3 * MINUTE_MS, DAY_MS]),
 )
 def test_events_from_ahead_of_the_clock_whether_a_timer_looks_or_not(
@@ -54,14 +55,14 @@ def test_events_from_ahead_of_the_clock_whether_a_timer_looks_or_not(
     start_days: float,
     history_cycles: int,
     hold_max_events: int,
-    horizon_days: int,
+    max_age_days: int,
     hold_unknown_ms: int,
 ) -> None:
     """Many a minute, around the ends of cycles and packs; timers reach the core alone (law 5)."""
     rules = quota_walks.rulebook(
         history_cycles=history_cycles,
         hold_max_events=hold_max_events,
-        dedupe_horizon_ms=horizon_days * DAY_MS,
+        max_age_ms=max_age_days * DAY_MS,
         hold_unknown_ms=hold_unknown_ms,
     )
     world = World(rules, to_ms(day(start_days)))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.changelog import is_row
 from streamproc.engine.processor import PoisonError
 from tests.support.memory_log import Headers, LogRecord
 from tests.support.memory_worker import MemoryWorker
@@ -192,5 +192,5 @@ class TopologyDriver(MemoryWorker[T]):
         return {
             key: value
             for key, value in found.items()
-            if key is not None and key != PROGRESS_KEY and value is not None
+            if key is not None and is_row(key) and value is not None
         }

@@ -16,7 +16,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
-from streamproc.engine.changelog import PROGRESS_KEY
+from streamproc.engine.changelog import is_row
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.placement import Placement
@@ -123,7 +123,7 @@ async def observe(bootstrap: str, names: Names) -> Result:
         for record in await log.to_end():
             if record.topic != names.changelog:
                 counts[record.topic][record.value] += 1
-            elif record.key == PROGRESS_KEY:
+            elif not is_row(record.key):
                 continue
             elif record.value is None:
                 result.states.pop(record.key, None)

@@ -29,6 +29,7 @@ from streamproc.core.state.events import (
     UsageRecorded,
 )
 from streamproc.core.step.transition import advance, step
+from streamproc.engine.ids import SeenIds
 
 GB = 1_000_000_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,6 +67,7 @@ class Line:
     def __init__(self, rules: Rulebook | None = None) -> None:
         self.rules = rules or rulebook()
         self.state: bytes | None = None
+        self.ids = SeenIds()
         self.count = 0
         self.effects: list[Effect] = []
 
@@ -81,14 +83,16 @@ class Line:
         """Apply an event. It arrives when it happens, unless the test says otherwise."""
         arrival = Arrival(to_ms(arrives or event.time), "events", 0, self.count)
         before = unpack(self.state) if self.state is not None else None
-        account, effects = step(before, event, arrival, self.rules)
+        account, effects = step(before, event, arrival, self.rules, self.ids)
         return self._keep(account, list(effects))
 
     def reach(self, when: datetime) -> list[Effect]:
         """Let time pass."""
         if self.state is None:
             return []
-        account, effects = advance(unpack(self.state), SUBSCRIBER, to_ms(when), self.rules)
+        account, effects = advance(
+            unpack(self.state), SUBSCRIBER, to_ms(when), self.rules, self.ids
+        )
         return self._keep(account, effects)
 
     def _keep(self, account: Account | None, effects: list[Effect]) -> list[Effect]:

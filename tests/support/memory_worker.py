@@ -173,7 +173,7 @@ class MemoryWorker(Generic[T]):
         consumer = MemoryConsumer(self.log)
         progress, _ = await read_to_end(consumer, self.changelog, number, 0, rows, Progress())
         crashpoints.reached("open", "b")
-        rows.rebuild_due()
+        rows.loaded()
         crashpoints.reached("open", "c")
         self.partitions[number] = OpenPartition(
             number,

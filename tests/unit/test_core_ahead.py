@@ -153,7 +153,7 @@ def test_an_activation_of_a_closed_account_waits_too() -> None:
 
 
 def test_what_waits_outlives_what_is_forgotten() -> None:
-    ahead = line(dedupe_horizon_ms=86_400_000)
+    ahead = line(max_age_ms=86_400_000 - 300_000)
     ahead.close(at=2)
     ahead.activate(at=3 + MINUTE, arrives=3 - MINUTE)
     assert decisions(ahead.reach(day(3))) == []

@@ -127,7 +127,7 @@ def test_a_worker_that_comes_back_at_night_leaves_it_for_the_morning(
     assert line.state is not None
     night_ms = to_ms(day(4 + 2 / 24))  # the reminder was due at 20:59
     account, effects = advance(
-        unpack(line.state), SUBSCRIBER, night_ms, line.rules, lateness_counts=True
+        unpack(line.state), SUBSCRIBER, night_ms, line.rules, line.ids, lateness_counts=True
     )
     assert (reminders(effects), decisions(effects)) == ([], ["quiet_hours"])
     assert account is not None

@@ -223,7 +223,7 @@ def test_a_worker_that_comes_back_at_night_wakes_nobody() -> None:
     assert one.state is not None
     late_ms = to_ms(day(2 + 23 / 24))  # fifteen hours after the release was due
     account, effects = advance(
-        unpack(one.state), SUBSCRIBER, late_ms, one.rules, lateness_counts=True
+        unpack(one.state), SUBSCRIBER, late_ms, one.rules, one.ids, lateness_counts=True
     )
     assert story(effects) == ["quiet_hours low 50"]
     assert account is not None

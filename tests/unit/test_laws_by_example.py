@@ -112,7 +112,7 @@ def test_usage_of_an_unknown_subscriber_waits_for_the_activation() -> None:
 def test_usage_of_a_subscriber_never_activated_is_rejected_in_the_end() -> None:
     line = Line(RULES)
     line.use(GB, at=1)
-    account, effects = advance(line.account, SUBSCRIBER, to_ms(START) + 9 * DAY_MS, RULES)
+    account, effects = advance(line.account, SUBSCRIBER, to_ms(START) + 9 * DAY_MS, RULES, line.ids)
     assert account is None
     assert [one.reason for one in effects if isinstance(one, Rejected)] == ["unknown_subscriber"]
 
@@ -120,7 +120,7 @@ def test_usage_of_a_subscriber_never_activated_is_rejected_in_the_end() -> None:
 def test_the_weekly_summary_comes_at_nine_in_the_subscribers_own_morning(line: Line) -> None:
     line.use(GB, at=1)
     account, effects = advance(
-        line.account, SUBSCRIBER, to_ms(START) + 4 * DAY_MS + DAY_MS // 4, RULES
+        line.account, SUBSCRIBER, to_ms(START) + 4 * DAY_MS + DAY_MS // 4, RULES, line.ids
     )
     summaries = [one for one in effects if isinstance(one, Reminder)]
     assert [one.as_of for one in summaries] == [datetime(2026, 1, 5, 1, tzinfo=UTC)]

@@ -124,9 +124,13 @@ def test_a_new_field_of_the_account_is_plain_at_its_default_only() -> None:
     count = len(fields(Account))
     text = layout(ACCOUNT._replace(known=known))
     assert f"fields: {count + 2}," in text
-    assert f'only_default: &[({count}, b"\\xa4none"), ({count + 1}, b"\\x90")],' in text
+    invented_ones = f'({count}, b"\\xa4none"), ({count + 1}, b"\\x90")],'
+    assert invented_ones in text
     named = known._replace(carries=(*known.carries, "invented", "more"))
-    assert "only_default: &[]," in layout(ACCOUNT._replace(known=named))
+    # Ids of earlier releases are left to the core.
+    assert 'only_default: &[(17, b"\\xc4\\x00"), (18, b"\\x90")],' in layout(
+        ACCOUNT._replace(known=named)
+    )
 
 
 def test_what_the_description_names_must_be_there_once() -> None:

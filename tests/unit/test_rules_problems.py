@@ -89,9 +89,12 @@ rules:
         (("EUR", "euro"), "2: currency: must be a currency code such as CNY, not 'euro'"),
         (("limits: {", "limits: 5 #"), "4: limits: must be a mapping of fields, not 5"),
         (
-            ("limits: {", "limits: {max_age_days: 45, "),
-            "4: limits.dedupe_horizon_days: must be at least 76: a cycle of 31 days and "
-            "max_age_days",
+            ("limits: {", "limits: {max_age_days: 201, "),
+            "4: limits.max_age_days: must be at most 200, not 201",
+        ),
+        (
+            ("limits: {", "limits: {sources: {tap: {max_age_days: 0}}, "),
+            "4: limits.sources.tap.max_age_days: must be at least 1, not 0",
         ),
         (
             ("limits: {", "limits: {hold_max_events: 501, "),

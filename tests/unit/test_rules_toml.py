@@ -159,8 +159,8 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
             [("hold_unknown_seconds", "hold.unknown_seconds")],
             [
                 "6: limits.hold: unknown field; known: max_event_bytes, max_ahead_seconds, "
-                "max_age_days, dedupe_horizon_days, dedupe_max_ids, hold_unknown_seconds, "
-                "hold_max_events, history_cycles, subscribers"
+                "max_age_days, sources, dedupe_horizon_days, dedupe_max_ids, "
+                "hold_unknown_seconds, hold_max_events, history_cycles, subscribers"
             ],
         ),
     ],

@@ -418,6 +418,15 @@ CASES = [
             strict=True,
         )
     ),
+    *(
+        Case(
+            "without-effect",
+            file(head=f"{HEAD}limits: {{{name}: 100}}\n"),
+            f"limits.{name}: warning: has no effect",
+            file(head=f"{HEAD}limits: {{max_age_days: 60}}\n"),
+        )
+        for name in ("dedupe_horizon_days", "dedupe_max_ids")
+    ),
 ]  # fmt: skip
 
 

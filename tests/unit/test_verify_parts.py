@@ -81,7 +81,7 @@ def test_a_sample_is_the_same_each_time_and_as_large_as_said() -> None:
 
 def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
     path = tmp_path / "new" / "app-0.checkpoint"
-    wanted = made_for(7, "event", ("in",), Sample())
+    wanted = made_for(7, "event", ("in",), Sample(), b"key")
     made = Checkpoint(wanted, positions={"in": 10}, marks={"in": 3}, rows={b"k": b"row"})
     now = Progress(positions={"in": 12})
     assert load(path, wanted, now) == (Checkpoint(wanted), "")
@@ -90,10 +90,11 @@ def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
 
     assert load(path, wanted, now) == (made, "")
     for other in (
-        made_for(8, "event", ("in",), Sample()),
-        made_for(7, "wall", ("in",), Sample()),
-        made_for(7, "event", ("in", "more"), Sample()),
-        made_for(7, "event", ("in",), Sample(share=0.5)),
+        made_for(8, "event", ("in",), Sample(), b"key"),
+        made_for(7, "wall", ("in",), Sample(), b"key"),
+        made_for(7, "event", ("in", "more"), Sample(), b"key"),
+        made_for(7, "event", ("in",), Sample(share=0.5), b"key"),
+        made_for(7, "event", ("in",), Sample(), b"other"),
     ):
         found, why = load(path, other, now)
         assert (found.rows, found.positions) == ({}, {})

@@ -9,6 +9,7 @@ from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.state.account import Account, pack
 from streamproc.core.state.events import Arrival, SmsReceived
 from streamproc.core.step.transition import advance, step
+from streamproc.engine.ids import SeenIds
 
 NUMBER, TEXT = "8613800000001", "I love you"
 START_MS = 1_767_225_600_000
@@ -21,7 +22,7 @@ def held(count: int) -> tuple[Account, int]:
     for number in range(count):
         event = SmsReceived(str(number), "smsc", NUMBER, from_ms(START_MS), TEXT)
         arrival = Arrival(START_MS + number, "commands", 0, number)
-        account, effects = step(account, event, arrival, default_rulebook())
+        account, effects = step(account, event, arrival, default_rulebook(), SeenIds())
         rejected += sum(type(one).__name__ == "Rejected" for one in effects)
     assert account is not None
     return account, rejected
@@ -31,11 +32,11 @@ def test_it_is_in_the_state_for_a_day_and_not_longer() -> None:
     account, _ = held(1)
     rules = default_rulebook()
     assert TEXT.encode() in pack(account)
-    waiting, _ = advance(account, NUMBER, START_MS + DAY_MS - 1, rules)
+    waiting, _ = advance(account, NUMBER, START_MS + DAY_MS - 1, rules, SeenIds())
     assert waiting is not None
     assert TEXT.encode() in pack(waiting)
 
-    gone, effects = advance(account, NUMBER, START_MS + DAY_MS, rules)
+    gone, effects = advance(account, NUMBER, START_MS + DAY_MS, rules, SeenIds())
 
     assert gone is None
     assert [getattr(one, "reason", "") for one in effects] == ["unknown_subscriber"]

@@ -85,7 +85,6 @@ class Scene:
             is_native=True,
             rules=rules,
             lateness_counts=True,
-            ids_in=lambda data: 3,
             storm_of=lambda rows: self.pace,
         )
         self.observer.refresh(self.engine, processor, 5000, self.facts)
@@ -126,7 +125,6 @@ async def test_lag_is_what_is_readable_and_not_applied(scene: Scene) -> None:
     assert scene.values("lag_records") == {("in", "0"): 2, ("in", "1"): 0}
     assert scene.values("lag_seconds") == {("0",): 4.0, ("1",): 0.0}
     assert scene.values("subscribers_rows") == {("0",): 1, ("1",): 1}
-    assert scene.values("remembered_ids") == {(): 6}
 
     # What lies behind the last record is the marker of a transaction: no lag.
     scene.engine.partitions[0].intake("in").is_read_out = True
@@ -343,17 +341,14 @@ async def test_facts_about_the_worker_are_shown(scene: Scene) -> None:
     assert scene.values("rules_refused_state") == {(): 1.0}
 
 
-async def test_a_sample_of_rows_does_not_keep_the_rows_of_a_partition_that_went(
-    scene: Scene,
-) -> None:
-    await scene.run(0)
-    await scene.deliver(0)
-    scene.values("remembered_ids")
-    assert set(scene.observer._ids._places) == {0}
+async def test_the_ids_of_all_open_partitions_are_counted(scene: Scene) -> None:
+    await scene.run(0, 1)
+    for opened, count in zip(scene.engine.partitions.opened, (2, 3), strict=True):
+        for number in range(count):
+            opened.rows.ids.remember(b"%d" % number, 1_000, 2_000)
+    assert scene.values("remembered_ids") == {(): 5}
     await scene.run(1)
-    scene.values("remembered_ids")
-
-    assert set(scene.observer._ids._places) == {1}
+    assert scene.values("remembered_ids") == {(): 3}
 
 
 async def test_a_partition_that_is_loaded_again_is_no_reason_to_start_anew(scene: Scene) -> None:

@@ -58,7 +58,6 @@ from streamproc.core.rules.rulebook import (
 from streamproc.core.texts.template import TextError, compile_text
 from streamproc.errors import StreamprocError
 
-LONGEST_CYCLE_DAYS = 31
 Rule = TypeVar("Rule")
 _SLIP = 0.85
 """An unknown kind that is at least this similar to a known kind is taken for a typing error."""
@@ -167,7 +166,6 @@ class _Check:
             self._check_ids((name,), items(self._data, name))
         self._check_scopes()
         self._check_plans()
-        self._check_limits()
         yield from words_problems(self._data)
         yield from names_problems(self._data)
         yield from alert_rules.problems(self._data)
@@ -227,21 +225,6 @@ class _Check:
         for index, pack in entries(self._data, "packs"):
             for path, problem in pack_problems(("packs", index), pack):
                 self._add(path, problem)
-
-    def _check_limits(self) -> None:
-        given = self._data.get("limits")
-        known = LimitsEntry()
-        found = given if isinstance(given, dict) else {}
-        horizon = found.get("dedupe_horizon_days", known.dedupe_horizon_days)
-        age = found.get("max_age_days", known.max_age_days)
-        # An event can be as old as a cycle plus ``max_age_days``. Its duplicate must still be
-        # recognised then.
-        if type(horizon) is int and type(age) is int and horizon < LONGEST_CYCLE_DAYS + age:
-            self._add(
-                ("limits", "dedupe_horizon_days"),
-                f"must be at least {LONGEST_CYCLE_DAYS + age}: "
-                f"a cycle of {LONGEST_CYCLE_DAYS} days and max_age_days",
-            )
 
     def _check_rule(self, path: Path, rule: dict[str, Any]) -> None:
         kind = rule.get("kind")
@@ -340,8 +323,7 @@ def _limits(limits: LimitsEntry) -> Limits:
         limits.max_event_bytes,
         limits.max_ahead_seconds * 1000,
         limits.max_age_days * DAY_MS,
-        limits.dedupe_horizon_days * DAY_MS,
-        limits.dedupe_max_ids,
+        {source: one.max_age_days * DAY_MS for source, one in limits.sources.items()},
         limits.hold_unknown_seconds * 1000,
         limits.hold_max_events,
         limits.history_cycles,

@@ -25,6 +25,7 @@ from streamproc.core.step.advancing import reschedule
 from streamproc.core.step.usage_event import use
 from streamproc.core.usage import dedupe
 from streamproc.core.usage.arming import re_arm_all
+from streamproc.core.usage.dedupe import SeenIds
 from streamproc.core.usage.policies import policy_changes
 from streamproc.core.usage.refunds import refund
 
@@ -35,56 +36,51 @@ def apply_event(
     arrival: Arrival,
     received_ms: int,
     rules: Rulebook,
+    ids: SeenIds,
 ) -> list[Effect] | tuple[Effect, ...]:
     """Apply an event to an active or closed account. An event that counted already changes nothing.
 
     ``arrival`` has the present of the account. ``received_ms`` is when the event came in; the
     memory of ids uses it.
     """
-    now_ms, limits = arrival.received_ms, rules.limits
-    key = dedupe.digest(event.source, event.id)
-    if dedupe.is_seen(account, key):
-        cause = cause_of(event, arrival)
-        return [audited("duplicate", event.subscriber, now_ms, cause)]
-    also: list[bytes] | None = None
+    now_ms, limits, subscriber = arrival.received_ms, rules.limits, event.subscriber
+    dedupe.move_old_ids(account, subscriber, ids, limits)
+    if dedupe.is_seen(ids, subscriber, event.source, event.id, received_ms):
+        return [audited("duplicate", subscriber, now_ms, cause_of(event, arrival))]
     if type(event) is UsageRecorded:
         effects, counted = use(account, event, to_ms(event.time), arrival, rules)
     else:
-        effects, also = _change(account, event, arrival, rules)
+        effects = _change(account, event, arrival, received_ms, rules, ids)
         # All work due up to now is done. Instants that the event adds count from here.
         account.clock_ms = max(account.clock_ms, now_ms)
         counted = not any(is_reject(effect) for effect in effects)
         reschedule(account, event.subscriber, rules)
-    if not counted:
-        return effects
-    horizon_ms, most = limits.dedupe_horizon_ms, limits.dedupe_max_ids
-    lost = dedupe.remember(account, key, received_ms, horizon_ms, most)
-    for one in also or ():
-        lost += dedupe.remember(account, one, received_ms, horizon_ms, most)
-    if lost:
-        cause = cause_of(event, arrival)
-        told = audited("dedupe_shortened", event.subscriber, now_ms, cause, forgotten_ids=lost)
-        return [told, *effects]
+    if counted:
+        dedupe.remember(ids, subscriber, event.source, event.id, received_ms, limits)
     return effects
 
 
 def _change(
-    account: Account, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
-) -> tuple[list[Effect], list[bytes] | None]:
-    """Apply any event except usage. Also returns ids to remember besides the event's own id."""
+    account: Account,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    received_ms: int,
+    rules: Rulebook,
+    ids: SeenIds,
+) -> list[Effect]:
+    """Apply any event except usage."""
     moment = moment_of_event(account, event, arrival, rules)
     before, terms, standing = balance_of(account), terms_of(account), None
     costs: Costs | None = None
-    also: list[bytes] | None = None
     is_held = account.extra is not None and bool(account.extra.waiting)
     calls = speakers.last_calls(moment) if is_held else []
     if type(event) is UsageRefunded:
         costs = costs_of(account, rules) if account.status == ACTIVE else None
-        effects, also = refund(account, event, arrival, rules)
+        effects, is_applied = refund(account, event, arrival, received_ms, rules, ids)
         if event.notify and account.status == ACTIVE:
             # A refund for an earlier contract sends no message to the present one.
-            is_applied = also is not None and to_ms(event.time) >= account.activated_ms
-            messages = messages_of_refund(moment, event, is_applied=is_applied)
+            is_present = is_applied and to_ms(event.time) >= account.activated_ms
+            messages = messages_of_refund(moment, event, is_applied=is_present)
             effects.extend(speakers.submit(moment, messages))
     else:
         standing = standing_of(account, rules) if isinstance(event, REDUCING) else None
@@ -105,7 +101,7 @@ def _change(
         effects += _after_change_of_terms(moment, terms)
     effects = explained(effects, before, balance_of(account))
     effects.extend(policy_changes(moment))
-    return effects, also
+    return effects
 
 
 def _own_percents(account: Account) -> list[int]:

@@ -47,7 +47,7 @@ def next_due_ms(account: Account, subscriber: str, rules: Rulebook) -> int:
 
 def forgotten_ms(account: Account, rules: Rulebook) -> int:
     """Until when a closed account is kept: after that no duplicate of its events can arrive."""
-    return account.closed_ms + rules.limits.dedupe_horizon_ms
+    return account.closed_ms + rules.limits.longest_remembered_ms
 
 
 def let_go_ms(held: Held, rules: Rulebook) -> int:

@@ -33,6 +33,8 @@ from streamproc.core.step.applying import apply_event
 from streamproc.core.step.next_due import forgotten_ms, let_go_ms, next_due_ms
 from streamproc.core.subscribers import SubscriberKind, foreign_form
 from streamproc.core.usage import dedupe
+from streamproc.core.usage.ages import oldest_ms
+from streamproc.core.usage.dedupe import SeenIds
 from streamproc.core.usage.policies import policy_changes
 
 Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
@@ -46,46 +48,83 @@ _SETTING = (AccountActivated, PlanChanged, ToppedUp, AccountClosed)
 
 
 def step(
-    account: Account | None, event: SubscriberEvent, arrival: Arrival, rules: Rulebook
+    account: Account | None,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    rules: Rulebook,
+    ids: SeenIds,
 ) -> Step:
-    """Apply an event to its subscriber's account. The call changes the account that it gets.
+    """Apply an event to its subscriber's account. The call changes the account that it gets, and
+    ``ids``, the memory of the partition.
 
     Returns the account to keep (None: nothing is stored for the subscriber any more) and effects in
     the order in which they happened.
     """
+    refused = refusal(event, arrival, rules, ids)
+    if refused is not None:
+        return account, [refused]
+    return _take(account, event, arrival, rules, ids)
+
+
+def refusal(
+    event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenIds
+) -> Effect | None:
+    """Why an event is refused before any due work is done; None if it is not."""
+    refused, time_ms = _refused(event, arrival, rules), to_ms(event.time)
+    if refused is None and time_ms < oldest_ms(ids, event.source, time_ms, rules.limits):
+        # Input that waited behind other input for days, or limits that were stricter.
+        detail = "the ids of events of its time are no longer kept"
+        return rejected("time_in_past", detail, event, arrival)
+    return refused
+
+
+def _refused(event: SubscriberEvent, arrival: Arrival, rules: Rulebook) -> Effect | None:
+    """Why an event is not taken, whatever the account; None if it is.
+
+    The bounds are checked before anything is stored, so that a wrong year cannot stay in the state.
+    """
     limits = rules.limits
     form = _foreign_form(event, limits.subscribers)
     if form is not None:
-        return account, [rejected("subscriber_form", form, event, arrival)]
+        return rejected("subscriber_form", form, event, arrival)
     received_ms = arrival.received_ms
     time_ms = to_ms(event.time)
-    # The bounds are checked before anything is stored, so that a wrong year cannot
-    # stay in the state.
     if time_ms > received_ms + limits.max_ahead_ms:
         detail = f"event time is {time_ms - received_ms} ms after its arrival"
-        return account, [rejected("time_in_future", detail, event, arrival)]
-    if time_ms < received_ms - limits.max_age_ms:
+        return rejected("time_in_future", detail, event, arrival)
+    if time_ms < received_ms - limits.max_age_of(event.source):
         detail = f"event time is {received_ms - time_ms} ms before its arrival"
-        return account, [rejected("time_in_past", detail, event, arrival)]
+        return rejected("time_in_past", detail, event, arrival)
+    return None
 
+
+def _take(
+    account: Account | None,
+    event: SubscriberEvent,
+    arrival: Arrival,
+    rules: Rulebook,
+    ids: SeenIds,
+) -> Step:
+    """Apply an event that is not refused, or let it wait."""
+    received_ms, time_ms = arrival.received_ms, to_ms(event.time)
     out: list[Effect] = []
     if account is not None:
         # Other rules can make other work due before this event, so they are adopted first.
         if account.rules_id != rules.fingerprint:
             adopt_rules(account, event.subscriber, received_ms, rules)
         if received_ms >= account.next_due_ms:
-            account, out = advance(account, event.subscriber, received_ms, rules)
+            account, out = advance(account, event.subscriber, received_ms, rules, ids)
     if account is None or account.status == HELD:
-        return _hold_or_begin(account, event, arrival, rules, out)
+        return _hold_or_begin(account, event, arrival, rules, ids, out)
     # A timer has already moved the account's clock past the arrival.
     if account.clock_ms > received_ms:
         arrival = _at(arrival, account.clock_ms)
     if time_ms > arrival.received_ms and (
         isinstance(event, _SETTING) or _is_due_by(account, event.subscriber, time_ms, rules)
     ):
-        out.append(_hold_known(account, event, arrival, received_ms, rules))
+        out.append(_hold_known(account, event, arrival, received_ms, rules, ids))
         return account, out
-    effects = apply_event(account, event, arrival, received_ms, rules)
+    effects = apply_event(account, event, arrival, received_ms, rules, ids)
     # The common case is an event without due work before it. It needs no second list.
     if not out:
         return account, effects
@@ -108,6 +147,7 @@ def advance(
     subscriber: str,
     now_ms: int,
     rules: Rulebook,
+    ids: SeenIds,
     *,
     lateness_counts: bool = False,
 ) -> tuple[Account | None, list[Effect]]:
@@ -123,7 +163,7 @@ def advance(
     current: Account | None = account
     while current is not None and (due_ms := current.next_due_ms) <= now_ms:
         if current.status == HELD:
-            current = _let_go(current, subscriber, due_ms, rules, out)
+            current = _let_go(current, subscriber, due_ms, rules, ids, out)
             continue
         if current.status == ACTIVE:
             # Between two records no time is lost, so nothing is late.
@@ -134,7 +174,7 @@ def advance(
         elif due_ms >= forgotten_ms(current, rules):
             current = _of_held(current.held, subscriber, rules)
             continue
-        _apply_ready(current, subscriber, due_ms, rules, out)
+        _apply_ready(current, subscriber, due_ms, rules, ids, out)
     return current, out
 
 
@@ -150,10 +190,12 @@ def _hold_known(
     arrival: Arrival,
     received_ms: int,
     rules: Rulebook,
+    ids: SeenIds,
 ) -> Effect:
     """Let an event wait for its own time, or return the reason why it does not."""
     cause, now_ms = cause_of(event, arrival), arrival.received_ms
-    if dedupe.is_seen(account, dedupe.digest(event.source, event.id)):
+    dedupe.move_old_ids(account, event.subscriber, ids, rules.limits)
+    if dedupe.is_seen(ids, event.subscriber, event.source, event.id, received_ms):
         return audited("duplicate", event.subscriber, now_ms, cause)
     most = rules.limits.hold_max_events
     if len(account.held) >= most:
@@ -167,7 +209,12 @@ def _hold_known(
 
 
 def _apply_ready(
-    account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
+    account: Account,
+    subscriber: str,
+    due_ms: int,
+    rules: Rulebook,
+    ids: SeenIds,
+    out: list[Effect],
 ) -> None:
     """Apply the events that waited for this instant, as if they arrived now."""
     if not account.held:
@@ -179,12 +226,17 @@ def _apply_ready(
     for event, arrival in ((one.event, one.arrival) for one in ready):
         # A clock that is already further never goes back.
         present_ms = max(due_ms, account.clock_ms)
-        out.extend(apply_event(account, event, _at(arrival, present_ms), due_ms, rules))
+        out.extend(apply_event(account, event, _at(arrival, present_ms), due_ms, rules, ids))
     reschedule(account, subscriber, rules)
 
 
 def _let_go(
-    account: Account, subscriber: str, due_ms: int, rules: Rulebook, out: list[Effect]
+    account: Account,
+    subscriber: str,
+    due_ms: int,
+    rules: Rulebook,
+    ids: SeenIds,
+    out: list[Effect],
 ) -> Account | None:
     """For an unknown subscriber: begin with an activation whose time has come, and reject events
     that have waited too long for one."""
@@ -195,7 +247,7 @@ def _let_go(
         account.held = [one for one in account.held if one is not held]
         event = held.event
         if isinstance(event, AccountActivated):
-            begun, effects = _begin(account, event, _at(held.arrival, due_ms), rules)
+            begun, effects = _begin(account, event, _at(held.arrival, due_ms), rules, ids)
             out.extend(effects)
             return begun
         detail = "no activation arrived while the event was held"
@@ -217,13 +269,14 @@ def _hold_or_begin(
     event: SubscriberEvent,
     arrival: Arrival,
     rules: Rulebook,
+    ids: SeenIds,
     out: list[Effect],
 ) -> Step:
     """For an unknown subscriber: begin with an activation, or hold any other event for a while."""
     limits = rules.limits
     is_begin = isinstance(event, AccountActivated)
     if isinstance(event, AccountActivated) and to_ms(event.time) <= arrival.received_ms:
-        begun, effects = _begin(account, event, arrival, rules)
+        begun, effects = _begin(account, event, arrival, rules, ids)
         out.extend(effects)
         return begun, out
     reason = "time_in_future" if is_begin else "unknown_subscriber"
@@ -245,10 +298,14 @@ def _hold_or_begin(
 
 
 def _begin(
-    account: Account | None, event: AccountActivated, arrival: Arrival, rules: Rulebook
+    account: Account | None,
+    event: AccountActivated,
+    arrival: Arrival,
+    rules: Rulebook,
+    ids: SeenIds,
 ) -> tuple[Account | None, list[Effect]]:
     """Begin the first contract of a subscriber. Events that were held for it follow."""
-    fresh, limits = Account(), rules.limits
+    fresh = Account()
     held = account.held if account is not None else []
     before = balance_of(fresh)
     moment = moment_of_event(fresh, event, arrival, rules)
@@ -257,13 +314,17 @@ def _begin(
         return _of_held(held, event.subscriber, rules), out
     now_ms = arrival.received_ms
     out.extend(policy_changes(moment))
-    key = dedupe.digest(event.source, event.id)
-    dedupe.remember(fresh, key, now_ms, limits.dedupe_horizon_ms, limits.dedupe_max_ids)
+    dedupe.remember(ids, event.subscriber, event.source, event.id, now_ms, rules.limits)
     reschedule(fresh, event.subscriber, rules)
     current: Account | None = fresh
     # The held events arrived before, so they are applied in their order of arrival.
     for one in held:
-        current, released = step(current, one.event, one.arrival, rules)
+        # Their age was judged when they arrived. Nothing of this subscriber counted since.
+        refused = _refused(one.event, one.arrival, rules)
+        if refused is not None:
+            out.append(refused)
+            continue
+        current, released = _take(current, one.event, one.arrival, rules, ids)
         out.extend(released)
     return current, out
 

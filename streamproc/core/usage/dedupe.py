@@ -1,75 +1,128 @@
-"""Each event id is charged once within the dedupe horizon, in bounded memory.
+"""Each event is charged once: what identifies it, and how long its identity is remembered (law 10).
 
-The account keeps eight bytes per charged id, oldest first, in one byte string. Ids are grouped into
-segments of the account's own time. A segment is forgotten when all of it lies before the horizon.
-The number of ids is limited to ``max_ids``; beyond it the oldest are forgotten, so the horizon of a
-subscriber with many events is shorter. Two different ids collide with a probability below n / 2**61
-per event, for n remembered ids.
+An event is accepted from ``max_ahead`` before its own time until it is ``max_age`` old. So two
+copies of it that are both young enough arrive at most ``max_ahead + max_age`` apart. An identity is
+remembered for that long after its arrival. What comes later is rejected for its age. ``ages.py``
+says what holds when these limits change.
+
+The memory belongs to a partition and not to an account: an account of any number of events has
+the same size. The core asks the memory and tells it what counted; ``engine/ids.py`` keeps it.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from xxhash import xxh3_64_digest
 
+from streamproc.core.rules.limits import Limits
 from streamproc.core.state.account import Account
+from streamproc.core.usage.ages import AgeMemory
 
-ID_BYTES = 8
-SEGMENT_MS = 7 * 86_400_000
+OLD_ID_BYTES = 8
+OLD_SEGMENT_MS = 7 * 86_400_000
+
+# Prefixes of names. The name of an event begins with a digit.
+_TAKEN_BACK = b"back:"
+_OLD = b"old:"
+_OLD_TAKEN_BACK = "taken back:"
+
+
+class SeenIds(AgeMemory, Protocol):
+    """The memory of the identities that counted, as the core sees it.
+
+    It keeps a digest of each name, which includes the subscriber. It is asked about the instant at
+    which an event arrived, so the answer is the same whenever something is really thrown away.
+    """
+
+    @property
+    def old_until_ms(self) -> int:
+        """Until this instant there may be names of earlier releases (:func:`move_old_ids`)."""
+
+    def is_seen(self, name: bytes, received_ms: int) -> bool:
+        """Whether a name is remembered, for an event that arrived at this instant."""
+
+    def remember(self, name: bytes, received_ms: int, until_ms: int) -> None:
+        """Remember a name until an instant, or a little longer."""
+
+    def expect_old(self, until_ms: int) -> None:
+        """There are names of earlier releases until this instant."""
+
+
+def is_seen(ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int) -> bool:
+    """Whether an event counted before; CloudEvents' identity is source plus id."""
+    if ids.is_seen(name_of(subscriber, source, event_id), received_ms):
+        return True
+    if received_ms >= ids.old_until_ms:
+        return False
+    return ids.is_seen(_old_name(subscriber, digest(source, event_id)), received_ms)
+
+
+def remember(
+    ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int, limits: Limits
+) -> None:
+    """Remember an event that counted."""
+    until_ms = _until_ms(ids, received_ms, source, limits)
+    ids.remember(name_of(subscriber, source, event_id), received_ms, until_ms)
+
+
+def is_taken_back(
+    ids: SeenIds, subscriber: str, of_source: str, of_id: str, received_ms: int
+) -> bool:
+    """Whether a refund of this event counted before."""
+    if ids.is_seen(_TAKEN_BACK + name_of(subscriber, of_source, of_id), received_ms):
+        return True
+    if received_ms >= ids.old_until_ms:
+        return False
+    old = digest(_OLD_TAKEN_BACK + of_source, of_id)
+    return ids.is_seen(_old_name(subscriber, old), received_ms)
+
+
+def remember_taken_back(
+    ids: SeenIds, subscriber: str, of_source: str, of_id: str, received_ms: int, limits: Limits
+) -> None:
+    """Remember that this event was taken back, for at least as long as the event itself."""
+    until_ms = _until_ms(ids, received_ms, of_source, limits)
+    ids.remember(_TAKEN_BACK + name_of(subscriber, of_source, of_id), received_ms, until_ms)
+
+
+def _until_ms(ids: SeenIds, received_ms: int, source: str, limits: Limits) -> int:
+    # An event that has waited in the account can be older than what is gone already. Its copy may
+    # have waited with it.
+    return max(received_ms + limits.remembered_ms(source), ids.forgotten_ms)
+
+
+def name_of(subscriber: str, source: str, event_id: str) -> bytes:
+    """What identifies an event. native/src/ids.rs makes the same."""
+    # The lengths separate the parts; a separator could occur inside them.
+    return f"{len(subscriber)}:{len(source)}:{subscriber}{source}{event_id}".encode()
 
 
 def digest(source: str, event_id: str) -> bytes:
-    """Eight bytes for an event: CloudEvents' identity is source plus id."""
-    # The length separates source and id; a separator could occur inside them. State records hold
-    # these digests. Another form needs another STATE_VERSION and another form in
-    # native/src/applying.rs.
+    """Eight bytes for a source and an id. Earlier releases kept them in the account."""
     return xxh3_64_digest(f"{len(source)}:{source}{event_id}".encode())
 
 
-def is_seen(account: Account, key: bytes) -> bool:
-    """Whether an id was charged before."""
-    seen = account.seen_ids
-    at = seen.find(key)
-    while at >= 0:
-        if at % ID_BYTES == 0:
-            return True
-        at = seen.find(key, at + 1)  # the eight bytes found lie across two neighbouring ids
-    return False
+def move_old_ids(account: Account, subscriber: str, ids: SeenIds, limits: Limits) -> bool:
+    """Move the ids that an earlier release kept in the account into the memory of the partition.
+
+    Returns whether there were any.
+    """
+    seen, marks = account.seen_ids, account.seen_marks
+    if not seen:
+        return False
+    at = 0
+    for segment, count in zip(marks[::2], marks[1::2], strict=True):
+        begin_ms = segment * OLD_SEGMENT_MS
+        until_ms = begin_ms + OLD_SEGMENT_MS + limits.longest_remembered_ms
+        ids.expect_old(until_ms)
+        for _ in range(count):
+            name = _old_name(subscriber, seen[at : at + OLD_ID_BYTES])
+            ids.remember(name, begin_ms, until_ms)
+            at += OLD_ID_BYTES
+    account.seen_ids, account.seen_marks = b"", []
+    return True
 
 
-def remember(account: Account, key: bytes, now_ms: int, horizon_ms: int, max_ids: int) -> int:
-    """Remember a charged id. Returns how many ids within the horizon had to be forgotten for
-    space."""
-    marks = account.seen_marks
-    segment = now_ms // SEGMENT_MS
-    account.seen_ids += key
-    if marks and marks[-2] >= segment:
-        marks[-1] += 1
-    else:
-        marks.extend((segment, 1))
-        _forget_before(account, now_ms - horizon_ms)
-    excess = len(account.seen_ids) // ID_BYTES - max_ids
-    if excess > 0:
-        _forget(account, excess)
-    return max(excess, 0)
-
-
-def _forget_before(account: Account, oldest_ms: int) -> None:
-    marks = account.seen_marks
-    count = 0
-    for index in range(0, len(marks), 2):
-        if (marks[index] + 1) * SEGMENT_MS > oldest_ms:
-            break
-        count += marks[index + 1]
-    if count:
-        _forget(account, count)
-
-
-def _forget(account: Account, count: int) -> None:
-    account.seen_ids = account.seen_ids[count * ID_BYTES :]
-    marks = account.seen_marks
-    while count:
-        take = min(count, marks[1])
-        marks[1] -= take
-        count -= take
-        if not marks[1]:
-            del marks[:2]
+def _old_name(subscriber: str, old: bytes) -> bytes:
+    return _OLD + subscriber.encode() + old

@@ -30,31 +30,32 @@ from streamproc.core.usage.closed_cycles import (
     used_in_cycle,
 )
 from streamproc.core.usage.coverage import note_freed, those_covering
+from streamproc.core.usage.dedupe import SeenIds
 from streamproc.core.usage.late import re_arm_moved, standing
 from streamproc.core.usage.periods import leave_out, note_refund
 from streamproc.core.usage.returning import unuse
 from streamproc.core.usage.tariffs import take_back_overage
 
-_TAKEN_BACK = "taken back:"
-
 
 def refund(
-    account: Account, event: UsageRefunded, arrival: Arrival, rules: Rulebook
-) -> tuple[list[Effect], list[bytes] | None]:
-    """Apply a refund. Returns effects, and ids to remember besides the event's own id (None:
-    nothing was refunded)."""
-    keys: list[bytes] = []
+    account: Account,
+    event: UsageRefunded,
+    arrival: Arrival,
+    received_ms: int,
+    rules: Rulebook,
+    ids: SeenIds,
+) -> tuple[list[Effect], bool]:
+    """Apply a refund that came in at ``received_ms``. Returns effects, and whether anything was
+    taken back."""
+    names_event = isinstance(event.of_id, str) and isinstance(event.of_source, str)
     cause = cause_of(event, arrival)
-    if isinstance(event.of_id, str) and isinstance(event.of_source, str):
-        if not dedupe.is_seen(account, dedupe.digest(event.of_source, event.of_id)):
+    of_event = (event.subscriber, str(event.of_source), str(event.of_id))
+    if names_event:
+        if not dedupe.is_seen(ids, *of_event, received_ms):
             detail = "the event to take back was not counted, or its id is no longer kept"
-            return [rejected("not_counted", detail, event, arrival)], None
-        # The digest of the original event with a prefix. So the memory of event ids also knows
-        # which events were taken back, without a second memory.
-        key = dedupe.digest(_TAKEN_BACK + event.of_source, event.of_id)
-        if dedupe.is_seen(account, key):
-            return [audited("duplicate", event.subscriber, arrival.received_ms, cause)], None
-        keys.append(key)
+            return [rejected("not_counted", detail, event, arrival)], False
+        if dedupe.is_taken_back(ids, *of_event, received_ms):
+            return [audited("duplicate", event.subscriber, arrival.received_ms, cause)], False
     time_ms = to_ms(event.time)
     is_past = time_ms < account.cycle_start_ms or time_ms < account.activated_ms
     cycle = None
@@ -62,7 +63,7 @@ def refund(
         cycle = closed_cycle(account, time_ms)
         if cycle is None:
             detail = "its billing cycle is no longer kept"
-            return [rejected("cycle_forgotten", detail, event, arrival)], None
+            return [rejected("cycle_forgotten", detail, event, arrival)], False
         from_overage = min(event.refunded_bytes, cycle.overage_bytes)
         cycle.overage_bytes -= from_overage
     else:
@@ -93,7 +94,9 @@ def refund(
             beyond_usage_bytes=event.refunded_bytes - back,
         )
     ]
-    return out, keys
+    if names_event:
+        dedupe.remember_taken_back(ids, *of_event, received_ms, rules.limits)
+    return out, True
 
 
 def _give_back(

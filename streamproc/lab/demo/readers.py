@@ -12,7 +12,7 @@ from kafka import TopicPartition
 from streamproc.contracts.records.codec import decode_reject, decode_reminder, encode_effect
 from streamproc.core.state.account import unpack
 from streamproc.core.state.effects import Reminder
-from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
+from streamproc.engine.changelog import PROGRESS_KEY, decode_progress, is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.lab.demo.expecting import Expecter
@@ -124,6 +124,8 @@ class StateReader(Reader):
                     self._figures.rejects[decode_reject(record.value).reason] += 1
                 elif record.key == PROGRESS_KEY:
                     self._progress(place.partition, record.value)
+                elif not is_row(record.key):
+                    continue
                 elif record.value is None:
                     self._forget(record.key)
                 else:

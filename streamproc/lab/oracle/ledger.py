@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from zoneinfo import ZoneInfo
 
 from streamproc.core.rules.rulebook import Rulebook
@@ -33,7 +32,7 @@ SETTING = (
     "account.closed",
 )
 """Events whose time is the start or end of a validity."""
-WEEK_MS = 7 * 86_400_000
+DAY_MS = 86_400_000
 
 
 class SubscriberLedger:
@@ -51,8 +50,8 @@ class SubscriberLedger:
         """Events before the first activation, with their arrival."""
         self.ahead: list[tuple[Fields, int]] = []
         """Events of a contract that arrived before their time, with their arrival."""
-        self.ids: OrderedDict[tuple[str, str], int] = OrderedDict()
-        """Source and id of the counted events, oldest first, with the week of their arrival."""
+        self.ids: dict[tuple[str, str], int] = {}
+        """Identities that counted, with the first day on which they are forgotten."""
         self.history: list[Cycle] = []
         self.grants = 0
         self.charged = 0
@@ -74,7 +73,7 @@ class SubscriberLedger:
             return self._reject("subscriber_form")
         if time_ms > arrival_ms + limits.max_ahead_ms:
             return self._reject("time_in_future")
-        if time_ms < arrival_ms - limits.max_age_ms:
+        if time_ms < arrival_ms - self._oldest_ms(event["source"]):
             return self._reject("time_in_past")
         self.pass_time(arrival_ms)
         if self.contract is None:
@@ -90,7 +89,7 @@ class SubscriberLedger:
 
     def _put_off(self, event: Fields, arrival_ms: int) -> None:
         """Let an event wait until the clock reaches its time."""
-        if (event["source"], event["id"]) in self.ids:
+        if self._is_known((event["source"], event["id"]), arrival_ms):
             self.outcome.audit["duplicate"] += 1
         elif len(self.ahead) >= self.rules.limits.hold_max_events:
             self._reject("time_in_future")
@@ -101,7 +100,7 @@ class SubscriberLedger:
     def _apply(self, event: Fields, arrival_ms: int, now_ms: int) -> None:
         assert self.contract is not None
         identity = (event["source"], event["id"])
-        if identity in self.ids:
+        if self._is_known(identity, arrival_ms):
             self.outcome.audit["duplicate"] += 1
             return None
         also: tuple[str, str] | None = None
@@ -118,7 +117,7 @@ class SubscriberLedger:
                 contract.show(now_ms)
             if event["type"] == "usage.refunded":
                 costs = contract.costs(self.rules)
-                reason, also = self._refund(event, now_ms)
+                reason, also = self._refund(event, arrival_ms, now_ms)
                 contract.gate.say_last_words(last, now_ms, self.rules)
             elif event["type"] in LESSENING:
                 before = self.contract.reached_everywhere(self.rules)
@@ -146,29 +145,33 @@ class SubscriberLedger:
             self._look_ahead()
         if reason is not None:
             return self._reject(reason)
-        self._remember(arrival_ms, identity, *(() if also is None else (also,)))
+        self._remember(arrival_ms, event["source"], identity)
+        if also is not None:
+            self._remember(arrival_ms, event["of_source"], also)
         return None
 
-    def _refund(self, event: Fields, now_ms: int) -> tuple[str | None, tuple[str, str] | None]:
+    def _refund(
+        self, event: Fields, arrival_ms: int, now_ms: int
+    ) -> tuple[str | None, tuple[str, str] | None]:
         """Apply a refund. Returns the reason of a reject, and what must be remembered besides the
         event's id."""
         contract = self.contract
         assert contract is not None
-        reason, also, is_applied = self._take_back(event, now_ms, contract)
+        reason, also, is_applied = self._take_back(event, arrival_ms, now_ms, contract)
         if event.get("notify", True) and contract.closed_ms is None:
             is_its_own = event["time"] >= contract.since_ms
             contract.follow_up(event, now_ms, is_applied and is_its_own, self.rules)
         return reason, also
 
     def _take_back(
-        self, event: Fields, now_ms: int, contract: Contract
+        self, event: Fields, arrival_ms: int, now_ms: int, contract: Contract
     ) -> tuple[str | None, tuple[str, str] | None, bool]:
         also: tuple[str, str] | None = None
         if "of_id" in event:
-            if (event["of_source"], event["of_id"]) not in self.ids:
+            if not self._is_known((event["of_source"], event["of_id"]), arrival_ms):
                 return "not_counted", None, False
             also = (f"taken back:{event['of_source']}", event["of_id"])
-            if also in self.ids:
+            if self._is_known(also, arrival_ms):
                 self.outcome.audit["duplicate"] += 1
                 return None, None, False
         if contract.is_present(event["time"]):
@@ -276,7 +279,9 @@ class SubscriberLedger:
         if contract is None:
             return NEVER
         if contract.closed_ms is not None:
-            return contract.closed_ms + self.rules.limits.dedupe_horizon_ms
+            limits = self.rules.limits
+            ages = (limits.max_age_ms, *limits.max_age_by_source.values())
+            return contract.closed_ms + max(ages) + limits.max_ahead_ms
         return contract.next_moment(self.rules)
 
     def _reject(self, reason: str) -> None:
@@ -299,7 +304,7 @@ class SubscriberLedger:
         if self.contract is not None:
             self.contract.tell_policies(now_ms, self.rules)
             self.contract.show(now_ms)
-        self._remember(now_ms, (event["source"], event["id"]))
+        self._remember(now_ms, event["source"], (event["source"], event["id"]))
         self._look_ahead()
         waiting, self.waiting = self.waiting, []
         for held, held_arrival_ms in waiting:
@@ -455,26 +460,18 @@ class SubscriberLedger:
             self.outcome.audit["member_left"] += 1
         return None
 
-    def _remember(self, arrival_ms: int, *identities: tuple[str, str]) -> None:
-        """Remember the ids of one event. If older ids are forgotten for them, that is audited
-        once."""
-        lost = [self._remember_one(one, arrival_ms) for one in identities]
-        if any(lost):
-            self.outcome.audit["dedupe_shortened"] += 1
+    def _oldest_ms(self, source: str) -> int:
+        """How old an event of a source may be."""
+        limits = self.rules.limits
+        return limits.max_age_by_source.get(source, limits.max_age_ms)
 
-    def _remember_one(self, identity: tuple[str, str], arrival_ms: int) -> bool:
-        """Law 10. Whole weeks are forgotten when a later one begins."""
-        limits, week = self.rules.limits, arrival_ms // WEEK_MS
-        newest = next(reversed(self.ids.values())) if self.ids else None
-        self.ids[identity] = week if newest is None else max(week, newest)
-        if newest is None or week > newest:
-            oldest_ms = arrival_ms - limits.dedupe_horizon_ms
-            while (next(iter(self.ids.values())) + 1) * WEEK_MS <= oldest_ms:
-                self.ids.popitem(last=False)
-        lost = len(self.ids) > limits.dedupe_max_ids
-        while len(self.ids) > limits.dedupe_max_ids:
-            self.ids.popitem(last=False)
-        return lost
+    def _remember(self, arrival_ms: int, source: str, identity: tuple[str, str]) -> None:
+        """Law 10: until the end of the day after which no copy of the source is young enough."""
+        until_ms = arrival_ms + self._oldest_ms(source) + self.rules.limits.max_ahead_ms
+        self.ids[identity] = until_ms // DAY_MS + 1
+
+    def _is_known(self, identity: tuple[str, str], arrival_ms: int) -> bool:
+        return self.ids.get(identity, 0) > arrival_ms // DAY_MS
 
 
 def _is_zone(name: str) -> bool:

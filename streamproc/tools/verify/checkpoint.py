@@ -30,7 +30,7 @@ from streamproc.tools.verify.sample import Sample
 
 Kind = TypeVar("Kind", bound=Struct)
 
-VERSION: Final = 2
+VERSION: Final = 3
 EVERY_SECONDS: Final = 60.0
 
 
@@ -49,6 +49,7 @@ class Checkpoint(Struct):
     """Fingerprint of the record before each position, by topic."""
     clock_ms: int = 0
     rows: dict[bytes, bytes] = {}
+    """Also the records of identities (``engine/ids.py``)."""
     topic_of: dict[bytes, str] = {}
     """With several input topics: the first topic of each subscriber."""
     in_several: list[bytes] = []
@@ -64,10 +65,13 @@ class Checkpoint(Struct):
     """How many of these were outside the partition of their key."""
 
 
-def made_for(fingerprint: int, clock: str, topics: tuple[str, ...], sample: Sample) -> str:
+def made_for(
+    fingerprint: int, clock: str, topics: tuple[str, ...], sample: Sample, ids_key: bytes
+) -> str:
     """What recalculated states depend on beside the input."""
     some = b",".join(sorted(sample.subscribers)).decode(errors="replace")
-    return f"{fingerprint} {clock} {','.join(sorted(topics))} {sample.share} {some}"
+    listed = ",".join(sorted(topics))
+    return f"{fingerprint} {clock} {listed} {ids_key.hex()} {sample.share} {some}"
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from streamproc.engine.changelog import (
     mark_of,
 )
 from streamproc.engine.cluster import LogReader, Place
+from streamproc.engine.ids import is_of_ids
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
@@ -66,7 +67,7 @@ async def read_kept(
                 break  # a worker did not write these, but would load them
         for record in await _fetch(reader):
             if record.key != PROGRESS_KEY:
-                if sample.takes(record.key):
+                if sample.takes(record.key) or is_of_ids(record.key):
                     waiting[record.key] = record.value
                 continue
             kept.progress = decode_progress(record.value)
@@ -74,6 +75,7 @@ async def read_kept(
             waiting.clear()
         position = await reader.position(place)
     rows.load(waiting)
+    rows.ids.loaded()
     return kept
 
 
@@ -139,15 +141,17 @@ async def rebuild(
     begin: Checkpoint,
     sample: Sample,
     seen: Callable[[str, list[Any], Checkpoint, Rows[Account]], None],
+    ids_key: bytes,
 ) -> tuple[Rows[Account], Checkpoint]:
     """Apply the input from a checkpoint up to the positions; returns the rows and their place.
 
     ``seen`` is called after each fetch, with its records and the place and rows after them. The
-    checkpoint has no rows yet.
+    checkpoint has no rows yet. ``ids_key`` is the partition's key of digests.
     """
     rows: Rows[Account] = processor.new_rows()
     rows.load(dict(begin.rows))
-    rows.rebuild_due()
+    rows.loaded()
+    rows.ids.begin(ids_key)
     at = Checkpoint(begin.made_for, positions={**begin.positions}, marks={**begin.marks})
     at.clock_ms = begin.clock_ms
     async for topic, records in read_input(reader, partition, progress, begin):
@@ -196,8 +200,8 @@ async def timed_closely(
     With the wall clock the timer may have run first, if the worker lagged or was down.
     """
     rows: Rows[Account] = Rows(processor)
-    rows.load({key: row for key, row in begin.rows.items() if key in keys})
-    rows.rebuild_due()
+    rows.load({key: row for key, row in begin.rows.items() if key in keys or is_of_ids(key)})
+    rows.loaded()
     close = set(keys) & set(begin.excused)
     clock_ms = begin.clock_ms
     async for topic, records in read_input(reader, partition, progress, begin):

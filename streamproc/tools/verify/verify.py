@@ -23,9 +23,11 @@ from streamproc.core.privacy import mask
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
 from streamproc.core.step.transition import advance
+from streamproc.core.usage.dedupe import move_old_ids
 from streamproc.engine.changelog import InputMadeAnewError, Progress
 from streamproc.engine.cluster import LogReader
 from streamproc.engine.faust.log_reader import BatchReader
+from streamproc.engine.ids import SeenIds, differing, key_of, snapshot
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.tools.verify.checkpoint import (
@@ -72,6 +74,7 @@ OTHER_RULES = "the rules have changed since the first record, or are not the one
 LOST_INPUT = "the input is not whole, and nobody knows whose events are missing"
 LARGEST_SHARE: Final = 0.1
 """Unfinished checkpoints take at most this share of the time."""
+OLD_IDS = "some are of an earlier release; they are compared when these are over"
 TIMERS = "an event that arrived about when something fell due: which was first is not known"
 
 
@@ -98,6 +101,8 @@ class PartitionReport:
     """Records that a run had applied that was interrupted; ``records`` contains them."""
     obstacle: str = ""
     """Why the partition could not be verified; empty if it was."""
+    ids: str = ""
+    """Why the ids of events were not compared, or what differs; empty if they are equal."""
     begun_anew: str = ""
     """Why the checkpoint was of no use; empty if it was, or if there is none."""
 
@@ -214,7 +219,7 @@ class _Work:
         self.every_seconds = EVERY_SECONDS
         self._missing = missing
         self._due = time.monotonic()
-        self._begin = Checkpoint(made_for(rules.fingerprint, settings.clock, (), sample))
+        self._begin = Checkpoint("")
         self._has_other_rules = False
         self._placement = Placement(partitions, logs=False)
         self.report = PartitionReport(partition)
@@ -242,7 +247,7 @@ class _Work:
             return
         self._has_several = len(kept.progress.positions) > 1
         self._has_other_rules = self._were_others(kept)
-        start = self._load_checkpoint(kept.progress)
+        start = self._load_checkpoint(kept)
         await check_input(self._reader, report.partition, kept.progress, start.positions)
         self._watch_for_losses(kept.progress, start)
         self._due = time.monotonic() + self.every_seconds
@@ -253,9 +258,11 @@ class _Work:
             self._save_unfinished(at, rows)
 
         rebuilt, place = await rebuild(
-            self._reader, report.partition, kept.progress, processor, start, self._sample, seen
+            *(self._reader, report.partition, kept.progress, processor, start),
+            *(self._sample, seen, key_of(kept.rows.ids)),
         )
-        place.rows = dict(rebuilt.stored) if self.checkpoint_path is not None else {}
+        if self.checkpoint_path is not None:
+            place.rows = _all_of(rebuilt)
         until_ms = self._now_ms
         if settings.clock == "event":
             until_ms = kept.progress.clock_ms
@@ -268,6 +275,7 @@ class _Work:
         if self._wrong and settings.clock == "wall":
             await self._excuse_timers(kept.progress, place)
         report.differences += self._wrong.values()
+        self._compare_ids(kept.rows, rebuilt, place)
         if self.checkpoint_path is not None:
             finish(self.checkpoint_path, self._completed(place))
 
@@ -285,10 +293,12 @@ class _Work:
         # Written by an earlier release. The rows say under which rules they were scheduled.
         return any(_rules_id(data) != fingerprint for data in kept.rows.stored.values())
 
-    def _load_checkpoint(self, progress: Progress) -> Checkpoint:
+    def _load_checkpoint(self, kept: Kept) -> Checkpoint:
         """The place to begin at: where an earlier run was interrupted, else the checkpoint."""
+        progress, settings = kept.progress, self._settings
         wanted = made_for(
-            self._rules.fingerprint, self._settings.clock, tuple(progress.positions), self._sample
+            *(self._rules.fingerprint, settings.clock, tuple(progress.positions), self._sample),
+            key_of(kept.rows.ids),
         )
         self._begin = Checkpoint(wanted)
         if self.checkpoint_path is not None:
@@ -308,7 +318,7 @@ class _Work:
         began = time.monotonic()
         if self.checkpoint_path is None or began < self._due:
             return
-        at = self._completed(msgspec.structs.replace(at, rows=dict(rows.stored)))
+        at = self._completed(msgspec.structs.replace(at, rows=_all_of(rows)))
         at.begun_at = self._begin.positions
         at.records, at.elsewhere = self.report.records, self.report.elsewhere
         save(unfinished_path_of(self.checkpoint_path), at)
@@ -370,8 +380,11 @@ class _Work:
         if data is None:
             return None
         account: Account | None = unpack(data[DUE_BYTES:])
+        if account is not None:
+            # An earlier release kept ids in the row. They do not belong to the state any more.
+            move_old_ids(account, key.decode(), SeenIds(), self._rules.limits)
         if account is not None and account.next_due_ms <= until_ms:
-            account, _ = advance(account, key.decode(), until_ms, self._rules)
+            account, _ = advance(account, key.decode(), until_ms, self._rules, SeenIds())
         return account
 
     def _judge(self, key: bytes, kept: Account | None, rebuilt: Account | None) -> None:
@@ -386,6 +399,30 @@ class _Work:
             self.report.not_comparable[OTHER_RULES] += 1
         else:
             self._wrong[key] = found
+
+    def _compare_ids(self, kept: Rows[Account], rebuilt: Rows[Account], place: Checkpoint) -> None:
+        """Compare what both remember of the events that counted (law 10)."""
+        missing, added = differing(kept.ids, rebuilt.ids, is_part=not self._sample.is_all)
+        if not missing and not added:
+            return
+        is_old = kept.ids.old_until_ms > kept.ids.forgotten_ms
+        if is_old or any(map(_has_old_ids, kept.stored.values())):
+            self.report.ids = OLD_IDS
+            return
+        found = f"{missing:,} only in the changelog, {added:,} only from the input"
+        several = self._has_several and SEVERAL_TOPICS
+        lost = self._missing.found and LOST_INPUT
+        other = self._has_other_rules and OTHER_RULES
+        timers = place.excused and TIMERS
+        reason = several or lost or other or timers
+        if reason:
+            self.report.ids = f"{found}; not comparable: {reason}"
+            self.report.not_comparable[reason] += 1
+        else:
+            wrong = f"ids of events: {found}"
+            self.report.differences.append(
+                Difference("(no subscriber)", self.report.partition, [wrong])
+            )
 
     def _is_of_other_order(self, kept: Account | None, rebuilt: Account | None) -> bool:
         """Under the event clock, records of each input topic move the clock of all subscribers."""
@@ -411,6 +448,19 @@ class _Work:
         for key in close:
             del self._wrong[key]
             self.report.not_comparable[TIMERS] += 1
+
+
+def _all_of(rows: Rows[Account]) -> dict[bytes, bytes]:
+    """Rows and identities, as records of a changelog."""
+    return {**rows.stored, **snapshot(rows.ids)}
+
+
+def _has_old_ids(data: bytes) -> bool:
+    """Whether a row has ids of an earlier release; False if it cannot be read."""
+    try:
+        return bool(unpack(data[DUE_BYTES:]).seen_ids)
+    except msgspec.DecodeError:
+        return False
 
 
 def _rules_id(data: bytes) -> int | None:

@@ -116,8 +116,7 @@ class Rules:
     max_event_bytes: int
     max_ahead_ms: int
     max_age_ms: int
-    dedupe_horizon_ms: int
-    dedupe_max_ids: Position
+    max_age_by_source: dict[str, int]
     only_told: bool
     """A crossed threshold changes no account: only its message must be made."""
     thresholds: list[Thresholds]
@@ -144,8 +143,7 @@ def known(rules: Rulebook) -> Rules:
         limits.max_event_bytes,
         limits.max_ahead_ms,
         limits.max_age_ms,
-        limits.dedupe_horizon_ms,
-        limits.dedupe_max_ids,
+        limits.max_age_by_source,
         # Other parts of these rules can change the words of a message, or the account. Usage is not
         # plain if it can give watch rules a reason for a message.
         rules.has_plain_usage

@@ -15,6 +15,7 @@ import structlog
 
 from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.engine.ids import IdMemory, SeenIds
 from streamproc.errors import StreamprocError
 from streamproc.worker.native_bridge.interface.fingerprint import interface
 from streamproc.worker.native_bridge.known_rules import known
@@ -54,9 +55,17 @@ def is_native(choice: Native) -> bool:
     return True
 
 
+def new_ids(is_native: bool) -> IdMemory:
+    """The identities of a partition; those of the compiled part if it is used."""
+    if not is_native:
+        return SeenIds()
+    compiled: IdMemory = streamproc_native.SeenIds()
+    return compiled
+
+
 def plain_usage(rules: Rulebook, *, event_clock: bool, partitions: int = 0) -> Any:
-    """``apply(records, start, stored, changed, told, topic, partition, clock_ms)``, which returns
-    ``(next, clock_ms, crossed)``.
+    """``apply(records, start, stored, changed, ids, told, topic, partition, clock_ms)``, which
+    returns ``(next, clock_ms, crossed)``.
 
     ``told`` gets (key, reminder, audit record) of all messages that the compiled part makes itself.
     ``crossed`` is None, or the fields of a :class:`NativeCrossing`: then the record before ``next``

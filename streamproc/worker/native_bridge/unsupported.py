@@ -55,9 +55,8 @@ FIELDS: Final[dict[type[Struct], tuple[str, ...]]] = {
     ),
     Pack: ("id", "granted_bytes", "validity_ms", "priority", "scope", "price_minor", "names"),
     Limits: (
-        *("max_event_bytes", "max_ahead_ms", "max_age_ms", "dedupe_horizon_ms"),
-        *("dedupe_max_ids", "hold_unknown_ms", "hold_max_events", "history_cycles"),
-        "subscribers",
+        *("max_event_bytes", "max_ahead_ms", "max_age_ms", "max_age_by_source"),
+        *("hold_unknown_ms", "hold_max_events", "history_cycles", "subscribers"),
     ),
     AlertPolicy: ("quiet_hours", "caps"),
     Policy: (

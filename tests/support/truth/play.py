@@ -14,6 +14,7 @@ from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
 from streamproc.core.state.events import Arrival
 from streamproc.core.step.transition import advance, step
+from streamproc.engine.ids import SeenIds
 from streamproc.lab.oracle import Expectation
 from streamproc.lab.oracle.contract import Contract
 from streamproc.lab.oracle.ledger import SubscriberLedger
@@ -59,6 +60,7 @@ class Player:
         """The locale before the present scene."""
         self.expectation = Expectation(watch=self._watch)
         self.ledger = SubscriberLedger(name, rules, self.expectation)
+        self.ids = SeenIds()
         self.offset = 0
         self._states: list[Snapshot] = []
         self._past: list[Snapshot] = []
@@ -78,7 +80,7 @@ class Player:
         self.locale_before = self.locale
         arrival = Arrival(arrival_ms, "events", 0, self.offset)
         self.offset += 1
-        self.account, effects = step(self.account, event, arrival, self.rules)
+        self.account, effects = step(self.account, event, arrival, self.rules, self.ids)
         self.ledger.arrive(read(value, self.name.encode()), arrival_ms)
         if fields["type"] in ("account.activated", "account.profile_changed"):
             self.locale = self.account.locale if self.account else ""
@@ -88,7 +90,7 @@ class Player:
         """Time passes."""
         effects: Iterable[Effect] = ()
         if self.account is not None:
-            self.account, effects = advance(self.account, self.name, now_ms, self.rules)
+            self.account, effects = advance(self.account, self.name, now_ms, self.rules, self.ids)
         self.ledger.pass_time(now_ms)
         return self._scene(None, now_ms, effects)
 

@@ -30,6 +30,11 @@ from streamproc.core.rules.kinds import KINDS
 from streamproc.core.rules.kinds.entry import RuleEntry
 from streamproc.core.subscribers import SubscriberKind
 
+AgeDays = Annotated[int, Meta(ge=1, le=200)]
+"""Ids of events are remembered for so long; the memory knows 250 days (engine/ids.py)."""
+AheadSeconds = Annotated[int, Meta(ge=0, le=30 * 86_400)]
+Source = Annotated[str, Meta(min_length=1, max_length=256, description="the source of events")]
+
 
 class StormsEntry(Strict, frozen=True):
     rate_per_second: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
@@ -47,12 +52,19 @@ class AlertsEntry(Strict, frozen=True):
     caps: tuple[CapEntry, ...] = ()
 
 
+class SourceEntry(Strict, frozen=True):
+    max_age_days: AgeDays
+
+
 class LimitsEntry(Strict, frozen=True):
     max_event_bytes: Count = 1 << 40
-    max_ahead_seconds: Seconds = 300
-    max_age_days: Days = 40
-    dedupe_horizon_days: Days = 75
-    dedupe_max_ids: Annotated[int, Meta(ge=100, le=65_536)] = 16_384
+    max_ahead_seconds: AheadSeconds = 300
+    max_age_days: AgeDays = 40
+    sources: dict[Source, SourceEntry] = {}
+    dedupe_horizon_days: Days | None = None
+    """Without effect: it follows from ``max_age_days``. Earlier releases had it."""
+    dedupe_max_ids: Annotated[int, Meta(ge=100, le=65_536)] | None = None
+    """Without effect: an account has no ids any more. Earlier releases had it."""
     hold_unknown_seconds: Seconds = 86_400
     hold_max_events: Annotated[int, Meta(ge=1, le=500)] = 100
     """Held events are in one state record, which must fit into a Kafka message."""

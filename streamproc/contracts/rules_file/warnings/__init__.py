@@ -24,6 +24,7 @@ from streamproc.contracts.rules_file.warnings import (
     readers,
     subjects,
     tags,
+    unread,
 )
 from streamproc.contracts.rules_file.warnings.subject import Check, Subject
 
@@ -50,6 +51,7 @@ CHECKS: dict[str, Check] = {
     "missing-text": readers.missing_text,
     "unknown-locale": tags.unknown_locales,
     "unknown-currency": tags.unknown_currency,
+    "without-effect": unread.without_effect,
 }
 """The checks by name."""
 

@@ -44,7 +44,6 @@ from streamproc.core.state.effects import (
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.state.messages import Alarm
 from streamproc.core.subscribers import LONGEST, SHORTEST
-from streamproc.core.usage.dedupe import ID_BYTES, SEGMENT_MS
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.worker.native_bridge.crossed import NativeCrossing
 from streamproc.worker.native_bridge.known_rules import (
@@ -83,8 +82,7 @@ ROWS: Final = (
             reads=(
                 *("version", "status", "plan", "time_zone", "locale", "activated_ms"),
                 *("cycle_start_ms", "cycle_end_ms", "buckets", "overage_bytes", "charged_bytes"),
-                *("history", "opted_out", "seen_ids", "seen_marks", "clock_ms", "rules_id"),
-                *("ended", "extra"),
+                *("history", "opted_out", "clock_ms", "rules_id", "ended", "extra"),
             ),
             carries=(
                 *("next_plan", "anchor_day", "closed_ms", "grants", "next_due_ms", "held"),
@@ -221,8 +219,6 @@ CONSTANTS: Final[dict[str, int | str]] = {
     "DUE_BYTES": DUE_BYTES,
     "LONGEST_KEY_BYTES": LONGEST,
     "SHORTEST_KEY_BYTES": SHORTEST,
-    "ID_BYTES": ID_BYTES,
-    "SEGMENT_MS": SEGMENT_MS,
     "DAY_MS": DAY_MS,
     "DAY_MINUTES": DAY_MINUTES,
     "NEVER_MS": NEVER_MS,

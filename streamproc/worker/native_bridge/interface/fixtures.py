@@ -18,6 +18,7 @@ from streamproc.core.state.events import (
     UsageRecorded,
 )
 from streamproc.core.step.transition import step
+from streamproc.engine.ids import SeenIds
 from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text
 
 SUBSCRIBER: Final = "8613800000001"
@@ -79,7 +80,7 @@ def _after(
     account: Account | None, event: SubscriberEvent, rules: Rulebook
 ) -> tuple[Account, list[Effect]]:
     arrival = Arrival(to_ms(BEGIN), "events", 0, 7)
-    after, effects = step(account, event, arrival, rules)
+    after, effects = step(account, event, arrival, rules, SeenIds())
     assert after is not None
     return after, list(effects)
 
