@@ -350,7 +350,7 @@ class Account(Struct, array_like=True, gc=False):
     """Closed cycles, oldest first."""
     opted_out: list[str] = []
     seen_ids: bytes = b""
-    """Eight bytes per charged event id, oldest first; see ``dedupe``."""
+    """Earlier releases only: eight bytes per charged event id (``move_old_ids``)."""
     seen_marks: list[int] = []
     """Pairs (segment, number of ids in that segment), oldest first."""
     clock_ms: int = 0
