@@ -202,6 +202,16 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_age_may_refuse_is_left_to_the_core() {
+        let usage = usage::parse(PLAIN_EVENT).unwrap();
+        let mut ids = SeenIds::default();
+        ids.keep_ages(b"", usage.time_ms + 1);
+        assert!(remembering(&mut ids, &rules(), PLAIN_EVENT, BEFORE, RECEIVED_MS).is_none());
+        ids.keep_ages(b"", usage.time_ms);
+        assert!(remembering(&mut ids, &rules(), PLAIN_EVENT, BEFORE, RECEIVED_MS).is_some());
+    }
+
+    #[test]
     fn what_an_earlier_release_counted_is_left_to_the_core() {
         let usage = usage::parse(PLAIN_EVENT).unwrap();
         let mut ids = SeenIds::default();

@@ -323,7 +323,11 @@ impl Head {
             forgotten_day: i32::from_be_bytes(fixed[24..28].try_into().ok()?).into(),
             old_until_ms: i64::from_be_bytes(fixed[28..36].try_into().ok()?),
             unsure_until_ms: i64::from_be_bytes(fixed[36..44].try_into().ok()?),
-            lasting: rest.get(..end)?.chunks_exact(SPAN_BYTES).map(of_span).collect(),
+            lasting: rest
+                .get(..end)?
+                .chunks_exact(SPAN_BYTES)
+                .map(of_span)
+                .collect(),
             ages: rest[end..].to_vec(),
         })
     }
@@ -590,7 +594,7 @@ mod tests {
             let digest = ids.digest(&number.to_be_bytes());
             assert!(!ids.is_seen(digest, NOW_MS));
             let days = 1 + number as i64 % 3;
-            ids.remember(digest, NOW_MS, NOW_MS + days * DAY_MS)
+            ids.remember(digest, NOW_MS, NOW_MS + days * DAY_MS - 1)
                 .unwrap();
         }
         ids

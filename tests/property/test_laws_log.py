@@ -17,6 +17,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account, unpack
 from streamproc.core.step.next_due import next_due_ms
 from streamproc.engine.due import NEVER_DUE
+from streamproc.engine.ids import snapshot
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.lab.oracle import PlacedRecord
@@ -85,7 +86,7 @@ class Run:
         """Another worker takes over: rows from the changelog, the due queue from the rows."""
         self.commit()
         rows = self._new_rows()
-        for key, data in self.rows.stored.items():
+        for key, data in (self.rows.stored | snapshot(self.rows.ids)).items():
             rows.load({key: data})
         rows.loaded()
         self.rows = rows

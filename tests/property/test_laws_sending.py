@@ -239,7 +239,7 @@ def waking(start: time, end: time, cap: int) -> Rulebook:
     )
     alerts = AlertPolicy(QuietHours(start, end), (Cap(cap, 12 * HOUR_MS),))
     plans = (Plan("basic", (Allowance("data", 1000, 50),)),)
-    return Rulebook(plans, (), rules, (), Limits(max_age_ms=10**13), "en", "EUR", alerts)
+    return Rulebook(plans, (), rules, (), Limits(max_age_ms=200 * DAY_MS), "en", "EUR", alerts)
 
 
 @budget(150)

@@ -14,6 +14,7 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
+from streamproc.engine.ids import snapshot
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.lab.workload import WorkloadSettings, generate
@@ -45,6 +46,7 @@ class Run:
     def __init__(self, native: Native, rules: Rulebook = RULES) -> None:
         self.processor = QuotaProcessor(rules, WorkerTopics(), "event", native)
         self.rows: Rows[Account] = self.processor.new_rows()
+        self.rows.ids.begin(bytes(range(16)))
         self.outbox = Outbox()
         self.clock_ms = 0
 
@@ -68,6 +70,7 @@ def compared(records: list[Log], cuts: list[int], rules: Rulebook = RULES) -> Ru
             run.apply(records[start:end])
             run.commit()
         assert compiled.rows.stored == pure.rows.stored
+        assert snapshot(compiled.rows.ids) == snapshot(pure.rows.ids)
     assert compiled.outbox.topics == pure.outbox.topics
     assert compiled.clock_ms == pure.clock_ms
     return compiled
