@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "f6a0a169448667c6fd6d9bcb2529a64e"
+SOURCES: Final = "06e2a932895fdf08f7637a0f5cfbe9ea"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
