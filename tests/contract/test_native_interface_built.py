@@ -120,7 +120,8 @@ def applied(built: Any, row: bytes, value: bytes = GOOD) -> bytes | None:
     stored: dict[bytes, bytes] = {KEY: row}
     changed: dict[bytes, bytes] = {}
     log = [USED._replace(value=value)]
-    at, _, crossed = plain.apply(log, 0, stored, changed, [], "events", 0, START_MS)
+    ids = built.SeenIds()
+    at, _, crossed = plain.apply(log, 0, stored, changed, ids, [], "events", 0, START_MS)
     assert crossed is None
     return changed[KEY] if at else None
 
