@@ -39,7 +39,8 @@ def is_row(key: bytes) -> bool:
 class Progress(Struct, gc=False):
     """The part of the input that the rows of a partition contain."""
 
-    version: int = PROGRESS_VERSION
+    version: int = 1
+    """An open partition sets it: what it writes is of the present version."""
     positions: dict[str, int] = {}
     """Next offset to read, by input topic."""
     clock_ms: int = 0

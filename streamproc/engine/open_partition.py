@@ -18,6 +18,7 @@ import structlog
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import (
     PROGRESS_KEY,
+    PROGRESS_VERSION,
     InputMadeAnewError,
     Progress,
     encode_progress,
@@ -56,6 +57,8 @@ class OpenPartition(Generic[T]):
         self.number = number
         rows.partition = number
         self.rows = rows
+        # A state of an earlier release is of this one with its next commit.
+        progress.version = PROGRESS_VERSION
         self.progress = progress
         self.outbox = Outbox(settings.max_outbox_records)
         self.applied_records = 0

@@ -185,7 +185,10 @@ def test_a_damaged_state_record_is_not_taken_for_a_newer_one(data: bytes) -> Non
     ],
 )
 def test_a_newer_progress_record_is_refused(data: bytes) -> None:
-    message = f"progress record has version 2, this streamproc reads up to {PROGRESS_VERSION}; run"
+    message = (
+        f"progress record has version {PROGRESS_VERSION + 1}, "
+        f"this streamproc reads up to {PROGRESS_VERSION}; run"
+    )
 
     with pytest.raises(ProgressError, match=message):
         decode_progress(data)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
-from streamproc.engine.changelog import PROGRESS_KEY, Progress, decode_progress
+from streamproc.engine.changelog import PROGRESS_KEY, PROGRESS_VERSION, Progress, decode_progress
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.due import NEVER_DUE
 from streamproc.engine.open_partition import OpenPartition
@@ -81,7 +81,7 @@ class Scene:
         self.partition: OpenPartition[bytes] = OpenPartition(
             3,
             Rows(processor),
-            Progress(),
+            Progress(version=1),  # as an earlier release wrote it
             cast(PartitionWriter, self.writer),
             processor,
             "changelog",
@@ -120,6 +120,7 @@ async def test_a_commit_covers_rows_outputs_and_position(scene: Scene) -> None:
     assert [value[8:] for _, value in changes[:-1]] == [b"v2", b"v1"]
     progress = decode_progress(changes[-1][1])
     assert (progress.positions, progress.clock_ms) == ({"in": 3}, 1002)
+    assert progress.version == PROGRESS_VERSION, "an earlier release must refuse it"
     assert outputs == {"out": [(b"k0", b"v0"), (b"k1", b"v1"), (b"k0", b"v2")]}
     assert scene.acked == [2]
     assert not scene.partition.is_dirty
