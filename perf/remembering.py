@@ -1,9 +1,9 @@
 """What an event costs by the number of events that its subscriber has had.
 
 ``python -m perf.remembering`` measures CPU time (the best round) and bytes for the changelog, in
-one process without Kafka, with one event in each commit: the worst case. Each subscriber has had so
-many events before, all within ``max_age``. It also measures what an id takes in memory and how fast
-ids are loaded.
+one process without Kafka, with one event in each commit (the worst case) and with a hundred. Each
+subscriber has had so many events before, all within ``max_age``. It also measures what an id takes
+in memory and how fast ids are loaded.
 
 ``python perf/remembering.py ROOT`` measures the sources of another commit, with the Python of
 that tree. Compare the ratios of one machine only.
@@ -81,8 +81,11 @@ def activations() -> Iterator[Record]:
         yield Record(key.encode(), json.dumps(value).encode(), START_MS, number)
 
 
-def cost(ids: int, native: str, rounds: int) -> tuple[float, float, float]:
-    """CPU microseconds and bytes per event, and all memory of the ids per id (0: not known)."""
+def cost(ids: int, native: str, rounds: int, each: int) -> tuple[float, float, float]:
+    """CPU microseconds and bytes per event, and all memory of the ids per id (0: not known).
+
+    ``each``: events in a commit.
+    """
     from streamproc.contracts.rules_file.load import load_rulebook
     from streamproc.contracts.topics import WorkerTopics
     from streamproc.engine.processor import Outbox
@@ -105,8 +108,9 @@ def cost(ids: int, native: str, rounds: int) -> tuple[float, float, float]:
         if number == 1:
             seconds, written = [], 0
         began = time.process_time()
-        for record in records:
-            clock_ms = processor.apply("events", 0, [record], rows, outbox, clock_ms)
+        for at in range(0, EVENTS, each):
+            chunk = records[at : at + each]
+            clock_ms = processor.apply("events", 0, chunk, rows, outbox, clock_ms)
             for key, value in rows.take_changes():
                 written += len(key) + len(value or b"")
         seconds.append(time.process_time() - began)
@@ -139,15 +143,18 @@ def main() -> None:
     parser.add_argument("root", nargs="?", type=Path, help="the tree to measure; default: this one")
     parser.add_argument("--ids", default="10,1000,7500,16000", help="events before, by subscriber")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--commits", default="1,100", help="events in a commit")
     options = parser.parse_args()
     if options.root is not None:
         sys.path.insert(0, str(options.root))
-    print(f"{'ids':>7} {'':9} {'µs/event':>9} {'bytes/event':>12} {'bytes/id':>9}")
+    print(f"{'ids':>7} {'':9} {'commit':>6} {'µs/event':>9} {'bytes/event':>12} {'bytes/id':>9}")
     for native in ("on", "off"):
-        for ids in map(int, options.ids.split(",")):
-            micros, written, memory = cost(ids, native, options.rounds)
-            form = "compiled" if native == "on" else "Python"
-            print(f"{ids:>7} {form:9} {micros:>9.1f} {written:>12,.0f} {memory:>9.1f}", flush=True)
+        form = "compiled" if native == "on" else "Python"
+        for each in map(int, options.commits.split(",")):
+            for ids in map(int, options.ids.split(",")):
+                micros, written, memory = cost(ids, native, options.rounds, each)
+                figures = f"{micros:>9.1f} {written:>12,.0f} {memory:>9.1f}"
+                print(f"{ids:>7} {form:9} {each:>6} {figures}", flush=True)
     if options.root is None:
         for is_native in (True, False):
             rate = loading(1_000_000 if is_native else 100_000, is_native)

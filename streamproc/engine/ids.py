@@ -6,7 +6,7 @@ probability of n / 2**64 for each new one, for n remembered names.
 
 A digest is kept until the end of a UTC day. Digests of one day go together: from memory when the
 day is over, and from the changelog by deleting the day's records. In memory a digest takes nine
-bytes in a table (:class:`_Part`).
+bytes in a table (:class:`_Table`), and one more for its free places.
 
 In the changelog a commit adds one record with the digests that it covers, under one of
 :data:`SLOTS` keys that are used in turn. When all are used, or hold :data:`MERGED_IDS` digests, one
@@ -18,9 +18,13 @@ where the slots stand is written with it (``_Head``).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from struct import Struct as Layout
+from struct import pack, unpack
+from sys import getsizeof
 from typing import Protocol
 
 from siphash24 import siphash24
@@ -28,6 +32,7 @@ from siphash24 import siphash24
 DAY_MS = 86_400_000
 KEY_BYTES = 16
 DIGEST_BYTES = 8
+DIGEST_BITS = 64
 IDS_KEY = b"\0ids"
 """How all keys of these records begin. The head record has this key."""
 SLOTS = 256
@@ -40,10 +45,17 @@ SPAN_DAYS = 255
 
 _SLOT_KEY = Layout(">4sB")
 _LASTING_KEY = Layout(">4sii")
+_TURN = Layout(">q")
 _SPAN = Layout(">ii")
 _HEAD = Layout(f">{KEY_BYTES}sqiqqi")
 
+_SLOT_KEYS = [_SLOT_KEY.pack(IDS_KEY, slot) for slot in range(SLOTS)]
+
 Changes = list[tuple[bytes, bytes | None]]
+_Place = tuple[int, int, int, int]
+"""The last day of a digest (0: it is not here), the digest, the number of its part, and where it is
+or belongs there."""
+_NOTHING: tuple[None, _Place] = None, (0, 0, 0, 0)
 
 
 class IdMemory(Protocol):
@@ -174,82 +186,93 @@ class SeenIds:
         self._head = _Head()
         self._key = bytes(KEY_BYTES)
         self._table = _Table()
-        self._added: list[tuple[int, int]] = []
-        """(last day, digest) since the last commit was taken."""
-        self._unmerged: list[tuple[int, int]] = []
-        """The same, of the slots of this turn."""
+        self._added = _Ids()
+        """Since the last commit was taken."""
+        self._unmerged = _Ids()
+        """In the slots of this turn."""
         self._slot = 0
         self._gone: list[int] = []
         """Days whose records are to be deleted."""
         self._is_head_changed = False
         self._is_head_written = False
         """Until then there is nothing that it would have to be written for."""
-        self._found: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+        self._found: dict[int, tuple[int, _Ids]] = {}
         """Slots as they were loaded: their turn and their content."""
-        self._latest = b"", 0
-        """The latest name and its digest."""
+        self._latest: tuple[bytes | None, _Place] = _NOTHING
+        """The latest name. An event is looked up and then remembered."""
+        # Attributes and no properties, because each event reads them.
+        self.forgotten_ms = 0
+        """What was to be kept until an earlier instant is gone."""
+        self.old_until_ms = 0
+        """Until this instant there may be names of earlier releases."""
+        self.unsure_until_ms = 0
+        """The core has to look into ``ages`` for events of an earlier time."""
+
+    def _show_head(self) -> None:
+        head = self._head
+        self.forgotten_ms = head.forgotten_day * DAY_MS
+        self.old_until_ms = head.old_until_ms
+        self.unsure_until_ms = head.unsure_until_ms
+        self._latest = _NOTHING
 
     def __len__(self) -> int:
         return len(self._table)
-
-    @property
-    def forgotten_ms(self) -> int:
-        """What was to be kept until an earlier instant is gone."""
-        return self._head.forgotten_day * DAY_MS
-
-    @property
-    def old_until_ms(self) -> int:
-        """Until this instant there may be names of earlier releases."""
-        return self._head.old_until_ms
 
     @property
     def ages(self) -> bytes:
         """What the core keeps of its limits."""
         return self._head.ages
 
-    @property
-    def unsure_until_ms(self) -> int:
-        """The core has to look into ``ages`` for events of an earlier time."""
-        return self._head.unsure_until_ms
-
     def keep_ages(self, ages: bytes, unsure_until_ms: int) -> None:
         """Keep this for the core."""
         self._head.ages, self._head.unsure_until_ms = ages, unsure_until_ms
         self._is_head_changed = True
+        self._show_head()
 
     def is_seen(self, name: bytes, received_ms: int) -> bool:
         """Whether a name was remembered until a day after that of ``received_ms``."""
-        last_day = self._table.find(self._digest(name))
-        return last_day > received_ms // DAY_MS
+        latest = self._latest
+        place = latest[1] if name == latest[0] else self._look_up(name)
+        return place[0] > received_ms // DAY_MS
 
     def remember(self, name: bytes, received_ms: int, until_ms: int) -> None:
         """Remember a name that was not seen, until the end of the day of ``until_ms``. What was
         kept until the day of ``received_ms`` is forgotten."""
-        self.expire(received_ms)
+        if received_ms - self.forgotten_ms >= DAY_MS:
+            self.expire(received_ms)
         last_day = until_ms // DAY_MS + 1
-        if last_day - self._head.forgotten_day > LONGEST_DAYS:
+        forgotten_day = self._head.forgotten_day
+        if last_day - forgotten_day > LONGEST_DAYS:
             raise ValueError(f"an id cannot be remembered for more than {LONGEST_DAYS} days")
-        if last_day > self._head.forgotten_day:
-            digest = self._digest(name)
-            self._table.put(digest, last_day)
-            self._added.append((last_day, digest))
+        if last_day > forgotten_day:
+            latest = self._latest
+            place = latest[1] if name == latest[0] else self._look_up(name)
+            self._table.put(place, last_day)
+            self._latest = _NOTHING
+            added = self._added
+            added.days.append(last_day)
+            added.digests.append(place[1])
+
+    def _look_up(self, name: bytes) -> _Place:
+        # Zero would be no digest: the compiled part marks free places with it.
+        digest = siphash24(name, key=self._key).intdigest() & _MASK or 1
+        place = self._table.find(digest)
+        self._latest = name, place
+        return place
 
     def expect_old(self, until_ms: int) -> None:
         """There are names of earlier releases until this instant."""
         if until_ms > self._head.old_until_ms:
             self._head.old_until_ms = until_ms
             self._is_head_changed = True
+            self._show_head()
 
     def begin(self, key: bytes) -> None:
         """Use this key, unless the partition has one."""
         if not self._head.key:
-            self._use(key)
-            self._head.key = key
+            self._key = self._head.key = key
             self._is_head_changed = True
-
-    def _use(self, key: bytes) -> None:
-        self._key = key
-        self._latest = b"", 0
+            self._show_head()
 
     def expire(self, now_ms: int) -> None:
         """Forget what was kept until now. No event that arrived earlier follows any more."""
@@ -260,32 +283,36 @@ class SeenIds:
         head.forgotten_day = today
         self._table.drop(today)
         # A commit may have to write them still, for the records of its day that exist already.
-        self._added = [one for one in self._added if one[0] > today]
-        self._unmerged = [one for one in self._unmerged if one[0] > today]
+        self._added = self._added.after(today)
+        self._unmerged = self._unmerged.after(today)
         self._gone += [day for day in head.lasting if day <= today]
         self._is_head_changed = self._is_head_changed or bool(head.key)
+        self._show_head()
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._added) or (self._is_head_changed and self._is_head_written)
+        return bool(self._added.days) or (self._is_head_changed and self._is_head_written)
 
     def take_changes(self) -> Changes:
         """The records for the changelog since the last call; None deletes one."""
         head, added = self._head, self._added
         changes: Changes = []
-        if added:
-            self._added = []
-            self._unmerged += added
-            if self._slot < self._slots and len(self._unmerged) <= self._merged_ids:
-                changes.append((_SLOT_KEY.pack(IDS_KEY, self._slot), _slot(head.turn, added)))
+        if added.days:
+            unmerged = self._unmerged
+            unmerged.add(added)
+            if self._slot < self._slots and len(unmerged.days) <= self._merged_ids:
+                changes.append((_SLOT_KEYS[self._slot], added.slot(head.turn)))
                 self._slot += 1
             else:
                 changes += self._merged()
-        for day in self._gone:
-            for number in range(head.lasting.pop(day, 0)):
-                changes.append((_LASTING_KEY.pack(IDS_KEY, day, number), None))
-        self._gone = []
+            added.days.clear()
+            added.digests.clear()
+        if self._gone:
+            for day in self._gone:
+                for number in range(head.lasting.pop(day, 0)):
+                    changes.append((_LASTING_KEY.pack(IDS_KEY, day, number), None))
+            self._gone = []
         if self._is_head_changed:
             self._is_head_changed, self._is_head_written = False, True
             # First: who loads it then forgets before it remembers more.
@@ -296,13 +323,13 @@ class SeenIds:
         """Write the digests of all slots once more, and begin a new turn."""
         head = self._head
         changes: Changes = []
-        for day, digests in _by_day(self._unmerged):
+        for day, digests in self._unmerged.by_day():
             for at in range(0, len(digests), self._merged_ids):
                 number = head.lasting.get(day, 0)
                 head.lasting[day] = number + 1
                 key = _LASTING_KEY.pack(IDS_KEY, day, number)
                 changes.append((key, _packed(digests[at : at + self._merged_ids])))
-        self._unmerged = []
+        self._unmerged = _Ids()
         self._slot = 0
         head.turn += 1
         self._is_head_changed = True
@@ -313,34 +340,40 @@ class SeenIds:
         if len(key) == len(IDS_KEY):
             self._head = _Head.unpack(value or b"")
             self._is_head_written = True
-            self._use(self._head.key)
-            self._table.drop(self._head.forgotten_day)  # a warm copy must not keep what is over
+            self._key = self._head.key
+            self._show_head()
+            # A warm copy must not keep what is over.
+            self._table.drop(self._head.forgotten_day)
         elif len(key) == _SLOT_KEY.size:
-            turn, content = _of_slot(value or b"")
+            turn, content = _Ids.of_slot(value or b"")
             self._found[_SLOT_KEY.unpack(key)[1]] = turn, content
-            self._take_over(content)
+            for day, digests in content.by_day():
+                self._take_over(day, digests)
         elif value is not None:
-            day = _LASTING_KEY.unpack(key)[1]
-            self._take_over((day, digest) for digest in _unpacked(value))
+            self._take_over(_LASTING_KEY.unpack(key)[1], _unpacked(value))
 
-    def _take_over(self, content: Iterable[tuple[int, int]]) -> None:
+    def _take_over(self, day: int, digests: Sequence[int]) -> None:
         table = self._table
-        for day, digest in content:
-            over = max(self._head.forgotten_day, table.newest_day - SPAN_DAYS)
-            if day > over and table.find(digest) < day:
-                table.put(digest, day)
+        if day > max(self._head.forgotten_day, table.newest_day - SPAN_DAYS):
+            table.drop(day - SPAN_DAYS)
+            for digest in digests:
+                place = table.find(digest)
+                if place[0] < day:
+                    table.put(place, day)
+            self._latest = _NOTHING
 
     def loaded(self) -> None:
         """All records of the changelog are here."""
         head = self._head
         self._table.drop(head.forgotten_day)
-        self._unmerged = []
+        self._unmerged = _Ids()
         self._slot = 0
         for slot, (turn, content) in sorted(self._found.items()):
             if turn == head.turn:
                 self._slot = slot + 1
-                self._unmerged += [one for one in content if one[0] > head.forgotten_day]
+                self._unmerged.add(content.after(head.forgotten_day))
         self._found = {}
+        self._latest = _NOTHING
 
     def memory_bytes(self) -> int:
         """What the digests take in memory."""
@@ -358,96 +391,156 @@ class SeenIds:
         """The digests of one of these days, in order."""
         return _packed(self._table.of_day(day))
 
-    def _digest(self, name: bytes) -> int:
-        if name != self._latest[0]:  # an event is looked up and then remembered
-            # Zero is a free place of the table.
-            self._latest = name, siphash24(name, key=self._key).intdigest() & _MASK or 1
-        return self._latest[1]
+
+@dataclass
+class _Ids:
+    """Digests with their last days, in the order in which they came."""
+
+    days: list[int] = field(default_factory=list)
+    digests: list[int] = field(default_factory=list)
+
+    def add(self, others: _Ids) -> None:
+        self.days += others.days
+        self.digests += others.digests
+
+    def after(self, day: int) -> _Ids:
+        """Those that are kept longer."""
+        is_kept = [one > day for one in self.days]
+        return _Ids(list(compress(self.days, is_kept)), list(compress(self.digests, is_kept)))
+
+    def by_day(self) -> Iterable[tuple[int, list[int]]]:
+        """The digests of each day; days in the order of their first digests."""
+        days = self.days
+        if days and days.count(days[0]) == len(days):
+            return ((days[0], self.digests),)
+        found: dict[int, list[int]] = {}
+        for day, digest in zip(days, self.digests, strict=True):
+            found.setdefault(day, []).append(digest)
+        return found.items()
+
+    def slot(self, turn: int) -> bytes:
+        """A turn, and for each day its number, a count and the digests."""
+        record = _TURN.pack(turn)
+        for day, digests in self.by_day():
+            count = len(digests)
+            record += pack(f">ii{count}Q", day, count, *digests)
+        return record
+
+    @staticmethod
+    def of_slot(value: bytes) -> tuple[int, _Ids]:
+        """The turn and the content of a slot."""
+        found = _Ids()
+        at = _TURN.size
+        while at < len(value):
+            day, count = _SPAN.unpack_from(value, at)
+            at += _SPAN.size
+            end = at + count * DIGEST_BYTES
+            found.add(_Ids([day] * count, list(_unpacked(value[at:end]))))
+            at = end
+        return int.from_bytes(value[: _TURN.size], "big"), found
 
 
-def _slot(turn: int, content: list[tuple[int, int]]) -> bytes:
-    """A turn, and for each day its number, a count and the digests."""
-    parts = [turn.to_bytes(8, "big")]
-    for day, digests in _by_day(content):
-        parts += [_SPAN.pack(day, len(digests)), _packed(digests)]
-    return b"".join(parts)
+def _packed(digests: Sequence[int]) -> bytes:
+    return pack(f">{len(digests)}Q", *digests)
 
 
-def _of_slot(value: bytes) -> tuple[int, list[tuple[int, int]]]:
-    content: list[tuple[int, int]] = []
-    at = 8
-    while at < len(value):
-        day, count = _SPAN.unpack_from(value, at)
-        at += _SPAN.size
-        end = at + count * DIGEST_BYTES
-        content += [(day, digest) for digest in _unpacked(value[at:end])]
-        at = end
-    return int.from_bytes(value[:8], "big"), content
+def _unpacked(data: bytes) -> tuple[int, ...]:
+    return unpack(f">{len(data) // DIGEST_BYTES}Q", data)
 
 
-def _by_day(content: Iterable[tuple[int, int]]) -> list[tuple[int, list[int]]]:
-    """Digests by their last day; days and digests in the order in which they came."""
-    found: dict[int, list[int]] = {}
-    for day, digest in content:
-        found.setdefault(day, []).append(digest)
-    return list(found.items())
-
-
-def _packed(digests: list[int]) -> bytes:
-    return b"".join(one.to_bytes(DIGEST_BYTES, "big") for one in digests)
-
-
-def _unpacked(data: bytes) -> list[int]:
-    return [
-        int.from_bytes(data[at : at + DIGEST_BYTES], "big")
-        for at in range(0, len(data), DIGEST_BYTES)
-    ]
-
-
-_MASK = (1 << 64) - 1
-_PARTS = 64
-_LINE = 8
-_FULL = 0.8
+_MASK = (1 << DIGEST_BITS) - 1
+_PART_IDS = 512
+"""There are more parts before a part has more digests than this on average."""
+_LEAST_IDS = 64
+"""There are fewer parts if a part has fewer."""
 
 
 class _Table:
-    """Digests with their last day, in parts by the digest's first bits.
+    """Digests with their last day, in order, in parts by the digest's first bits.
 
-    Each part grows by itself. So no growing takes long, or needs a second copy of everything.
+    A part is an array of digests and a byte for the day of each. It is small, so that inserting
+    moves little. Digests are even numbers of chance, so all parts have about the same size.
     """
 
     def __init__(self) -> None:
-        self._parts = [_Part() for _ in range(_PARTS)]
+        self._digests = [array("Q")]
+        self._tags = [bytearray()]
+        self._shift = DIGEST_BITS
+        """The first bits of a digest, which are the number of its part, follow these."""
+        self._count, self._most = 0, _PART_IDS
         self._days: dict[int, int] = {}
         """How many digests each day has."""
         self.newest_day = 0
 
     def __len__(self) -> int:
-        return sum(self._days.values())
+        return self._count
 
-    def find(self, digest: int) -> int:
-        """The last day of a digest; 0 if it is not here."""
-        tag = self._part(digest).find(digest)
+    def find(self, digest: int) -> _Place:
+        """Where a digest is or belongs. It holds until the table changes."""
+        part = digest >> self._shift
+        digests = self._digests[part]
+        at = bisect_left(digests, digest)
+        if at == len(digests) or digests[at] != digest:
+            return 0, digest, part, at
+        return self._day_of(self._tags[part][at]), digest, part, at
+
+    def _day_of(self, tag: int) -> int:
         # The days that are here span less than SPAN_DAYS.
-        return next((day for day in self._days if _tag(day) == tag), 0) if tag else 0
+        return next(day for day in self._days if day % SPAN_DAYS == tag)
 
-    def put(self, digest: int, day: int) -> None:
-        """Add a digest, or change its day. Digests of days that are long over are removed."""
-        if day > self.newest_day:
-            self.newest_day = day
-            self.drop(day - SPAN_DAYS)
-        before = self._part(digest).put(digest, _tag(day))
-        self._days[day] = self._days.get(day, 0) + 1
+    def put(self, place: _Place, day: int) -> None:
+        """Add a digest, or change its day."""
+        days = self._days
+        if day not in days:
+            if day > self.newest_day:
+                self.newest_day = day
+            days[day] = 0
+        days[day] += 1
+        before, digest, part, at = place
         if before:
-            was = next(one for one in self._days if _tag(one) == before)
-            self._days[was] -= 1
+            days[before] -= 1
+            self._tags[part][at] = day % SPAN_DAYS
+            return
+        self._digests[part].insert(at, digest)
+        self._tags[part].insert(at, day % SPAN_DAYS)
+        self._count += 1
+        if self._count > self._most:
+            self._split()
 
     def drop(self, last_day: int) -> None:
         """Remove the digests of this day and of all days before it."""
-        for day in sorted(one for one in self._days if one <= last_day):
-            if self._days.pop(day):
-                for part in self._parts:
-                    part.drop(_tag(day))
+        over = [day for day in self._days if day <= last_day]
+        gone = sum(self._days.pop(day) for day in over)
+        if not gone:
+            return
+        self._count -= gone
+        removed = bytes(day % SPAN_DAYS for day in over)
+        is_kept = bytes(tag not in removed for tag in range(256))
+        for part, (digests, tags) in enumerate(zip(self._digests, self._tags, strict=True)):
+            self._digests[part] = array("Q", compress(digests, tags.translate(is_kept)))
+            self._tags[part] = tags.translate(None, removed)
+        while self._shift < DIGEST_BITS and self._count < len(self._digests) * _LEAST_IDS:
+            self._join()
+
+    def _split(self) -> None:
+        """Make two parts of each."""
+        self._shift -= 1
+        split_digests: list[array[int]] = []
+        split_tags: list[bytearray] = []
+        for part, (digests, tags) in enumerate(zip(self._digests, self._tags, strict=True)):
+            at = bisect_left(digests, 2 * part + 1 << self._shift)
+            split_digests += (digests[:at], digests[at:])
+            split_tags += (tags[:at], tags[at:])
+        self._digests, self._tags = split_digests, split_tags
+        self._most *= 2
+
+    def _join(self) -> None:
+        """Make one part of each two."""
+        self._shift += 1
+        self._most //= 2
+        digests, tags = self._digests, self._tags
+        self._digests = [one + two for one, two in zip(digests[::2], digests[1::2], strict=True)]
+        self._tags = [one + two for one, two in zip(tags[::2], tags[1::2], strict=True)]
 
     def days(self) -> list[int]:
         """The days of the digests, in order."""
@@ -457,98 +550,13 @@ class _Table:
         """The digests of one day, in order."""
         if not self._days.get(day):
             return []
-        return sorted(one for part in self._parts for one in part.with_tag(_tag(day)))
-
-    def memory_bytes(self) -> int:
-        """What the parts take in memory."""
-        return sum(one.memory_bytes() for one in self._parts)
-
-    def _part(self, digest: int) -> _Part:
-        return self._parts[digest >> 58]
-
-
-def _tag(day: int) -> int:
-    """A day in one byte; 0 is for free places."""
-    return day % SPAN_DAYS + 1
-
-
-class _Part:
-    """An open-addressing table in lines of eight places: digests, and a byte for the day of each.
-
-    The place of a digest is its share of the lines, so growing goes through them in order.
-    """
-
-    def __init__(self) -> None:
-        self._digests = array("Q")
-        self._tags = bytearray()
-        self._lines = 0
-        self._count = 0
-
-    def find(self, digest: int) -> int:
-        """The tag of a digest; 0 if it is not here."""
-        at = self._place(digest)
-        return 0 if at is None else self._tags[at]
-
-    def put(self, digest: int, tag: int) -> int:
-        """Add a digest, or change its tag; returns the tag before, 0 if there was none."""
-        at = self._place(digest)
-        if at is not None:
-            before, self._tags[at] = self._tags[at], tag
-            return before
-        if self._count + 1 > self._lines * _LINE * _FULL:
-            self._resize(self._lines + self._lines // 2 + 1)
-        self._insert(digest, tag)
-        return 0
-
-    def drop(self, tag: int) -> None:
-        """Remove all digests with this tag."""
-        if self._tags.find(tag) < 0:
-            return
-        left = self._count - self._tags.count(tag)
-        # A search ends at a line with a free place, so a removed digest would hide others. All
-        # digests that stay are placed again.
-        self._resize(int(left / (_LINE * _FULL)) + 1 if left else 0, without=tag)
-
-    def with_tag(self, tag: int) -> list[int]:
-        """The digests with this tag."""
+        is_wanted = bytes(tag == day % SPAN_DAYS for tag in range(256))
         return [
-            one for one, its in zip(self._digests, self._tags, strict=True) if one and its == tag
+            digest
+            for digests, tags in zip(self._digests, self._tags, strict=True)
+            for digest in compress(digests, tags.translate(is_wanted))
         ]
 
     def memory_bytes(self) -> int:
-        return len(self._digests) * DIGEST_BYTES + len(self._tags)
-
-    def _home(self, digest: int) -> int:
-        # Without the six bits that chose the part.
-        return ((digest & (1 << 58) - 1) * self._lines >> 58) * _LINE
-
-    def _place(self, digest: int) -> int | None:
-        digests = self._digests
-        if not self._lines:
-            return None
-        at = self._home(digest)
-        while True:
-            line = digests[at : at + _LINE]
-            if digest in line:
-                return at + line.index(digest)
-            if not line[-1]:
-                return None
-            at = (at + _LINE) % len(digests)
-
-    def _insert(self, digest: int, tag: int) -> None:
-        digests = self._digests
-        at = self._home(digest)
-        while digests[at + _LINE - 1]:
-            at = (at + _LINE) % len(digests)
-        free = digests.index(0, at, at + _LINE)
-        digests[free], self._tags[free] = digest, tag
-        self._count += 1
-
-    def _resize(self, lines: int, without: int = 0) -> None:
-        digests, tags = self._digests, self._tags
-        self._lines, self._count = lines, 0
-        self._digests = array("Q", bytes(lines * _LINE * DIGEST_BYTES))
-        self._tags = bytearray(lines * _LINE)
-        for digest, tag in zip(digests, tags, strict=True):
-            if digest and tag != without:
-                self._insert(digest, tag)
+        """What the parts take in memory, with their objects."""
+        return sum(map(getsizeof, self._digests)) + sum(map(getsizeof, self._tags))

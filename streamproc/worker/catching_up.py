@@ -19,7 +19,7 @@ from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import Arrival, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
-from streamproc.core.step.transition import advance, refusal
+from streamproc.core.step.transition import advance
 from streamproc.core.usage.dedupe import SeenIds
 from streamproc.worker.hourly import Hourly
 
@@ -35,11 +35,6 @@ WARNED_TOPICS = 1_000
 def is_far_behind(account: Account, received_ms: int) -> bool:
     """Whether more falls due before an arrival than is done in one part."""
     return received_ms - account.next_due_ms > SLICE_MS
-
-
-def is_refused(event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenIds) -> bool:
-    """Whether ``step`` refuses an event before it does any due work."""
-    return refusal(event, arrival, rules, ids) is not None
 
 
 def catch_up(

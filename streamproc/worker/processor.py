@@ -25,7 +25,7 @@ from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder, r
 from streamproc.core.state.events import Arrival, ClockAdvanced, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.next_due import turn_of
-from streamproc.core.step.transition import advance, step
+from streamproc.core.step.transition import advance, refusal, step
 from streamproc.core.usage.ages import adopt_limits
 from streamproc.core.usage.dedupe import move_old_ids
 from streamproc.engine.cluster import UnreadBatch
@@ -36,7 +36,6 @@ from streamproc.worker.catching_up import (
     LeapWarnings,
     catch_up,
     is_far_behind,
-    is_refused,
 )
 from streamproc.worker.counting import USAGE, ToldCounts, note_reminder, note_since, note_transport
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
@@ -317,7 +316,7 @@ class QuotaProcessor:
             if (
                 account is not None
                 and is_far_behind(account, arrival.received_ms)
-                and not is_refused(event, arrival, self.rules, rows.ids)
+                and refusal(event, arrival, self.rules, rows.ids) is None
             ):
                 account, is_there = self._catch_up(rows, outbox, key, account, event, arrival)
                 if not is_there:

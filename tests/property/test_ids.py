@@ -159,7 +159,8 @@ class Counting:
             return False
         if dedupe.is_seen(ids, "1", source, event_id, now_ms):
             return False
-        dedupe.remember(ids, "1", source, event_id, now_ms, limits)
+        name = dedupe.name_of("1", source, event_id)
+        dedupe.remember(ids, name, source, now_ms, limits)
         return True
 
     def reload(self) -> None:

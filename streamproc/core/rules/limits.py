@@ -28,7 +28,7 @@ class Limits(Struct, frozen=True, gc=False):
     def remembered_ms(self, source: str) -> int:
         """How long the identity of an event is remembered: two copies of it that are both
         accepted cannot arrive further apart."""
-        return self.max_age_of(source) + self.max_ahead_ms
+        return self.max_age_by_source.get(source, self.max_age_ms) + self.max_ahead_ms
 
     @property
     def longest_remembered_ms(self) -> int:

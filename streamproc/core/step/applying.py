@@ -44,8 +44,14 @@ def apply_event(
     memory of ids uses it.
     """
     now_ms, limits, subscriber = arrival.received_ms, rules.limits, event.subscriber
-    dedupe.move_old_ids(account, subscriber, ids, limits)
-    if dedupe.is_seen(ids, subscriber, event.source, event.id, received_ms):
+    source, event_id = event.source, event.id
+    if account.seen_ids:
+        dedupe.move_old_ids(account, subscriber, ids, limits)
+    name = dedupe.name_of(subscriber, source, event_id)
+    if ids.is_seen(name, received_ms) or (
+        received_ms < ids.old_until_ms
+        and dedupe.is_seen_by_old(ids, subscriber, source, event_id, received_ms)
+    ):
         return [audited("duplicate", subscriber, now_ms, cause_of(event, arrival))]
     if type(event) is UsageRecorded:
         effects, counted = use(account, event, to_ms(event.time), arrival, rules)
@@ -56,7 +62,7 @@ def apply_event(
         counted = not any(is_reject(effect) for effect in effects)
         reschedule(account, event.subscriber, rules)
     if counted:
-        dedupe.remember(ids, subscriber, event.source, event.id, received_ms, limits)
+        dedupe.remember(ids, name, source, received_ms, limits)
     return effects
 
 

@@ -67,23 +67,14 @@ def step(
 
 
 def refusal(
-    event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenIds
+    event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenIds | None
 ) -> Effect | None:
-    """Why an event is refused before any due work is done; None if it is not."""
-    refused, time_ms = _refused(event, arrival, rules), to_ms(event.time)
-    if refused is None and time_ms < oldest_ms(ids, event.source, time_ms, rules.limits):
-        # Input that waited behind other input for days, or limits that were stricter.
-        detail = "the ids of events of its time are no longer kept"
-        return rejected("time_in_past", detail, event, arrival)
-    return refused
+    """Why an event is refused before any due work is done, whatever the account; None if it is not.
 
-
-def _refused(event: SubscriberEvent, arrival: Arrival, rules: Rulebook) -> Effect | None:
-    """Why an event is not taken, whatever the account; None if it is.
-
-    The bounds are checked before anything is stored, so that a wrong year cannot stay in the state.
+    Without ``ids``, it was judged before whether the event is one of those that are forgotten. The
+    bounds are checked before anything is stored, so that a wrong year cannot stay in the state.
     """
-    limits = rules.limits
+    limits, source = rules.limits, event.source
     form = _foreign_form(event, limits.subscribers)
     if form is not None:
         return rejected("subscriber_form", form, event, arrival)
@@ -92,8 +83,17 @@ def _refused(event: SubscriberEvent, arrival: Arrival, rules: Rulebook) -> Effec
     if time_ms > received_ms + limits.max_ahead_ms:
         detail = f"event time is {time_ms - received_ms} ms after its arrival"
         return rejected("time_in_future", detail, event, arrival)
-    if time_ms < received_ms - limits.max_age_of(event.source):
+    max_age_ms = limits.max_age_of(source)
+    if time_ms < received_ms - max_age_ms:
         detail = f"event time is {received_ms - time_ms} ms before its arrival"
+        return rejected("time_in_past", detail, event, arrival)
+    if (
+        ids is not None
+        and (time_ms < ids.forgotten_ms - max_age_ms or time_ms < ids.unsure_until_ms)
+        and time_ms < oldest_ms(ids, source, time_ms, limits)
+    ):
+        # Input that waited behind other input for days, or limits that were stricter.
+        detail = "the ids of events of its time are no longer kept"
         return rejected("time_in_past", detail, event, arrival)
     return None
 
@@ -314,13 +314,14 @@ def _begin(
         return _of_held(held, event.subscriber, rules), out
     now_ms = arrival.received_ms
     out.extend(policy_changes(moment))
-    dedupe.remember(ids, event.subscriber, event.source, event.id, now_ms, rules.limits)
+    name = dedupe.name_of(event.subscriber, event.source, event.id)
+    dedupe.remember(ids, name, event.source, now_ms, rules.limits)
     reschedule(fresh, event.subscriber, rules)
     current: Account | None = fresh
     # The held events arrived before, so they are applied in their order of arrival.
     for one in held:
         # Their age was judged when they arrived. Nothing of this subscriber counted since.
-        refused = _refused(one.event, one.arrival, rules)
+        refused = refusal(one.event, one.arrival, rules, None)
         if refused is not None:
             out.append(refused)
             continue

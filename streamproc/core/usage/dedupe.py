@@ -51,19 +51,25 @@ class SeenIds(AgeMemory, Protocol):
 
 def is_seen(ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int) -> bool:
     """Whether an event counted before; CloudEvents' identity is source plus id."""
-    if ids.is_seen(name_of(subscriber, source, event_id), received_ms):
-        return True
-    if received_ms >= ids.old_until_ms:
-        return False
+    return ids.is_seen(name_of(subscriber, source, event_id), received_ms) or (
+        received_ms < ids.old_until_ms
+        and is_seen_by_old(ids, subscriber, source, event_id, received_ms)
+    )
+
+
+def is_seen_by_old(
+    ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int
+) -> bool:
+    """Whether an event counted under an earlier release."""
     return ids.is_seen(_old_name(subscriber, digest(source, event_id)), received_ms)
 
 
-def remember(
-    ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int, limits: Limits
-) -> None:
-    """Remember an event that counted."""
-    until_ms = _until_ms(ids, received_ms, source, limits)
-    ids.remember(name_of(subscriber, source, event_id), received_ms, until_ms)
+def remember(ids: SeenIds, name: bytes, source: str, received_ms: int, limits: Limits) -> None:
+    """Remember an event that counted, by the name that :func:`name_of` gives it."""
+    until_ms = received_ms + limits.remembered_ms(source)
+    # An event that has waited in the account can be older than what is gone already. Its copy may
+    # have waited with it.
+    ids.remember(name, received_ms, max(until_ms, ids.forgotten_ms))
 
 
 def is_taken_back(
@@ -82,14 +88,8 @@ def remember_taken_back(
     ids: SeenIds, subscriber: str, of_source: str, of_id: str, received_ms: int, limits: Limits
 ) -> None:
     """Remember that this event was taken back, for at least as long as the event itself."""
-    until_ms = _until_ms(ids, received_ms, of_source, limits)
-    ids.remember(_TAKEN_BACK + name_of(subscriber, of_source, of_id), received_ms, until_ms)
-
-
-def _until_ms(ids: SeenIds, received_ms: int, source: str, limits: Limits) -> int:
-    # An event that has waited in the account can be older than what is gone already. Its copy may
-    # have waited with it.
-    return max(received_ms + limits.remembered_ms(source), ids.forgotten_ms)
+    name = _TAKEN_BACK + name_of(subscriber, of_source, of_id)
+    remember(ids, name, of_source, received_ms, limits)
 
 
 def name_of(subscriber: str, source: str, event_id: str) -> bytes:
