@@ -47,6 +47,7 @@ pub struct SeenIds {
     is_head_changed: bool,
     is_head_written: bool,
     found: Vec<(usize, i64, Vec<Kept>)>,
+    pub forgets_with_arrivals: bool,
 }
 
 impl Default for SeenIds {
@@ -69,6 +70,7 @@ impl SeenIds {
             is_head_changed: false,
             is_head_written: false,
             found: Vec::new(),
+            forgets_with_arrivals: true,
         }
     }
 
@@ -110,10 +112,15 @@ impl SeenIds {
 
     /// None if it would have to be kept for too long.
     pub fn remember(&mut self, digest: u64, received_ms: i64, until_ms: i64) -> Option<()> {
-        self.expire(received_ms);
-        let last_day = until_ms.div_euclid(DAY_MS) + 1;
+        if self.forgets_with_arrivals || self.head.forgotten_day == 0 {
+            self.expire(received_ms);
+        }
+        let mut last_day = until_ms.div_euclid(DAY_MS) + 1;
         if last_day - self.head.forgotten_day > LONGEST_DAYS {
-            return None;
+            if self.forgets_with_arrivals {
+                return None;
+            }
+            last_day = self.head.forgotten_day + LONGEST_DAYS;
         }
         if last_day > self.head.forgotten_day {
             self.table.put(digest, last_day);

@@ -195,6 +195,17 @@ impl SeenIds {
     }
 
     #[getter]
+    fn forgets_with_arrivals(&self) -> PyResult<bool> {
+        Ok(self.ids()?.forgets_with_arrivals)
+    }
+
+    #[setter]
+    fn set_forgets_with_arrivals(&self, is_so: bool) -> PyResult<()> {
+        self.ids()?.forgets_with_arrivals = is_so;
+        Ok(())
+    }
+
+    #[getter]
     fn forgotten_ms(&self) -> PyResult<i64> {
         Ok(self.ids()?.forgotten_ms())
     }

@@ -61,6 +61,8 @@ _NOTHING: tuple[None, _Place] = None, (0, 0, 0, 0)
 class IdMemory(Protocol):
     """What :class:`SeenIds` and the compiled part's class of the same name both do."""
 
+    forgets_with_arrivals: bool
+
     @property
     def forgotten_ms(self) -> int: ...
 
@@ -200,6 +202,9 @@ class SeenIds:
         """Slots as they were loaded: their turn and their content."""
         self._latest: tuple[bytes | None, _Place] = _NOTHING
         """The latest name. An event is looked up and then remembered."""
+        self.forgets_with_arrivals = True
+        """Whether arrivals move the time. If not, only :meth:`expire` forgets: a record that is
+        stamped years ahead does not take the memory of all others with it."""
         # Attributes and no properties, because each event reads them.
         self.forgotten_ms = 0
         """What was to be kept until an earlier instant is gone."""
@@ -236,14 +241,21 @@ class SeenIds:
         return place[0] > received_ms // DAY_MS
 
     def remember(self, name: bytes, received_ms: int, until_ms: int) -> None:
-        """Remember a name that was not seen, until the end of the day of ``until_ms``. What was
-        kept until the day of ``received_ms`` is forgotten."""
-        if received_ms - self.forgotten_ms >= DAY_MS:
+        """Remember a name that was not seen, until the end of the day of ``until_ms``.
+
+        If arrivals move the time, what was kept until the day of ``received_ms`` is forgotten. If
+        not, a name is kept for at most :data:`LONGEST_DAYS` from what is forgotten.
+        """
+        if received_ms - self.forgotten_ms >= DAY_MS and (
+            self.forgets_with_arrivals or not self.forgotten_ms
+        ):
             self.expire(received_ms)
         last_day = until_ms // DAY_MS + 1
         forgotten_day = self._head.forgotten_day
         if last_day - forgotten_day > LONGEST_DAYS:
-            raise ValueError(f"an id cannot be remembered for more than {LONGEST_DAYS} days")
+            if self.forgets_with_arrivals:
+                raise ValueError(f"an id cannot be remembered for more than {LONGEST_DAYS} days")
+            last_day = forgotten_day + LONGEST_DAYS
         if last_day > forgotten_day:
             latest = self._latest
             place = latest[1] if name == latest[0] else self._look_up(name)

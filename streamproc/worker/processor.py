@@ -121,7 +121,10 @@ class QuotaProcessor:
 
     def new_rows(self) -> Rows[Account]:
         """Rows of a partition; packed at every change if the compiled part works on them."""
-        return Rows(self, eager=self.is_native, ids=new_ids(self.is_native))
+        ids = new_ids(self.is_native)
+        # Timers are never past input that waits, nor past the worker's clock.
+        ids.forgets_with_arrivals = self._event_clock
+        return Rows(self, eager=self.is_native, ids=ids)
 
     # RowCodec
     pack = staticmethod(account_row.pack)
@@ -385,6 +388,7 @@ class QuotaProcessor:
         if self._event_clock:
             now_ms = clock_ms
         self._adopt_limits(rows, clock_ms)
+        rows.ids.expire(now_ms)
         self._sweep(rows, now_ms)
         pace = self._pace_of(rows)
         if rows.next_due_ms > now_ms and (pace is None or pace.is_empty):

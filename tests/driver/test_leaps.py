@@ -102,3 +102,39 @@ def test_it_is_told_once_an_hour(new_driver: NewDriver, monkeypatch: pytest.Monk
         leaps(new_driver(), DAYS)
     told = [one for one in logs if "years after" in one["event"]]
     assert [one["topic"] for one in told] == ["events"]
+
+
+@pytest.mark.both_ways
+def test_a_wrong_clock_does_not_take_the_ids_of_others(new_driver: NewDriver) -> None:
+    """No time passes for the memory of events, so nobody else's events are too late for it."""
+    driver = new_driver(partitions=1)
+    driver.activate(ALICE)
+    driver.activate(BOB)
+    driver.use(BOB, 100_000, "first")
+    real_ms = driver.now_ms
+    driver.now_ms += 60 * DAY
+    event = driver.usage(ALICE, 100_000, "ahead")
+    driver.send(ALICE.encode(), encode_event(event), timestamp_ms=driver.now_ms)
+    driver.now_ms = real_ms
+    driver.process()
+    driver.use(BOB, 100_000, "second")
+    first = driver.usage(BOB, 100_000, "first")
+    driver.event(first)
+    driver.event(event, timestamp_ms=real_ms + 60 * DAY)
+    driver.commit()
+    assert not driver.rejects()
+    told = [one.subscriber for one in driver.audits() if one.decision == "duplicate"]
+    assert told == [BOB, ALICE]
+    bob = driver.account(BOB)
+    assert bob is not None
+    assert bob.charged_bytes == 200_000
+
+
+def test_the_memory_of_events_forgets_as_time_passes(new_driver: NewDriver) -> None:
+    driver = new_driver()
+    driver.activate(ALICE)
+    for number in range(100):
+        driver.use(ALICE, 1, f"daily-{number}")
+        driver.advance_wall_clock(DAY)
+    opened = driver.partitions[driver.partition_of(ALICE.encode())]
+    assert 40 <= len(opened.rows.ids) <= 43

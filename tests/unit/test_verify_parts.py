@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,7 +15,9 @@ from click.testing import CliRunner
 from msgspec import structs
 
 from streamproc.cli import main
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.contracts.topics import WorkerTopics
+from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.state.account import Account, ClosedCycle
 from streamproc.engine.changelog import (
     KEPT_EPOCHS,
@@ -41,7 +46,21 @@ from streamproc.tools.verify.losses import (
     in_words,
     read_through,
 )
+from streamproc.tools.verify.rebuilding import rebuild
 from streamproc.tools.verify.sample import Sample
+from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.settings import Clock
+from tests.unit.test_native import Log
+
+PLAN = """\
+version: 1
+currency: EUR
+default_locale: en
+plans:
+  - {id: basic, allowances: [{id: home, granted_bytes: 900_000}]}
+rules:
+  - {id: low, kind: usage_percent, thresholds: [80], category: usage, texts: {en: "{percent}%"}}
+"""
 
 
 def test_a_progress_record_names_what_its_rows_were_calculated_under() -> None:
@@ -235,3 +254,72 @@ def test_what_the_clock_decided_is_told_from_what_was_charged(
 ) -> None:
     """With two input topics nobody knows in which order they moved the clock."""
     assert differ_by_clock(Account(**kept), Account(**rebuilt)) is is_clock
+
+
+class Topics:
+    """Topics of one partition; a fetch has some records of a topic."""
+
+    def __init__(self, **topics: list[Log]) -> None:
+        self.topics, self.at = topics, 0
+
+    def assign(self, places: list[Place]) -> None:
+        (self.place,) = places
+
+    def seek(self, place: Place, offset: int) -> None:
+        assert place == self.place
+        self.at = offset
+
+    async def getmany(self, timeout_ms: int) -> dict[Place, list[Any]]:
+        records = self.topics[self.place.topic][self.at : self.at + 7]
+        self.at += len(records)
+        return {self.place: [SimpleNamespace(records=records)]}
+
+    async def position(self, place: Place) -> int:
+        assert place == self.place
+        return self.at
+
+
+def days_of_use(name: str, days: int, late_ms: int) -> list[Log]:
+    """An activation, and an event a day. Every event comes twice, and some time after its own."""
+    begin = {"type": "account.activated", "plan": "basic", "time_zone": "UTC"}
+    events = [(0, {**begin, "billing_anchor_day": 1, "id": "a"})]
+    for day in range(50, 50 + days):
+        use = {"type": "usage.recorded", "total_bytes": 1_000, "id": f"{name}-{day}"}
+        events += [(day * DAY_MS, use), (day * DAY_MS + 1_000, use)]
+    found = []
+    for offset, (since_ms, fields) in enumerate(events):
+        at_ms = 1_767_600_000_000 + since_ms
+        time_ms = at_ms - (late_ms if offset else 0)
+        event = {
+            **fields,
+            "source": "ocs",
+            "subscriber": name,
+            "time": from_ms(time_ms).isoformat(),
+        }
+        found.append(Log(name.encode(), json.dumps(event).encode(), at_ms, offset))
+    return found
+
+
+@pytest.mark.parametrize("clock", ["wall", "event"])
+async def test_late_events_of_several_topics_are_counted_as_the_worker_did(clock: Clock) -> None:
+    """The topics are not read one after the other: the first one would let the second be late."""
+    names = {"one": "8613800000001", "two": "8613800000002"}
+    late_ms = 40 * DAY_MS - 10_000
+    topics = {name: days_of_use(key, 100, late_ms) for name, key in names.items()}
+    progress = Progress(positions={name: len(log) for name, log in topics.items()})
+    reader: Any = Topics(**topics)
+    rules = load_rulebook(PLAN, "rules.yaml")
+    processor = QuotaProcessor(rules, WorkerTopics(), clock, "off")
+    seen: Counter[str] = Counter()
+
+    rows, place = await rebuild(
+        *(reader, 0, progress, processor, Checkpoint(""), Sample()),
+        *(lambda topic, records, *_: seen.update({topic: len(records)}), bytes(16)),
+    )
+
+    assert seen == progress.positions == place.positions
+    for key in names.values():
+        account = rows.get(key.encode())
+        assert account is not None
+        assert account.charged_bytes == 100_000
+    assert 40 * 2 <= len(rows.ids) <= 43 * 2

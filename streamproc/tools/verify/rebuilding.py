@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamproc.core.instants import LAST_MS
+from streamproc.core.instants import DAY_MS, LAST_MS
 from streamproc.core.state.account import Account
 from streamproc.engine.changelog import (
     PROGRESS_KEY,
@@ -100,31 +100,76 @@ async def check_input(
             )
 
 
+@dataclass
+class _Reading:
+    """One topic of the input, as far as it is read."""
+
+    place: Place
+    start: int
+    position: int
+    at: int
+    waiting: list[Any] = field(default_factory=list)
+    """Records that were fetched and not given out yet."""
+
+    @property
+    def first_ms(self) -> int:
+        """The earliest timestamp of what waits: one record with a wrong clock says nothing."""
+        stamps: list[int] = [one.timestamp for one in self.waiting]
+        return min(stamps)
+
+    def take(self, until_ms: int) -> list[Any]:
+        """What waits, up to the last record that is earlier than this instant."""
+        count = len(self.waiting)
+        while self.waiting[count - 1].timestamp >= until_ms:
+            count -= 1
+        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+        return taken
+
+
 async def read_input(
     reader: LogReader, partition: int, progress: Progress, begin: Checkpoint
-) -> AsyncIterator[tuple[str, list[Any]]]:
-    """The input from a checkpoint to the positions, as (topic, records), one topic after the other.
+) -> AsyncIterator[tuple[str, list[Any], int]]:
+    """The input from a checkpoint to the positions, as (topic, records, instant).
+
+    Records of several topics come in turn, a day of each: a worker has read them side by side. No
+    record that follows is much earlier than the instant.
 
     Raises :class:`InputMadeAnewError`.
     """
+    readings = []
     for topic, position in sorted(progress.positions.items()):
         start = begin.positions.get(topic, 0)
-        if start >= position:
-            continue  # aiokafka may hang at the end if it is stopped right after an assignment
-        place = Place(topic, partition)
-        reader.assign([place])
-        # From the record before it: it tells whether the topic is still the same.
-        at = max(start - 1, 0)
-        reader.seek(place, at)
-        while at < position:
-            fetched = await _fetch(reader)
-            if start and fetched and fetched[0].offset < start:
-                _check_mark(topic, partition, start, fetched[0], begin.marks)
-            records = [one for one in fetched if start <= one.offset < position]
-            if records:
-                _check_mark(topic, partition, position, records[-1], progress.marks)
-                yield topic, records
-            at = await reader.position(place)
+        if start < position:
+            # From the record before it: it tells whether the topic is still the same.
+            readings.append(_Reading(Place(topic, partition), start, position, max(start - 1, 0)))
+    assigned: _Reading | None = None
+    while True:
+        for one in readings:
+            while not one.waiting and one.at < one.position:
+                if assigned is not one:
+                    reader.assign([one.place])
+                    reader.seek(one.place, one.at)
+                    assigned = one
+                await _read_on(one, reader, progress, begin)
+        readings = [one for one in readings if one.waiting]
+        if not readings:
+            return
+        first_ms = min(one.first_ms for one in readings)
+        until_ms = first_ms + DAY_MS if len(readings) > 1 else 1 << 63
+        for one in readings:
+            if one.first_ms < until_ms:
+                yield one.place.topic, one.take(until_ms), first_ms
+
+
+async def _read_on(one: _Reading, reader: LogReader, progress: Progress, begin: Checkpoint) -> None:
+    topic, partition = one.place.topic, one.place.partition
+    fetched = await _fetch(reader)
+    if one.start and fetched and fetched[0].offset < one.start:
+        _check_mark(topic, partition, one.start, fetched[0], begin.marks)
+    one.waiting = [record for record in fetched if one.start <= record.offset < one.position]
+    if one.waiting:
+        _check_mark(topic, partition, one.position, one.waiting[-1], progress.marks)
+    one.at = await reader.position(one.place)
 
 
 async def _fetch(reader: LogReader) -> list[Any]:
@@ -154,7 +199,10 @@ async def rebuild(
     rows.ids.begin(ids_key)
     at = Checkpoint(begin.made_for, positions={**begin.positions}, marks={**begin.marks})
     at.clock_ms = begin.clock_ms
-    async for topic, records in read_input(reader, partition, progress, begin):
+    async for topic, records, first_ms in read_input(reader, partition, progress, begin):
+        # As timers do it, which are never past input that waits.
+        if not rows.ids.forgets_with_arrivals:
+            rows.ids.expire(first_ms)
         at.clock_ms = _apply(processor, topic, partition, records, rows, at.clock_ms, sample)
         at.positions[topic] = records[-1].offset + 1
         at.marks[topic] = mark_of(records[-1])
@@ -200,11 +248,12 @@ async def timed_closely(
     With the wall clock the timer may have run first, if the worker lagged or was down.
     """
     rows: Rows[Account] = Rows(processor)
+    rows.ids.forgets_with_arrivals = False
     rows.load({key: row for key, row in begin.rows.items() if key in keys or is_of_ids(key)})
     rows.loaded()
     close = set(keys) & set(begin.excused)
     clock_ms = begin.clock_ms
-    async for topic, records in read_input(reader, partition, progress, begin):
+    async for topic, records, _ in read_input(reader, partition, progress, begin):
         for record in records:
             if record.key not in keys:
                 continue
