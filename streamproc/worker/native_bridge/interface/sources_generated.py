@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "06e2a932895fdf08f7637a0f5cfbe9ea"
+SOURCES: Final = "405065597bced2c7e52b81e37109108e"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
