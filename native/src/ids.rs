@@ -13,6 +13,7 @@ pub const IDS_KEY: &[u8] = b"\0ids";
 pub const SLOTS: usize = 256;
 pub const MERGED_IDS: usize = 65_536;
 const LONGEST_DAYS: i64 = 250;
+const FAR_DAYS: i64 = 18;
 const SPAN_DAYS: i64 = 255;
 const HEAD_BYTES: usize = KEY_BYTES + 8 + 4 + 8 + 8 + 4;
 const SPAN_BYTES: usize = 8;
@@ -107,7 +108,14 @@ impl SeenIds {
     }
 
     pub fn is_seen(&self, digest: u64, received_ms: i64) -> bool {
-        self.table.find(digest) > received_ms.div_euclid(DAY_MS)
+        let last_day = self.table.find(digest);
+        let day = received_ms.div_euclid(DAY_MS);
+        last_day > day || (last_day > 0 && self.is_far(day))
+    }
+
+    /// Whether names that arrived on this day may be kept for less than was asked.
+    fn is_far(&self, day: i64) -> bool {
+        !self.forgets_with_arrivals && day > self.head.forgotten_day + FAR_DAYS
     }
 
     /// None if it would have to be kept for too long.

@@ -40,6 +40,8 @@ MERGED_IDS = 65_536
 """No record holds more digests: half a megabyte."""
 LONGEST_DAYS = 250
 """A digest can be kept for so many days: a table has one byte for the day."""
+FAR_DAYS = 18
+"""What arrives no more days later has room for any limits: 200 days of age and 30 days ahead."""
 SPAN_DAYS = 255
 """A table holds digests of fewer days. The first of so many days are over for certain."""
 
@@ -134,15 +136,18 @@ def differing(one: IdMemory, other: IdMemory, *, is_part: bool = False) -> tuple
     With ``is_part``, the other remembers only a part, and the first number is 0.
     """
     forgotten_day = max(one.forgotten_ms, other.forgotten_ms) // DAY_MS
-    missing = added = 0
+    missing: set[int] = set()
+    added: set[int] = set()
     for day in {*one.days(), *other.days()}:
         mine, its = one.of_day(day), other.of_day(day)
         if day <= forgotten_day or mine == its:
             continue
         left, right = set(_unpacked(mine)), set(_unpacked(its))
-        missing += 0 if is_part else len(left - right)
-        added += len(right - left)
-    return missing, added
+        missing |= left - right
+        added |= right - left
+    # With a record of another year, the day depends on when a timer ran. Both remember it.
+    both = missing & added
+    return 0 if is_part else len(missing - both), len(added - both)
 
 
 @dataclass
@@ -238,7 +243,12 @@ class SeenIds:
         """Whether a name was remembered until a day after that of ``received_ms``."""
         latest = self._latest
         place = latest[1] if name == latest[0] else self._look_up(name)
-        return place[0] > received_ms // DAY_MS
+        last_day, day = place[0], received_ms // DAY_MS
+        return last_day > day or (last_day > 0 and self._is_far(day))
+
+    def _is_far(self, day: int) -> bool:
+        """Whether names that arrived on this day may be kept for less than was asked."""
+        return not self.forgets_with_arrivals and day > self._head.forgotten_day + FAR_DAYS
 
     def remember(self, name: bytes, received_ms: int, until_ms: int) -> None:
         """Remember a name that was not seen, until the end of the day of ``until_ms``.

@@ -105,8 +105,8 @@ MUTATIONS = (
     ),
     Mutation(
         "an event just as old as is allowed is refused",
-        "if time_ms < received_ms - limits.max_age_of(event.source):",
-        "if time_ms <= received_ms - limits.max_age_of(event.source):",
+        "if time_ms < received_ms - max_age_ms:",
+        "if time_ms <= received_ms - max_age_ms:",
         CORE,
     ),
     Mutation(

@@ -250,3 +250,22 @@ def test_a_copy_at_the_last_possible_instant_is_seen() -> None:
         assert not counting.arrive("ocs", "1", time_ms)
         counting.clock_ms += 1
         assert not counting.arrive("ocs", "1", time_ms), "it is too old"
+
+
+def test_if_arrivals_do_not_move_the_time_a_wrong_clock_forgets_nothing() -> None:
+    """Such an identity is kept as long as there is room, and comparisons do not ask until when."""
+    for make in makers():
+        ids, other = make(), make()
+        for one, now_ms in ((ids, NOW_MS), (other, NOW_MS + DAY_MS)):
+            one.begin(KEY)
+            one.forgets_with_arrivals = False
+            one.remember(b"first", NOW_MS, NOW_MS + 40 * DAY_MS)
+            one.expire(now_ms)
+            ahead_ms = NOW_MS + 900 * DAY_MS
+            one.remember(b"ahead", ahead_ms, ahead_ms + 40 * DAY_MS)
+            assert one.forgotten_ms == now_ms
+            assert one.is_seen(b"first", NOW_MS)
+            assert one.is_seen(b"ahead", ahead_ms)
+            assert not one.is_seen(b"first", NOW_MS + 41 * DAY_MS)
+        assert ids.days()[1] != other.days()[1]
+        assert differing(ids, other) == differing(other, ids) == (0, 0)

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "405065597bced2c7e52b81e37109108e"
+SOURCES: Final = "36883cdb58cccc46bab0fcabe7005639"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
