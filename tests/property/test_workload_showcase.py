@@ -118,7 +118,7 @@ def test_refunds_of_every_kind_are_asked_for(what: str, count: int) -> None:
     assert sum(map(is_one, _refunds())) >= count
 
 
-def test_refunds_give_back_of_rules() -> None:
+def test_refunds_give_back_of_everything() -> None:
     """Of overage and of buckets, of cycles that are closed, more than was used, twice."""
     _, result = months()
     audits = _values(result.audit)
