@@ -118,22 +118,21 @@ def test_law_16_a_rule_is_silent_in_its_cool_down() -> None:
 
 def test_law_16_a_message_waits_for_others_as_long_as_its_rule_says() -> None:
     for rules, effects in contracts():
-        since: dict[str, list[datetime]] = {}
-        together: dict[tuple[str, datetime], list[datetime]] = {}
+        since: dict[tuple[str, str], datetime] = {}
         before: tuple[Any, ...] = ()
         for one in effects:
             if isinstance(one, Audited) and one.decision in WAITS:
-                since.setdefault(str(one.rule), []).append(one.time)
+                bucket = one.bucket if isinstance(one.bucket, str) else ""
+                since.setdefault((str(one.rule), bucket), one.time)
             if not isinstance(one, Reminder) or one.rule not in rules.rules_by_id:
                 continue
             said = (one.as_of, one.rule, one.threshold, one.buckets)
             rule = rules.rules_by_id[one.rule]
             if rule.policy.coalesce_ms and is_alone(rule, rules) and said != before:
-                # Messages of one rule about several buckets have waited together.
-                at = one.rule, one.not_before
-                if at not in together:
-                    together[at] = since.pop(one.rule)
-                waited = one.not_before - together[at].pop(0)
+                # Messages of one rule about several buckets may wait together.
+                places = [(one.rule, name) for name in ("", *(each.id for each in one.buckets))]
+                began = [since.pop(place) for place in places if place in since]
+                waited = one.not_before - max(began)
                 assert waited >= timedelta(milliseconds=rule.policy.coalesce_ms)
             before = said
 
