@@ -97,15 +97,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         engine_settings, processor, Brokers(engine_settings), observer=observer
     )
     attach(engine, app)
-    table = PartitionedTable(
-        app,
-        name=TABLE,
-        partitions=partitions,
-        key_type=bytes,
-        value_type=bytes,
-    )
-    table.partitions_here = engine.partitions
-    app.tables.add(table)
+    app.tables.add(_table(app, engine, partitions))
     app.processor = processor
     app.is_running = lambda: State.RUNNING in engine.partitions.states.values()
 
@@ -170,6 +162,15 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         await engine.partitions.close()
 
     return app
+
+
+def _table(app: Any, engine: Engine[Account], partitions: int) -> PartitionedTable:
+    """The accounts, by partition."""
+    table = PartitionedTable(
+        app, name=TABLE, partitions=partitions, key_type=bytes, value_type=bytes
+    )
+    table.partitions_here = engine.partitions
+    return table
 
 
 def _alarm_teller(
