@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,15 @@ def test_a_number_of_a_thousand_digits_in_any_field_is_one_bad_record(mapping: P
     assert bad == BadRecord(3, "rating_group: is not a number")
     assert isinstance(good, ReadEvent)
     assert isinstance(again, ReadEvent)
+
+
+def test_a_header_of_very_many_names_is_read_in_time(mapping: Path) -> None:
+    """Found by the fuzzer: the names were compared with one another."""
+    begun = time.process_time()
+    header = "msisdn;at;bytes;" + ";".join("up" for _ in range(20_000))
+    (bad,) = records("csv", f"{header}\n1;2;3\n".encode(), mapping)
+    assert isinstance(bad, BadRecord)
+    assert time.process_time() - begun < 2
 
 
 def test_a_form_of_times_with_a_directive_twice_is_bad_records(mapping: Path) -> None:
