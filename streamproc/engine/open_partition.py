@@ -36,6 +36,7 @@ from streamproc.supervision import start_task
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+NEVER_MS = 1 << 62
 
 
 class OpenPartition(Generic[T]):
@@ -52,8 +53,12 @@ class OpenPartition(Generic[T]):
         settings: EngineSettings,
         begins: Mapping[str, int] | None = None,
         observer: Observer = UNOBSERVED,
+        opened_ms: int = NEVER_MS,
     ) -> None:
-        """``begins`` is the first existing offset of each input topic, as far as it is known."""
+        """``begins`` is the first existing offset of each input topic, as far as it is known.
+
+        ``opened_ms`` is the time of the worker.
+        """
         self.number = number
         rows.partition = number
         self.rows = rows
@@ -68,6 +73,7 @@ class OpenPartition(Generic[T]):
         self._changelog = changelog
         self._settings = settings
         self._begins = begins or {}
+        self._opened_ms = opened_ms
         self._observer = observer
         self._acks: list[Callable[[], Any]] = []
         self._moved = False
@@ -93,6 +99,11 @@ class OpenPartition(Generic[T]):
             self._recognise(chunk.topic, known[-1], position)
             records = records[len(known) :]
         if records:
+            if not self.rows.ids.forgotten_ms:
+                # The memory begins with the input, but a wrong clock in the first record of a
+                # partition does not make all that follows too old for it.
+                first_ms = min(record.timestamp for record in records)
+                self.rows.ids.expire(min(first_ms, self._opened_ms))
             self.progress.clock_ms = self._processor.apply(
                 chunk.topic,
                 self.number,

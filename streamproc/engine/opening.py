@@ -98,6 +98,7 @@ class Opener(Generic[T]):
             self._settings,
             begins,
             self._observer,
+            int(time.time() * 1000),
         )
 
     def _check_partitions(self, changelog: str, number: int, progress: Progress) -> None:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from streamproc.contracts.records.codec import encode_event
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.core.state.events import AccountActivated
 from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, Everything, QuotaDriver
 
@@ -128,6 +129,25 @@ def test_a_wrong_clock_does_not_take_the_ids_of_others(new_driver: NewDriver) ->
     bob = driver.account(BOB)
     assert bob is not None
     assert bob.charged_bytes == 200_000
+
+
+def test_a_wrong_clock_in_the_first_record_does_not_refuse_all_others(
+    new_driver: NewDriver,
+) -> None:
+    driver = new_driver(partitions=1)
+    real_ms = driver.now_ms
+    driver.now_ms += 60 * DAY
+    ahead = AccountActivated("ahead", "crm", ALICE, driver.now, "basic", "UTC", 1)
+    driver.send_event(ahead, timestamp_ms=driver.now_ms)
+    driver.now_ms = real_ms
+    driver.process()
+    driver.activate(BOB)
+    driver.use(BOB, 100_000, "first")
+    driver.commit()
+    assert not driver.rejects()
+    bob = driver.account(BOB)
+    assert bob is not None
+    assert bob.charged_bytes == 100_000
 
 
 def test_the_memory_of_events_forgets_as_time_passes(new_driver: NewDriver) -> None:

@@ -184,6 +184,7 @@ class MemoryWorker(Generic[T]):
             self.changelog,
             self.settings,
             observer=self._observer,
+            opened_ms=self.now_ms,
         )
         for topic in self.settings.input_topics:
             self._fetch[topic, number] = self.partitions[number].start_offset(topic) or 0
