@@ -25,6 +25,9 @@ Format = Literal["text", "json"]
 _QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 """Libraries that log every step. Only their warnings are shown, unless the level is debug."""
 
+_CONNECTIONS = "kafka.net.transport"
+"""The logger of kafka-python's connections."""
+
 _NUMBER = re.compile(
     # Ids, seconds since 1970, and values of Kafka's settings in commands that operators copy.
     r"(?P<kept>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[0-9]*[a-f])[0-9a-f]{24,}\b"
@@ -122,8 +125,9 @@ def _add_facts(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def expected_in_words(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """An error of this program is a message for operators, and so is a right that is missing: they
-    have no traceback. Libraries log every exception with one."""
+    """An error of this program is a message for operators, and so is a right that is missing, or a
+    broker that ends a connection: they have no traceback. Libraries log every exception with
+    one."""
     found = event.get("exc_info")
     error = found[1] if isinstance(found, tuple) else found
     if isinstance(error, BaseException):
@@ -132,7 +136,15 @@ def expected_in_words(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
             del event["exc_info"]
             if why not in str(event.get("event")):
                 event.setdefault("why", why)
+        elif isinstance(error, OSError) and _logger_of(event) == _CONNECTIONS:
+            del event["exc_info"]  # A connection that ends. The line says why.
     return event
+
+
+def _logger_of(event: Mapping[str, Any]) -> str | None:
+    """The name of a library's logger."""
+    record = event.get("_record")
+    return record.name if isinstance(record, logging.LogRecord) else None
 
 
 def conceal(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -84,7 +84,9 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
             "machine (docs/security.md)",
         )
     with watched(settings.broker):
-        hashes = _hashes_of(settings, gateways)
+        # Nobody waits for the reports of canaries after a restart.
+        of_customers = [gateways[one.name] for one in config.gateways if not one.canary]
+        hashes = _hashes_of(settings, of_customers)
     partitions = prepare_topics(settings)
     desk = Desk(
         lanes_of(config),
@@ -136,11 +138,11 @@ def _no_member(error: KafkaError, settings: DispatchSettings) -> str:
     return f"--group {settings.group} is no name that a group may have"
 
 
-def _hashes_of(settings: DispatchSettings, gateways: Mapping[str, Gateway]) -> NumberHashes:
+def _hashes_of(settings: DispatchSettings, gateways: Iterable[Gateway]) -> NumberHashes:
     """The hashes of numbers. Without a key, those of this process mean nothing to others."""
     if settings.number_key is not None:
         return NumberHashes(keys_of(settings.number_key))
-    if any(one.reports for one in gateways.values()):
+    if any(one.reports for one in gateways):
         log.warning(
             "there is no key for hashes of numbers, so this process uses a random one: delivery "
             "reports cannot settle what an earlier process or a peer left in doubt; give "

@@ -14,7 +14,13 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streamproc.core.state.account import pack, unpack
-from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress, is_row
+from streamproc.engine.changelog import (
+    PROGRESS_KEY,
+    PROGRESS_VERSION,
+    Progress,
+    encode_progress,
+    is_row,
+)
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.lab.workload import WorkloadSettings
 from tests.support.cluster import (
@@ -126,7 +132,7 @@ async def test_a_changelog_that_retention_would_delete(bootstrap: str, tmp_path:
 async def test_settings_that_do_not_survive_a_lost_broker_are_told(scene: Scene) -> None:
     worker = scene.worker("w1")
     wait_for_words(worker, "the loss of a broker can lose or duplicate")
-    wait_for_words(worker, "all 9 topics have one replica")
+    wait_for_words(worker, "all 11 topics have one replica")
     wait_for_words(worker, "input flows")
 
 
@@ -157,7 +163,8 @@ async def test_a_progress_record_of_a_newer_release(scene: Scene) -> None:
     newer = (0, (PROGRESS_KEY, encode_progress(Progress(99)), 0))
     await produce_to_partitions(scene.bootstrap, scene.names.changelog, [newer])
     said = ending(scene.worker("w2"))
-    assert "has version 99, this streamproc reads up to 1; run the newer release" in said
+    newest = f"this streamproc reads up to {PROGRESS_VERSION}; run the newer release"
+    assert f"has version 99, {newest}" in said
 
 
 async def test_a_poisoned_state_record_silences_nobody_else(scene: Scene) -> None:

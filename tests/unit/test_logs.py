@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,25 @@ def restored() -> Iterator[None]:
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_shown"),
+    [(ssl.SSLEOFError(8, "EOF"), False), (BrokenPipeError("EOF"), False), (KeyError("EOF"), True)],
+)
+def test_a_connection_that_a_broker_ends_has_no_traceback(
+    error: Exception, is_shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("info", "json")
+    try:
+        raise error
+    except (OSError, KeyError):
+        transport = logging.getLogger("kafka.net.transport")
+        transport.exception("%s: Error sending request data: %s", "b", error)
+
+    (line,) = lines(capsys)
+    assert "EOF" in str(line["event"])
+    assert ("exception" in line) == is_shown
 
 
 def test_our_lines_and_the_libraries_are_alike(capsys: pytest.CaptureFixture[str]) -> None:
