@@ -217,7 +217,7 @@ def _check_delimiter(row: list[str], names: list[Any], mapping: Mapping) -> None
 
 def _check_names(names: list[Any], mapping: Mapping) -> None:
     """Raises :class:`UnreadableFileError` if two columns have a name that the mapping uses."""
-    # Counted at once: asking for each name anew takes minutes for a line of many names.
+    # All names are counted together: with a count for each name, a line of many takes minutes.
     twice = {name for name, times in Counter(names).items() if times > 1}
     used = sorted(twice & set(mapping.texts())) if twice else []
     if used:
