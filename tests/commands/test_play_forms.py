@@ -154,6 +154,24 @@ def test_each_form_is_played_and_compared_as_it_is_sent(
     assert compared.stderr.splitlines()[: len(refused)] == refused
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("send", "--broker", "b:1", "activations.ndjson"),
+        ("send", "--broker", "b:1", "--watch", "."),
+        ("play", "rules.yaml", "activations.ndjson"),
+        ("simulate", "--rules", "rules.yaml", "--from", "activations.ndjson"),
+    ],
+)
+def test_a_mapping_that_nothing_would_read_is_refused(
+    folder: Path, command: tuple[str, ...]
+) -> None:
+    Path("columns.yaml").write_text(MAPPING, encoding="utf-8")
+    result = run(*command, "--format", "ndjson", "--mapping", "columns.yaml")
+    assert result.exit_code == 1
+    assert "Error: ndjson takes no mapping" in result.output
+
+
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_activations_are_taken_from_a_file_beside_a_mapped_one(
     folder: Path, sent: list[SubscriberEvent], form: str

@@ -21,7 +21,7 @@ from streamproc.contracts.numbers import Numbering
 from streamproc.input_files import naming
 from streamproc.kafka.unpacking import DAMAGES, TooMuchError, unpacked
 from streamproc.printable import printed_name
-from streamproc.producing.readers.formats import form_by_name, open_reader
+from streamproc.producing.readers.formats import FORMS, FormatError, form_by_name, open_reader
 from streamproc.producing.readers.records import (
     BadRecord,
     Doubts,
@@ -139,6 +139,15 @@ class FileReading:
     mapping: Path | None = None
     numbering: Numbering = field(default_factory=Numbering)
     sessions: Sessions = field(default_factory=Sessions)
+
+    def __post_init__(self) -> None:
+        """Raises ``FormatError`` for a mapping that nothing would read."""
+        form = FORMS.get(self.form)
+        if form is not None and self.mapping is not None and not form.takes_mapping:
+            raise FormatError(
+                f"{self.form} takes no mapping: its records are events of the contract. Leave "
+                f"--mapping out, or give the form that the mapping is for"
+            )
 
     def check(self) -> None:
         """Find errors that no file can cause. Raises ``FormatError``, MappingError."""

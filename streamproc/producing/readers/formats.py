@@ -71,6 +71,8 @@ class InputForm(NamedTuple):
     """The reader. Raises :class:`FormatError`, MappingError."""
     suffixes: tuple[str, ...] = ()
     """Endings of file names that mean this form, such as ``.cdr``."""
+    takes_mapping: bool = True
+    """Whether a mapping file can say what its fields are."""
 
 
 def open_reader(
@@ -415,6 +417,7 @@ for _form in (
         "ndjson",
         "events of the contract, plain or as CloudEvents, one JSON object a line",
         lambda settings: partial(read_ndjson, numbering=settings.numbering),
+        takes_mapping=False,
     ),
     InputForm(
         "csv",
