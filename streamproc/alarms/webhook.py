@@ -19,7 +19,7 @@ from yarl import URL
 
 from streamproc.alarms.decider import Placed
 from streamproc.contracts.records.alarms import encode_alarm
-from streamproc.contracts.webhook_keys import keys_of, problem_of, signatures
+from streamproc.contracts.webhook_keys import keys_of, problem_of, signed_headers
 from streamproc.errors import StreamprocError
 from streamproc.kafka.secret import Secret, masked_urls
 
@@ -131,14 +131,9 @@ class AlarmWebhook:
 
     async def _post(self, client: aiohttp.ClientSession, one: Placed) -> bool:
         """Whether the receiver has taken it, or will never."""
-        body, second = encode_alarm(one.record), int(time.time())
-        signed = signatures(self._settings.keys, one.record.id, second * 1000, body)
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": one.record.id,
-            "webhook-timestamp": str(second),
-            "webhook-signature": signed,
-        }
+        body = encode_alarm(one.record)
+        now_ms = int(time.time() * 1000)
+        headers = signed_headers(self._settings.keys, one.record.id, now_ms, body)
         try:
             # A redirect would send it to an address that nobody has configured.
             async with client.post(

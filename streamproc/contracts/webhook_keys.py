@@ -54,6 +54,19 @@ def signatures(keys: tuple[bytes, ...], message_id: str, at_ms: int, body: bytes
     return " ".join(Webhook(key).sign(message_id, at, data) for key in keys)
 
 
+def signed_headers(
+    keys: tuple[bytes, ...], message_id: str, now_ms: int, body: bytes
+) -> dict[str, str]:
+    """The headers of a JSON body that is posted now."""
+    second = now_ms // 1000
+    return {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(second),
+        "webhook-signature": signatures(keys, message_id, second * 1000, body),
+    }
+
+
 def _key(word: str) -> bytes:
     if word.startswith(RAW):
         key = word.removeprefix(RAW).encode()

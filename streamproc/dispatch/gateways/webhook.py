@@ -16,7 +16,7 @@ from yarl import URL
 
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.rules_file.read.lines import Path
-from streamproc.contracts.webhook_keys import keys_of, problem_of, signatures
+from streamproc.contracts.webhook_keys import keys_of, problem_of, signed_headers
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import (
     ChannelEntry,
@@ -71,13 +71,7 @@ class WebhookGateway:
         assert self._client is not None
         assert self._events is not None
         body = encode_effect(message.reminder)
-        second, _ = divmod(self._events.now_ms(), 1000)
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": message.id,
-            "webhook-timestamp": str(second),
-            "webhook-signature": signatures(self._settings.keys, message.id, second * 1000, body),
-        }
+        headers = signed_headers(self._settings.keys, message.id, self._events.now_ms(), body)
         try:
             # A redirect would send the message to an address that the gateways file does not name.
             async with self._client.post(
