@@ -1,12 +1,11 @@
 """Canaries: subscribers who are nobody, one for each partition and day.
 
-A new one each day keeps their states small: an account remembers the ids of all its events.
+A new one each day, so that no account of theirs grows without an end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from itertools import count
 from typing import Final
@@ -26,9 +25,3 @@ def canary_of(day: date, partition: int, partitions: int) -> str:
         if partition_of(name.encode(), partitions) == partition:
             return name
     raise AssertionError("there is always one")
-
-
-def canaries_until(day: date, partition: int, partitions: int, days: int) -> Iterator[bytes]:
-    """The keys of a partition's canaries in the days before, and on the day."""
-    for back in range(days):
-        yield canary_of(day - timedelta(days=back), partition, partitions).encode()

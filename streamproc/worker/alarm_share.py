@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -27,24 +27,20 @@ from streamproc.alarms.table import (
     TIMED_PROMISE_SECONDS,
     USAGE_PROMISE_SECONDS,
 )
-from streamproc.canaries import canaries_until
 from streamproc.contracts.topics import WorkerTopics
-from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.instants import to_ms
 from streamproc.core.state.events import Instant
 from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
 from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.partition import Partition
 from streamproc.engine.processor import Outbox
-from streamproc.engine.settings import EngineSettings
 from streamproc.worker.counting import SLOT, USAGE
 from streamproc.worker.processor import QuotaProcessor
 
 LATE_MS: Final = {USAGE: USAGE_PROMISE_SECONDS * 1000, SLOT: TIMED_PROMISE_SECONDS * 1000}
 LOOKED_AT: Final = 200
 """So many records of a commit are looked at for a sample."""
-CANARY_DAYS: Final = 100
-"""Longer than a closed account stays: then nothing of its canaries is left."""
 _MISSED: Final = b'"decision":"missed"'
 SOME: Final = 2
 """Subscribers of each partition that a share names."""
@@ -152,8 +148,9 @@ class WorkerShare:
             self._app_id,
             engine.settings.partitions,
             {
-                one.number: customers_in(_stored(one), one.number, engine.settings, now_ms)
+                one.number: processor.customers_in(one.opened.rows)
                 for one in running
+                if one.opened is not None
             },
             {one.number: masked(islice(_stored(one), SOME)) for one in running},
             {name: part for name, part in levels.items() if part.concerned},
@@ -180,17 +177,6 @@ class WorkerShare:
     def _forwarded_ones(outbox: Outbox) -> list[str]:
         copies = islice(chain.from_iterable(outbox.copies.values()), LOOKED_AT)
         return masked(one.key for one in copies if one.key is not None)
-
-
-def customers_in(
-    stored: Mapping[bytes, bytes], partition: int, settings: EngineSettings, now_ms: int
-) -> int:
-    """How many rows of a partition are of customers, and not of canaries."""
-    if not settings.partitions:
-        return len(stored)
-    today = from_ms(now_ms).date()
-    canaries = canaries_until(today, partition, settings.partitions, CANARY_DAYS)
-    return len(stored) - sum(key in stored for key in canaries)
 
 
 def lag_ms(engine: Engine[Any], partition: Partition[Any], now_ms: int) -> int:

@@ -12,7 +12,7 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
 from streamproc.engine.processor import Outbox
 from streamproc.metrics.worker import WorkerMetrics
-from streamproc.worker.alarm_share import WorkerShare, customers_in, due_behind_ms, lag_ms
+from streamproc.worker.alarm_share import WorkerShare, due_behind_ms, lag_ms
 from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
 from streamproc.worker.processor import QuotaProcessor
 
@@ -140,8 +140,7 @@ class WorkerObserver:
         storms: dict[int, tuple[int, int]] = {}
         for opened in engine.partitions.opened:
             rows, partition = opened.rows, str(opened.number)
-            customers = customers_in(rows.stored, opened.number, engine.settings, now_ms)
-            metrics.rows.labels(partition).set(customers)
+            metrics.rows.labels(partition).set(processor.customers_in(rows))
             behind_ms = due_behind_ms(processor, opened, now_ms)
             metrics.due_behind.labels(partition).set(behind_ms / 1000)
             pace = processor.storm_of(rows)

@@ -87,6 +87,8 @@ class QuotaProcessor:
         """Records of canaries among ``events``."""
         self._canaries: Counter[str] = Counter()
         """Records of canaries in the present chunk, by what applied them."""
+        self._canary_keys: WeakKeyDictionary[Rows[Account], set[bytes]] = WeakKeyDictionary()
+        """Keys under which a partition may have rows of canaries."""
         self._placement = placement or Placement()
         self._forwarded = topics.forwarded
         self.is_native = is_native(native)
@@ -265,6 +267,8 @@ class QuotaProcessor:
             after_ms = self._apply_record(topic, partition, record, rows, outbox, clock_ms)
         if after_ms is not None:
             self._canaries["core"] += 1
+        if rows in self._canary_keys:
+            self._canary_keys[rows].add(record.key)
         return after_ms
 
     def _apply_record(
@@ -472,6 +476,15 @@ class QuotaProcessor:
         rows.put(key, after)
         self._emit(outbox, key, effects)
         return after, sum(type(effect) is Reminder for effect in effects)
+
+    def customers_in(self, rows: Rows[Account]) -> int:
+        """How many rows of a partition are of customers, and not of canaries."""
+        known = self._canary_keys.get(rows)
+        if known is None:
+            # Once: later ones pass by here, because only the core makes accounts.
+            known = {key for key in rows.stored if _is_canary(key)}
+            self._canary_keys[rows] = known
+        return len(rows.stored) - sum(key in rows.stored for key in known)
 
     def storm_of(self, rows: Rows[Account]) -> StormPace | None:
         """The order of the messages of a partition that wait for their turn; None if none ever

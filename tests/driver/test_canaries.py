@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +12,12 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streamproc.canaries import CANARY_KEY, canaries_until, canary_of
+from streamproc.canaries import CANARY_KEY, canary_of
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.state.events import AccountActivated, AccountClosed
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.partitioner import partition_of
-from streamproc.worker.alarm_share import WorkerShare, customers_in
+from streamproc.worker.alarm_share import WorkerShare
 from streamproc.worker.observing import WorkerObserver
 from streamproc.worker.report import write_report
 from tests.support.quota_driver import DAY, HOUR, QuotaDriver
@@ -114,19 +114,21 @@ def test_rows_of_canaries_are_not_rows_of_customers(new_driver: NewDriver) -> No
     driver = new_driver()
     for subscriber in (ALICE, CANARY):
         driver.activate(subscriber)
-    settings: Any = SimpleNamespace(partitions=2)
 
-    found = [
-        customers_in(opened.rows.stored, number, settings, driver.now_ms)
-        for number, opened in driver.partitions.items()
-    ]
+    def customers() -> int:
+        processor: Any = driver.processor
+        return sum(processor.customers_in(opened.rows) for opened in driver.partitions.values())
 
-    assert sum(found) == 1
+    assert customers() == 1
+    driver.activate(f"{CANARY}-later")
+    assert customers() == 1
+    driver.restart()
+    assert customers() == 1
 
 
 def test_each_partition_has_a_canary_a_day() -> None:
     keys = [canary_of(TODAY, number, 7).encode() for number in range(7)]
-    keys += canaries_until(TODAY, 3, 7, 2)
+    keys += [canary_of(day, 3, 7).encode() for day in (TODAY, TODAY - timedelta(days=1))]
 
     assert [partition_of(one, 7) for one in keys] == [*range(7), 3, 3]
     assert all(one.startswith(CANARY_KEY) for one in keys)

@@ -86,6 +86,7 @@ class Scene:
             rules=rules,
             lateness_counts=True,
             storm_of=lambda rows: self.pace,
+            customers_in=lambda rows: len(rows.stored),
         )
         self.observer.refresh(self.engine, processor, 5000, self.facts)
         return {
