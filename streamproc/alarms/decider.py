@@ -8,7 +8,6 @@ time. Order: ``open``, ``turn``..., ``close``.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +33,7 @@ from streamproc.kafka.errors import TopicError
 from streamproc.kafka.fencing import stay_fenced
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
+from streamproc.kafka.reading_on import until_the_end
 from streamproc.kafka.rights import Lack, MissingRightError, said
 from streamproc.kafka.settings import Broker
 
@@ -156,7 +156,7 @@ class Decider:
         topic = TopicPartition(self._place.alarms, PARTITION)
         self._reader.assign([topic])
         self._reader.seek_to_beginning(topic)
-        for record in self._until_the_end(topic):
+        for record in until_the_end(self._reader, topic, PATIENCE_SECONDS):
             try:
                 change = decode_alarm(record.value or b"")
             except UNREADABLE:
@@ -179,17 +179,9 @@ class Decider:
             self._reader.seek(topic, found.offset)
         self._take_shares()
 
-    def _until_the_end(self, topic: TopicPartition) -> Iterator[Any]:
-        end = self._reader.end_offsets([topic])[topic]
-        until = time.monotonic() + PATIENCE_SECONDS
-        # Compare positions, not records: transaction markers are never delivered.
-        while self._reader.position(topic) < end:
-            if time.monotonic() > until:
-                raise TopicError(f"{topic.topic} was not read within {PATIENCE_SECONDS:.0f} s")
-            yield from self._reader.poll(timeout_ms=200).get(topic, [])
-
     def _take_shares(self) -> None:
-        for record in self._until_the_end(TopicPartition(self._place.shares, PARTITION)):
+        topic = TopicPartition(self._place.shares, PARTITION)
+        for record in until_the_end(self._reader, topic, PATIENCE_SECONDS):
             self._take(record)
 
     def _take(self, record: Any) -> None:

@@ -1,4 +1,4 @@
-"""Notices a kafka-python reader that stops before the end that it must reach.
+"""Reads on to an end with kafka-python, and notices a reader that stops before it.
 
 A fetcher can stop without an error, also of a broker that answers. A loop that only waits for a
 position would then never end.
@@ -7,9 +7,13 @@ position would then never end.
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
+from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
+
+from streamproc.kafka.errors import TopicError
 
 STANDSTILL_SECONDS: Final = 30.0
 """Longer than a broker needs to elect a leader."""
@@ -34,3 +38,17 @@ class Standstill:
                 f"reading {self._topic} has stopped at offset {position} of {self._end}"
             )
         return position >= self._end
+
+
+def until_the_end(reader: Any, place: TopicPartition, patience_seconds: float) -> Iterator[Any]:
+    """The records from the reader's position to the present end. ``place`` is assigned to it.
+
+    For short topics: raises :class:`TopicError` if all of it takes longer. Raises ``KafkaError``.
+    """
+    end = reader.end_offsets([place])[place]
+    until = time.monotonic() + patience_seconds
+    # Compare positions, not records: transaction markers are never delivered.
+    while reader.position(place) < end:
+        if time.monotonic() > until:
+            raise TopicError(f"{place.topic} was not read within {patience_seconds:.0f} s")
+        yield from reader.poll(timeout_ms=200).get(place, [])

@@ -29,6 +29,7 @@ from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.packed import close_within
+from streamproc.kafka.reading_on import until_the_end
 from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
@@ -132,15 +133,10 @@ class RuleVersions:
         try:
             place = TopicPartition(self._topic, PARTITION)
             reader.assign([place])
-            end = reader.end_offsets([place])[place]
             reader.seek_to_beginning(place)
-            found, until = None, time.monotonic() + PATIENCE_SECONDS
-            while reader.position(place) < end:
-                if time.monotonic() > until:
-                    raise TopicError(f"{self._topic} was not read within {PATIENCE_SECONDS:.0f} s")
-                for records in reader.poll(timeout_ms=200).values():
-                    for record in records:
-                        found = self._of(record) or found
+            found = None
+            for record in until_the_end(reader, place, PATIENCE_SECONDS):
+                found = self._of(record) or found
             return found
         finally:
             reader.close()
