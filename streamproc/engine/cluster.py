@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 Records = Iterable[tuple[bytes | None, bytes | None]]
 """Keys and values; a value of None deletes the key."""
+
+Headers = Sequence[tuple[str, bytes | None]]
+HeadersByIndex = Mapping[int, Headers]
+"""Headers of those records of a topic that have some, by the place among these records."""
+NO_HEADERS: HeadersByIndex = MappingProxyType({})
 
 Errors = tuple[type[BaseException], ...]
 
@@ -22,7 +28,7 @@ class Copy(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
-    headers: Sequence[tuple[str, bytes | None]]
+    headers: Headers
 
 
 class Place(NamedTuple):
@@ -93,7 +99,9 @@ class Producer(Protocol):
     async def begin(self) -> None:
         """Begin a transaction."""
 
-    async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
+    async def append(
+        self, topic: str, records: Records, headers: HeadersByIndex = NO_HEADERS
+    ) -> list[asyncio.Future[Any]]:
         """Send records; returns futures that are done when the broker has them."""
 
     async def append_copies(

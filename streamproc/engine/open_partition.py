@@ -254,7 +254,7 @@ class OpenPartition(Generic[T]):
         began = time.perf_counter()
         try:
             await self._writer.commit(  # steps 2-6
-                self._changelog, changes, outbox.topics, outbox.copies
+                self._changelog, changes, outbox.topics, outbox.copies, outbox.headers
             )
         except Exception:
             self._observer.commit_failed()

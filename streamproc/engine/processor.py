@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from streamproc.engine.cluster import Copy, Place
+from streamproc.engine.cluster import Copy, Headers, Place
 from streamproc.engine.rows import RowCodec, Rows
 from streamproc.errors import StreamprocError
 
@@ -24,6 +24,8 @@ class Outbox:
         """How many of the last records of a chunk the application has left: so much is due before
         them that it does not fit in here. They are applied after a commit."""
         self.topics: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
+        self.headers: dict[str, dict[int, Headers]] = {}
+        """Headers of those records in ``topics`` that have some, by topic and index."""
         self.copies: dict[Place, list[Copy]] = {}
         """Records for other partitions than the input's, by destination."""
         self.counts: Counter[tuple[str, ...]] = Counter()
@@ -49,11 +51,15 @@ class Outbox:
         """Whether a commit shall come before more work is done than a record has."""
         return self._limit is not None and sum(map(len, self.topics.values())) >= self._limit
 
-    def put(self, topic: str, key: bytes | None, value: bytes) -> None:
+    def put(
+        self, topic: str, key: bytes | None, value: bytes, headers: Headers | None = None
+    ) -> None:
         """Send a record with the next commit, to the partition number of the input."""
         records = self.topics.get(topic)
         if records is None:
             records = self.topics[topic] = []
+        if headers:
+            self.headers.setdefault(topic, {})[len(records)] = headers
         records.append((key, value))
 
     def put_copy(self, topic: str, partition: int, copy: Copy) -> None:

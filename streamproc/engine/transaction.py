@@ -20,10 +20,18 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from streamproc.engine import crashpoints
-from streamproc.engine.cluster import Copy, Place, Producer, Records
+from streamproc.engine.cluster import (
+    NO_HEADERS,
+    Copy,
+    HeadersByIndex,
+    Place,
+    Producer,
+    Records,
+)
 
 COMMIT_LIMIT_SECONDS = 30.0
 NO_COPIES: Mapping[Place, Iterable[Copy]] = MappingProxyType({})
+NONE_HAS_HEADERS: Mapping[str, HeadersByIndex] = MappingProxyType({})
 
 
 class PartitionWriter:
@@ -50,8 +58,11 @@ class PartitionWriter:
         changes: Records,
         outputs: Mapping[str, Records],
         copies: Mapping[Place, Iterable[Copy]] = NO_COPIES,
+        headers: Mapping[str, HeadersByIndex] = NONE_HAS_HEADERS,
     ) -> None:
         """Write everything or nothing. Returns when a ``read_committed`` reader can see it.
+
+        ``headers`` are those of ``outputs``, by topic.
 
         Raises :class:`TakenOverError`, :class:`ForbiddenError`, TimeoutError after
         ``COMMIT_LIMIT_SECONDS``, or the errors of the producer's library. After any error nothing
@@ -60,7 +71,7 @@ class PartitionWriter:
         """
         try:
             async with asyncio.timeout(COMMIT_LIMIT_SECONDS):
-                await self._commit(changelog, changes, outputs, copies)
+                await self._commit(changelog, changes, outputs, copies, headers)
         except Exception as error:
             meaning = self._producer.meaning_of(error)
             if meaning is None:
@@ -73,6 +84,7 @@ class PartitionWriter:
         changes: Records,
         outputs: Mapping[str, Records],
         copies: Mapping[Place, Iterable[Copy]],
+        headers: Mapping[str, HeadersByIndex],
     ) -> None:
         producer = self._producer
         # 2 Begin.
@@ -83,7 +95,7 @@ class PartitionWriter:
         crashpoints.reached("commit", "3")
         # 4 Reminders, audit, rejects; records that belong in other partitions.
         for topic, records in outputs.items():
-            sent += await producer.append(topic, records)
+            sent += await producer.append(topic, records, headers.get(topic, NO_HEADERS))
         for place, moved in copies.items():
             sent += await producer.append_copies(place, moved)
         crashpoints.reached("commit", "4")

@@ -15,6 +15,7 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import LAST_MS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import HELD, Account
+from streamproc.engine.cluster import Headers
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.worker.applying import apply_records, let_time_pass
@@ -179,5 +180,7 @@ class _Outlet(Outbox):
         super().__init__()
         self._emit = emit
 
-    def put(self, topic: str, key: bytes | None, value: bytes) -> None:
+    def put(
+        self, topic: str, key: bytes | None, value: bytes, headers: Headers | None = None
+    ) -> None:
         self._emit(topic, key, value)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.sender import Sender
 
+from streamproc.engine.cluster import Headers
 from streamproc.engine.faust import producer as hooks
 from streamproc.engine.faust.producer import BATCH_BYTES, TransactionalProducer
 
@@ -41,7 +43,12 @@ def test_a_batch_takes_tombstones_and_records_without_key() -> None:
     assert batch.append(timestamp=None, key=None, value=b"v") is not None
 
 
-async def test_records_appended_past_the_batch_are_what_the_batch_would_append() -> None:
+@pytest.mark.parametrize(
+    "headers", [{}, {0: (("traceparent", b"1"),), 7: (("a", b"2"), ("b", b"3")), 61: [("c", b"")]}]
+)
+async def test_records_appended_past_the_batch_are_what_the_batch_would_append(
+    headers: dict[int, Headers],
+) -> None:
     """``_builder.append`` and ``_relative_offset``: the same bytes, the same count, full alike."""
     records: list[tuple[bytes | None, bytes | None]] = [(b"k", None), (None, b"v")]
     records += [(b"k%d" % number, b"v" * (number % 90)) for number in range(60)]
@@ -58,13 +65,19 @@ async def test_records_appended_past_the_batch_are_what_the_batch_would_append()
     writer = TransactionalProducer("127.0.0.1:1", "app", 3)
     writer._producer = mock.Mock(create_batch=create_batch, send_batch=send_batch)
     with mock.patch.object(time, "time", return_value=1_800_000_000.25):
-        futures = await writer.append("t", records)
+        futures = await writer.append("t", records, headers)
     assert len(futures) == len(sent) > 2
     wanted = [create_batch()]
-    for key, value in records:
-        if wanted[-1].append(timestamp=1_800_000_000_250, key=key, value=value) is None:
+    for number, (key, value) in enumerate(records):
+        all_of_it = {
+            "timestamp": 1_800_000_000_250,
+            "key": key,
+            "value": value,
+            "headers": list(headers.get(number, ())),
+        }
+        if wanted[-1].append(**all_of_it) is None:
             wanted.append(create_batch())
-            wanted[-1].append(timestamp=1_800_000_000_250, key=key, value=value)
+            wanted[-1].append(**all_of_it)
     assert [one.record_count() for one in sent] == [one.record_count() for one in wanted]
     assert [bytes(one._build()) for one in sent] == [bytes(one._build()) for one in wanted]
 

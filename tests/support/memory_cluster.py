@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from streamproc.engine.cluster import Copy, Errors, Place, Records
+from streamproc.engine.cluster import (
+    NO_HEADERS,
+    Copy,
+    Errors,
+    HeadersByIndex,
+    Place,
+    Records,
+)
 from tests.support.memory_log import MemoryConsumer, MemoryLog, Transaction
 
 
@@ -30,10 +37,18 @@ class MemoryProducer:
     async def begin(self) -> None:
         self._transaction = self._cluster.log.begin(self._id, self._epoch)
 
-    async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
-        for key, value in records:
+    async def append(
+        self, topic: str, records: Records, headers: HeadersByIndex = NO_HEADERS
+    ) -> list[asyncio.Future[Any]]:
+        for index, (key, value) in enumerate(records):
             self._cluster.log.append(
-                topic, self._partition, key, value, 0, transaction=self._transaction
+                topic,
+                self._partition,
+                key,
+                value,
+                0,
+                headers.get(index, ()),
+                transaction=self._transaction,
             )
         return []
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamproc.engine import crashpoints
-from streamproc.engine.cluster import Copy, FetchedBatch, Place
+from streamproc.engine.cluster import NO_HEADERS, Copy, FetchedBatch, HeadersByIndex, Place
 from streamproc.engine.errors import TakenOverError
 from streamproc.engine.faust.producer import BATCH_BYTES
-from streamproc.engine.transaction import NO_COPIES
+from streamproc.engine.transaction import NO_COPIES, NONE_HAS_HEADERS
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -240,6 +240,7 @@ class MemoryWriter:
         changes: Iterable[tuple[bytes | None, bytes | None]],
         outputs: dict[str, Iterable[tuple[bytes | None, bytes | None]]],
         copies: Mapping[Place, Iterable[Copy]] = NO_COPIES,
+        headers: Mapping[str, HeadersByIndex] = NONE_HAS_HEADERS,
     ) -> None:
         """Write everything or nothing; the steps are those of engine/README.md."""
         transaction = self._log.begin(self._id, self._epoch)
@@ -247,7 +248,7 @@ class MemoryWriter:
         self._append(changelog, changes, transaction)
         await self._step("3")
         for topic, records in outputs.items():
-            self._append(topic, records, transaction)
+            self._append(topic, records, transaction, headers.get(topic, NO_HEADERS))
         for place, moved in copies.items():
             self._log.append_copies(place, moved, transaction)
         await self._step("4")
@@ -261,11 +262,23 @@ class MemoryWriter:
         if self.is_closed:
             raise RuntimeError(f"the writer of partition {self.partition} was closed")
 
-    def _append(self, topic: str, records: Any, transaction: Transaction) -> None:
+    def _append(
+        self,
+        topic: str,
+        records: Any,
+        transaction: Transaction,
+        headers: HeadersByIndex = NO_HEADERS,
+    ) -> None:
         self._log.check(self._id, self._epoch)
-        for key, value in records:
+        for index, (key, value) in enumerate(records):
             if len(key or b"") + len(value or b"") > BATCH_BYTES:
                 raise ValueError(f"a record for {topic} exceeds {BATCH_BYTES} bytes")
             self._log.append(
-                topic, self.partition, key, value, self._now_ms(), transaction=transaction
+                topic,
+                self.partition,
+                key,
+                value,
+                self._now_ms(),
+                headers.get(index, ()),
+                transaction=transaction,
             )

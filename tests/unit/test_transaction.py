@@ -28,7 +28,7 @@ class Producer:
     async def begin(self) -> None:
         self.told.append("begin")
 
-    async def append(self, topic: str, records: Any) -> list[asyncio.Future[Any]]:
+    async def append(self, topic: str, records: Any, *_: Any) -> list[asyncio.Future[Any]]:
         self.told.append(f"append to {topic}")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.answers.append(answer)

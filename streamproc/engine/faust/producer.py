@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
-from streamproc.engine.cluster import Copy, Place, Records
+from streamproc.engine.cluster import NO_HEADERS, Copy, Headers, HeadersByIndex, Place, Records
 from streamproc.engine.errors import ForbiddenError, TakenOverError
 from streamproc.engine.faust.advice import FORBIDDEN
 from streamproc.kafka.aio_clients import aio_producer
@@ -100,10 +100,20 @@ class TransactionalProducer:
                 return found
         return None
 
-    async def append(self, topic: str, records: Records) -> list[asyncio.Future[Any]]:
+    async def append(
+        self, topic: str, records: Records, headers: HeadersByIndex = NO_HEADERS
+    ) -> list[asyncio.Future[Any]]:
         """Send records; returns futures that are done when the broker has them."""
         now_ms = int(time.time() * 1000)
-        copies = ((key, value, now_ms, _NO_HEADERS) for key, value in records)
+        copies: Iterable[_Copy]
+        if headers:
+            # The builder takes lists alone.
+            copies = (
+                (key, value, now_ms, list(headers.get(index, _NONE)))
+                for index, (key, value) in enumerate(records)
+            )
+        else:
+            copies = ((key, value, now_ms, _NONE) for key, value in records)
         return await self._append(Place(topic, self.partition), copies)
 
     async def append_copies(
@@ -136,9 +146,8 @@ class TransactionalProducer:
         return sent
 
 
-_Headers = Sequence[tuple[str, bytes | None]]
-_Copy = tuple[bytes | None, bytes | None, int, _Headers]
-_NO_HEADERS: _Headers = []
+_Copy = tuple[bytes | None, bytes | None, int, Headers]
+_NONE: Headers = []
 
 
 def _tasks_of(sender: Any) -> list[asyncio.Task[Any]]:
