@@ -31,6 +31,7 @@ from streamproc.core.usage.dedupe import move_old_ids
 from streamproc.engine.cluster import UnreadBatch
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
+from streamproc.tracing.context import NO_TRACE, TraceHeaders, trace_of
 from streamproc.worker.catching_up import (
     SLICE_MS,
     LeapWarnings,
@@ -248,7 +249,7 @@ class QuotaProcessor:
             effects = effects_of(crossed, account, key, topic, partition, record.offset, self.rules)
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
-        self._emit(outbox, key, effects)
+        self._emit(outbox, key, effects, record)
         self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
 
     def _apply_one(
@@ -335,7 +336,7 @@ class QuotaProcessor:
         if after is not None or account is not None:
             rows.put(key, after)
         if effects:
-            self._emit(outbox, key, effects)
+            self._emit(outbox, key, effects, record)
             _count_outcome(outbox, effects, arrival.offset)
             pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
             if pace is not None:
@@ -567,13 +568,18 @@ class QuotaProcessor:
                 )
 
     def _emit(
-        self, outbox: Outbox, key: bytes | None, effects: list[Effect] | tuple[Effect, ...]
+        self,
+        outbox: Outbox,
+        key: bytes | None,
+        effects: list[Effect] | tuple[Effect, ...],
+        record: Any = None,
     ) -> None:
+        """``record``: the input with which they are sent; None if it is time alone."""
         if _is_canary(key):
             with outbox.uncounted():
-                self._send(outbox, key, effects, warnings=None)
+                self._send(outbox, key, effects, None, record)
         else:
-            self._send(outbox, key, effects, self._warnings)
+            self._send(outbox, key, effects, self._warnings, record)
 
     def _send(
         self,
@@ -581,12 +587,15 @@ class QuotaProcessor:
         key: bytes | None,
         effects: list[Effect] | tuple[Effect, ...],
         warnings: RejectWarnings | None,
+        record: Any,
     ) -> None:
         counts = self.counts
         for effect in effects:
             outlet = self._outlets[type(effect)]
             counts[outlet.name] += 1
+            trace = NO_TRACE
             if isinstance(effect, Reminder):
+                trace = _trace_of(effect, record)
                 note_reminder(outbox, effect, self.lateness_counts)
             elif isinstance(effect, Audited):
                 outbox.counts["decisions", effect.decision] += 1
@@ -594,7 +603,8 @@ class QuotaProcessor:
                 outbox.counts["rejects", effect.reason] += 1
                 if warnings is not None:
                     warnings.note(effect)
-            outbox.put(outlet.topic, key if outlet.is_keyed else None, encode_effect(effect))
+            key_of = key if outlet.is_keyed else None
+            outbox.put(outlet.topic, key_of, encode_effect(effect), trace)
 
     def _emit_told(
         self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]], since_ms: int
@@ -671,6 +681,17 @@ class _Sweep:
 def _is_canary(key: bytes | None) -> bool:
     """Whether a record or row is of a canary: it is applied as all others, and not counted."""
     return key is not None and key.startswith(CANARY_KEY)
+
+
+def _trace_of(reminder: Reminder, record: Any) -> TraceHeaders:
+    """The trace of the event that caused a reminder. What was due before the event is sent with
+    it, too, and is not part of its trace."""
+    if record is None or not record.headers:
+        return NO_TRACE
+    cause = reminder.cause
+    if cause.offset != record.offset or cause.topic != record.topic:
+        return NO_TRACE
+    return trace_of(record.headers, record.value)
 
 
 def _is_timed(effect: Effect) -> bool:
