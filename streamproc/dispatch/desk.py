@@ -43,6 +43,7 @@ from streamproc.dispatch.model import (
 from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.outcome_records import dead_letter_of, facts_of, receipt_of, unreadable
 from streamproc.dispatch.router import Router
+from streamproc.tracing.context import NO_TRACE, TraceHeaders
 
 FORGET_MS = 86_400_000
 """How long after its expiry a reminder's id is remembered."""
@@ -113,9 +114,16 @@ class Desk:
             self.queues.finish(message)
 
     def offer(
-        self, cursor_lane: int, origin: Origin, value: bytes | None, now_ms: int, resend: str = ""
+        self,
+        cursor_lane: int,
+        origin: Origin,
+        value: bytes | None,
+        now_ms: int,
+        resend: str = "",
+        trace: TraceHeaders = NO_TRACE,
     ) -> None:
-        """A record that a lane's cursor has reached. ``resend`` names a dead letter."""
+        """A record that a lane's cursor has reached. ``resend`` names a dead letter, ``trace`` is
+        from the record's headers."""
         ledger = self.ledgers[origin.partition]
         mark = ledger.cursors[cursor_lane, origin.topic]
         try:
@@ -131,7 +139,7 @@ class Desk:
         if lane != cursor_lane and self._was_passed(ledger, lane, origin, reminder, now_ms):
             lane = cursor_lane
         self._sequence += 1
-        message = message_of(reminder, origin, lane, self._sequence, resend)
+        message = message_of(reminder, origin, lane, self._sequence, resend, trace)
         if lane != cursor_lane or message.id in ledger.messages or ledger.knows(message.id):
             mark.skip(origin.offset)
             return

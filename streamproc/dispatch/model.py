@@ -11,6 +11,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.core.subscribers import is_canary
 from streamproc.errors import StreamprocError
+from streamproc.tracing.context import NO_TRACE, TraceHeaders
 
 Policy = Literal["at_most_once", "at_least_once"]
 """What to do with a message if it is unknown whether the gateway accepted it."""
@@ -76,6 +77,8 @@ class Outgoing:
     sent_ms: int = 0
     split_into: int | None = None
     """Number of parts by the rules of its gateway; None: as the reminder says."""
+    trace: TraceHeaders = NO_TRACE
+    """The trace of the event that caused it, for gateways that can pass it on."""
     queued: bool = False
     """It has fallen due and is in its subscriber's queue."""
     settled: bool = False
@@ -170,7 +173,12 @@ class IncomingSms:
 
 
 def message_of(
-    reminder: Reminder, origin: Origin, lane: int, sequence: int, resend: str = ""
+    reminder: Reminder,
+    origin: Origin,
+    lane: int,
+    sequence: int,
+    resend: str = "",
+    trace: TraceHeaders = NO_TRACE,
 ) -> Outgoing:
     """A new message; ``resend`` names the dead letter that is sent again."""
     return Outgoing(
@@ -181,4 +189,5 @@ def message_of(
         sequence=sequence,
         ready_ms=to_ms(reminder.not_before),
         expires_ms=to_ms(reminder.expires_time),
+        trace=trace,
     )

@@ -46,6 +46,7 @@ from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.supervision import on_loop, one_thread, start_task, tell
+from streamproc.tracing.context import trace_of
 
 if TYPE_CHECKING:
     from streamproc.metrics.serving import MetricsServer
@@ -333,7 +334,8 @@ class Runner:
         # Any producer can write any time.
         written_ms = min(max(record.timestamp, 0), LAST_MS)
         origin = Origin(record.topic, record.partition, record.offset, written_ms)
-        self.desk.offer(cursor[0], origin, record.value, self._now_ms(), resend)
+        trace = trace_of(record.headers)
+        self.desk.offer(cursor[0], origin, record.value, self._now_ms(), resend, trace)
 
     async def _pump(self) -> None:
         """Take messages that may be sent, whenever something changed or time allows more."""

@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.smpp.gateway import SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.session import SessionSettings
+from streamproc.tracing.context import NO_TRACE, TraceHeaders
 from tests.support.desk import START_MS, reminder
 from tests.support.ports import free_port
 from tests.support.smsc import Behaviour, Smsc
@@ -134,6 +136,7 @@ class Hook:
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.bodies: list[dict[str, Any]] = []
         self.ids: list[str] = []
+        self.traces: list[tuple[str | None, str | None]] = []
         self.url = ""
         self.delay = 0.0
 
@@ -147,6 +150,7 @@ class Hook:
         await asyncio.sleep(self.delay)  # a slow receiver
         self.bodies.append(json.loads(body))
         self.ids.append(headers["webhook-id"])
+        self.traces.append((headers.get("traceparent"), headers.get("tracestate")))
         status, extra = self.answers.pop(0) if self.answers else (204, {})
         return web.Response(status=status, headers=extra)
 
@@ -165,13 +169,26 @@ async def hook() -> AsyncIterator[Hook]:
     await runner.cleanup()
 
 
-async def _post(hook: Hook, secret: bytes = SECRET, timeout_seconds: float = 5) -> Any:
+async def _post(
+    hook: Hook,
+    secret: bytes = SECRET,
+    timeout_seconds: float = 5,
+    trace: TraceHeaders = NO_TRACE,
+) -> Any:
     gateway = WebhookGateway(WebhookSettings(hook.url, (secret,), timeout_seconds))
     await gateway.start(Heard().events)
     try:
-        return await gateway.send(message(7))
+        return await gateway.send(replace(message(7), trace=trace))
     finally:
         await gateway.close()
+
+
+async def test_the_webhook_gets_the_trace_of_the_reminder(hook: Hook) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = (("traceparent", parent.encode()), ("tracestate", b"a=1,b=2"))
+    for trace in (NO_TRACE, headers[:1], headers):
+        assert await _post(hook, trace=trace) == Accepted()
+    assert hook.traces == [(None, None), (parent, None), (parent, "a=1,b=2")]
 
 
 async def test_the_webhook_is_signed_and_carries_the_reminder_and_its_id(hook: Hook) -> None:

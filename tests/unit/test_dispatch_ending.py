@@ -31,6 +31,7 @@ from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.tools.replay.pace import Control
 from tests.support.desk import TOPIC, Table, reminder
 from tests.support.waiting import until
+from tests.unit.test_tracing_context import PARENT
 
 LIMIT_SECONDS = 0.05
 
@@ -188,6 +189,23 @@ async def test_odd_headers_and_times_of_a_reminder_are_left_out(
     for message in table.step() if not resend else ():
         table.answer(message)  # makes a receipt with the time
     assert [one.id.partition("~")[2] for one in messages] == ([resend] if resend else [""])
+
+
+async def test_a_message_has_the_trace_of_its_reminder() -> None:
+    table = Table()
+    runner = Runner(DispatchSettings(mock.Mock()), table.desk, {}, lambda: 0, mock.Mock())
+    for offset, headers in enumerate([[("traceparent", PARENT), ("resend", b"3-12")], []]):
+        record = mock.Mock(
+            topic=TOPIC,
+            partition=0,
+            offset=offset,
+            timestamp=0,
+            headers=headers,
+            value=encode_effect(reminder(offset)),
+        )
+        runner._offer((0, TOPIC), record)
+    messages = table.desk.ledgers[0].messages.values()
+    assert [one.trace for one in messages] == [(("traceparent", PARENT),), ()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,7 +2,7 @@
 
 ``webhook-id`` is the message's id and does not change when the message is sent again. The
 receiver accepts each id once, so sending again is safe. ``webhook-signature`` has one
-signature for each key.
+signature for each key. ``traceparent`` and ``tracestate`` are those of the reminder, if any.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class WebhookGateway:
         assert self._events is not None
         body = encode_effect(message.reminder)
         headers = signed_headers(self._settings.keys, message.id, self._events.now_ms(), body)
+        for name, content in message.trace:
+            headers[name] = content.decode("ascii")  # no other bytes are in a trace
         try:
             # A redirect would send the message to an address that the gateways file does not name.
             async with self._client.post(
