@@ -12,3 +12,6 @@ pub const DAY_MS: i64 = 86400000;
 pub const DAY_MINUTES: i64 = 1440;
 pub const NEVER_MS: i64 = 9007199254740992;
 pub const ORIGIN_HEADER: &[u8] = b"streamproc-origin";
+pub const TRACEPARENT: &[u8] = b"traceparent";
+pub const TRACESTATE: &[u8] = b"tracestate";
+pub const BAGGAGE: &[u8] = b"baggage";

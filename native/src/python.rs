@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::applying::apply;
-use crate::constants_generated::{DUE_BYTES, ORIGIN_HEADER};
+use crate::constants_generated::{BAGGAGE, DUE_BYTES, ORIGIN_HEADER, TRACEPARENT, TRACESTATE};
 use crate::ids;
 use crate::interface_generated::INTERFACE;
 use crate::place::partition_of;
@@ -65,7 +65,7 @@ impl PlainUsage {
 
     /// Apply `records[start:]` to `stored` (key to due instant and packed account) as long as they
     /// are plain. Changed rows are also put into `changed`, and `ids` remembers the events. Messages are put into `told` as (key,
-    /// reminder, audit record).
+    /// reminder, audit record, headers of the event).
     ///
     /// Returns the index of the first record that was not applied, the partition's clock, and None
     /// or the fields of a `NativeCrossing`: then Python must make the messages of the record before
@@ -95,12 +95,13 @@ impl PlainUsage {
             let timestamp: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
             let key = record.getattr(intern!(py, "key"))?;
             let value = record.getattr(intern!(py, "value"))?;
+            let headers = record.getattr(intern!(py, "headers"))?;
             let (Ok(key), Ok(value)) = (key.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
                 return Ok((index, clock_ms, None));
             };
             if timestamp < 0
                 || value.as_bytes().len() > self.max_record_bytes
-                || !is_plain(&record.getattr(intern!(py, "headers"))?)?
+                || !is_plain(&headers)?
                 || self.is_elsewhere(key.as_bytes(), partition)
             {
                 return Ok((index, clock_ms, None));
@@ -142,7 +143,8 @@ impl PlainUsage {
             let account = &out[DUE_BYTES..];
             let said = telling::tell(account, &usage, &applied, &origin, &self.rules, &taught);
             if let Some((reminder, audit)) = said {
-                told.append((key, PyBytes::new(py, &reminder), PyBytes::new(py, &audit)))?;
+                let (reminder, audit) = (PyBytes::new(py, &reminder), PyBytes::new(py, &audit));
+                told.append((key, reminder, audit, headers))?;
             } else {
                 // The parser accepts ASCII only.
                 let crossed = NativeCrossing {
@@ -305,16 +307,20 @@ impl SeenIds {
     }
 }
 
-/// Whether headers say nothing of the event: there are none, or the one of a forwarded record.
+/// Whether headers say nothing of the event: they are of a trace, or of a forwarded record.
 fn is_plain(headers: &Bound<'_, PyAny>) -> PyResult<bool> {
     if !headers.is_truthy()? {
         return Ok(true);
     }
-    if headers.len()? > 1 {
-        return Ok(false);
+    for header in headers.try_iter()? {
+        let name = header?.get_item(0)?;
+        // A name that is not UTF-8 is none of these.
+        let name = name.cast::<PyString>()?.to_str().unwrap_or_default();
+        if ![ORIGIN_HEADER, TRACEPARENT, TRACESTATE, BAGGAGE].contains(&name.as_bytes()) {
+            return Ok(false);
+        }
     }
-    let name = headers.get_item(0)?.get_item(0)?;
-    Ok(name.cast::<PyString>()?.to_str()?.as_bytes() == ORIGIN_HEADER)
+    Ok(true)
 }
 
 #[pymodule]

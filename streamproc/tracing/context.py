@@ -18,6 +18,8 @@ import msgspec
 
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
+BAGGAGE: Final = "baggage"
+"""What a program wants to say to all that follow. It is not passed on."""
 MAX_STATE_BYTES: Final = 512
 """W3C asks to pass on as many. A longer one is left out whole: the trace goes on without it."""
 

@@ -6,6 +6,7 @@ Nothing is counted for each record here: only for each chunk, reminder or other 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -70,6 +71,10 @@ _decode_told = msgspec.json.Decoder(_Told).decode
 _RULE: Final = b'"rule":"'
 
 
+Told = tuple[bytes, bytes, bytes, Sequence[tuple[str, bytes | None]]]
+"""What the compiled part makes of an event: key, reminder, audit record; the event's headers."""
+
+
 class ToldCounts:
     """Counts reminders of the compiled part, which are ready-made JSON, under one rulebook.
 
@@ -80,10 +85,10 @@ class ToldCounts:
     def __init__(self) -> None:
         self._known: dict[bytes, Labels] = {}
 
-    def note(self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]]) -> None:
+    def note(self, outbox: Outbox, told: list[Told]) -> None:
         """Count the second field of each tuple."""
         known, rules = self._known, []
-        for _, reminder, _ in told:
+        for _, reminder, _, _ in told:
             at = reminder.find(_RULE)
             rules.append(reminder[at : reminder.find(b",", at)])
         for rule, count in Counter(rules).items():

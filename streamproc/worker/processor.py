@@ -38,7 +38,14 @@ from streamproc.worker.catching_up import (
     catch_up,
     is_far_behind,
 )
-from streamproc.worker.counting import USAGE, ToldCounts, note_reminder, note_since, note_transport
+from streamproc.worker.counting import (
+    USAGE,
+    Told,
+    ToldCounts,
+    note_reminder,
+    note_since,
+    note_transport,
+)
 from streamproc.worker.native_bridge.crossed import NativeCrossing, effects_of
 from streamproc.worker.native_bridge.loading import is_native, new_ids, plain_usage
 from streamproc.worker.native_bridge.taught_words import Teacher
@@ -188,7 +195,7 @@ class QuotaProcessor:
                 clock_ms = after_ms
             return clock_ms
         at, count, by_core = 0, len(records), 0
-        told: list[tuple[bytes, bytes, bytes]] = []
+        told: list[Told] = []
         while True:
             at, clock_ms, crossed = plain.apply(
                 records, at, rows.stored, rows.changed, rows.ids, told, topic, partition, clock_ms
@@ -249,7 +256,7 @@ class QuotaProcessor:
             effects = effects_of(crossed, account, key, topic, partition, record.offset, self.rules)
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
-        self._emit(outbox, key, effects, record)
+        self._emit(outbox, key, effects, topic, record)
         self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
 
     def _apply_one(
@@ -336,7 +343,7 @@ class QuotaProcessor:
         if after is not None or account is not None:
             rows.put(key, after)
         if effects:
-            self._emit(outbox, key, effects, record)
+            self._emit(outbox, key, effects, topic, record)
             _count_outcome(outbox, effects, arrival.offset)
             pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
             if pace is not None:
@@ -572,14 +579,15 @@ class QuotaProcessor:
         outbox: Outbox,
         key: bytes | None,
         effects: list[Effect] | tuple[Effect, ...],
+        topic: str = "",
         record: Any = None,
     ) -> None:
-        """``record``: the input with which they are sent; None if it is time alone."""
+        """``record``: the input of ``topic`` with which they are sent; None if it is time alone."""
         if _is_canary(key):
             with outbox.uncounted():
-                self._send(outbox, key, effects, None, record)
+                self._send(outbox, key, effects, None, topic, record)
         else:
-            self._send(outbox, key, effects, self._warnings, record)
+            self._send(outbox, key, effects, self._warnings, topic, record)
 
     def _send(
         self,
@@ -587,6 +595,7 @@ class QuotaProcessor:
         key: bytes | None,
         effects: list[Effect] | tuple[Effect, ...],
         warnings: RejectWarnings | None,
+        topic: str,
         record: Any,
     ) -> None:
         counts = self.counts
@@ -595,7 +604,7 @@ class QuotaProcessor:
             counts[outlet.name] += 1
             trace = NO_TRACE
             if isinstance(effect, Reminder):
-                trace = _trace_of(effect, record)
+                trace = _trace_of(effect, topic, record)
                 note_reminder(outbox, effect, self.lateness_counts)
             elif isinstance(effect, Audited):
                 outbox.counts["decisions", effect.decision] += 1
@@ -606,9 +615,7 @@ class QuotaProcessor:
             key_of = key if outlet.is_keyed else None
             outbox.put(outlet.topic, key_of, encode_effect(effect), trace)
 
-    def _emit_told(
-        self, outbox: Outbox, told: list[tuple[bytes, bytes, bytes]], since_ms: int
-    ) -> None:
+    def _emit_told(self, outbox: Outbox, told: list[Told], since_ms: int) -> None:
         """Emit reminders of the compiled part, each with its audit record ``fired``.
 
         ``since_ms``: the arrival from which their time is measured.
@@ -620,8 +627,8 @@ class QuotaProcessor:
         outbox.counts["decisions", "fired"] += len(counted)
         if self.lateness_counts and counted:
             note_since(outbox, USAGE, since_ms, len(counted))
-        for key, reminder, fired in told:
-            outbox.put(reminders.topic, key, reminder)
+        for key, reminder, fired, headers in told:
+            outbox.put(reminders.topic, key, reminder, trace_of(headers))
             outbox.put(audit.topic, key, fired)
         self.counts[reminders.name] += len(told)
         self.counts[audit.name] += len(told)
@@ -683,13 +690,13 @@ def _is_canary(key: bytes | None) -> bool:
     return key is not None and key.startswith(CANARY_KEY)
 
 
-def _trace_of(reminder: Reminder, record: Any) -> TraceHeaders:
+def _trace_of(reminder: Reminder, topic: str, record: Any) -> TraceHeaders:
     """The trace of the event that caused a reminder. What was due before the event is sent with
     it, too, and is not part of its trace."""
     if record is None or not record.headers:
         return NO_TRACE
     cause = reminder.cause
-    if cause.offset != record.offset or cause.topic != record.topic:
+    if cause.offset != record.offset or cause.topic != topic:
         return NO_TRACE
     return trace_of(record.headers, record.value)
 

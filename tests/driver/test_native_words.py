@@ -13,6 +13,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
+from streamproc.worker.counting import Told
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from tests.unit.test_native import KEY as ALICE
@@ -112,7 +113,7 @@ def outcome(native: Native, rules: Rulebook, log: list[Log]) -> tuple[Any, int]:
     outbox, told = Outbox(), 0
     emit_told = processor._emit_told
 
-    def counting(to: Outbox, found: list[tuple[bytes, bytes, bytes]], since_ms: int) -> None:
+    def counting(to: Outbox, found: list[Told], since_ms: int) -> None:
         nonlocal told
         told += len(found)
         emit_told(to, found, since_ms)

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import UNSET
 
+from streamproc.contracts.records.codec import decode_reminder
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS, from_ms
@@ -72,6 +74,7 @@ def compared(records: list[Log], cuts: list[int], rules: Rulebook = RULES) -> Ru
         assert compiled.rows.stored == pure.rows.stored
         assert snapshot(compiled.rows.ids) == snapshot(pure.rows.ids)
     assert compiled.outbox.topics == pure.outbox.topics
+    assert compiled.outbox.headers == pure.outbox.headers
     assert compiled.clock_ms == pure.clock_ms
     return compiled
 
@@ -263,6 +266,39 @@ def test_most_of_the_demo_needs_no_core() -> None:
     log = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
     by_core = left_to_core(log)
     assert by_core < len(log) // 5, f"{by_core} of {len(log)} went to the core"
+
+
+@needs_native
+def test_usage_with_a_trace_needs_no_core_and_its_reminders_have_the_trace() -> None:
+    settings = WorkloadSettings(seed=5, events=1_500, subscribers=20)
+    plain = [Log(*record, offset=number) for number, record in enumerate(generate(settings, RULES))]
+    names = ("tracestate", "baggage", "streamproc-origin")
+    log = []
+    for number, one in enumerate(plain, 1):
+        trace = ("traceparent", b"00-%032x-%016x-01" % (number, number))
+        others = [(name, b"a=%d" % number) for name in names[: number % 4]]
+        log.append(one._replace(headers=(trace, *others)))
+    run = compared(log, list(range(333, len(log), 333)))
+    assert left_to_core(log) == left_to_core(plain) < len(log) // 2
+    topic = WorkerTopics().reminders
+    headers, offsets, of_trace = run.outbox.headers[topic], [], ("traceparent", "tracestate")
+    for index, (_, value) in enumerate(run.outbox.topics[topic]):
+        cause = decode_reminder(value or b"").cause
+        if cause.offset is UNSET or cause.due_time is not UNSET:
+            assert index not in headers
+        else:
+            offsets.append(cause.offset)
+            of_event = [one for one in log[cause.offset].headers if one[0] in of_trace]
+            assert list(headers[index]) == of_event
+    assert len(offsets) > 20
+
+
+@needs_native
+@pytest.mark.parametrize("name", ["Traceparent", "ce_traceparent", "content-type", "x", "\ud800"])
+def test_usage_with_any_other_header_is_left_to_the_core(name: str) -> None:
+    begun, use = activation(), Log(KEY, GOOD, START_MS + 2000, 1)
+    assert left_to_core([begun, use]) == 1
+    assert left_to_core([begun, use._replace(headers=((name, b"x"),))]) == 2
 
 
 def test_demanding_the_compiled_part_where_it_is_missing_says_how_to_get_it(

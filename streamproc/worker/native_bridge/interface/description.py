@@ -45,6 +45,7 @@ from streamproc.core.state.events import UsageRecorded
 from streamproc.core.state.messages import Alarm
 from streamproc.core.subscribers import LONGEST, SHORTEST
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.tracing.context import BAGGAGE, TRACEPARENT, TRACESTATE
 from streamproc.worker.native_bridge.crossed import NativeCrossing
 from streamproc.worker.native_bridge.known_rules import (
     Anomaly,
@@ -223,6 +224,9 @@ CONSTANTS: Final[dict[str, int | str]] = {
     "DAY_MINUTES": DAY_MINUTES,
     "NEVER_MS": NEVER_MS,
     "ORIGIN_HEADER": ORIGIN_HEADER,
+    "TRACEPARENT": TRACEPARENT,
+    "TRACESTATE": TRACESTATE,
+    "BAGGAGE": BAGGAGE,
 }
 """Values of the core that Rust code uses by the same name."""
 
