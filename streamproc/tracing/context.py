@@ -21,7 +21,7 @@ TRACESTATE: Final = "tracestate"
 BAGGAGE: Final = "baggage"
 """What a program wants to say to all that follow. It is not passed on."""
 MAX_STATE_BYTES: Final = 512
-"""W3C asks to pass on as many. A longer one is left out whole: the trace goes on without it."""
+"""W3C asks to pass on as many. A longer one is left out whole: the trace continues without it."""
 
 Headers = Iterable[tuple[str, bytes | None]]
 TraceHeaders = tuple[tuple[str, bytes], ...]
