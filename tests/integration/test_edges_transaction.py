@@ -63,12 +63,16 @@ async def test_a_batch_that_the_broker_refuses_fails_the_whole_commit(
     writer = PartitionWriter(TransactionalProducer(bootstrap, topics.app_id, 0))
     await writer.open()
     try:
-        await writer.commit(topics.changelog, [(b"a", b"3")], {topics.output: [(b"a", b"next")]})
+        outputs = {topics.output: [(b"a", b"next"), (b"b", b"with headers")]}
+        headers = {topics.output: {1: (("traceparent", b"1"), ("tracestate", b"2"))}}
+        await writer.commit(topics.changelog, [(b"a", b"3")], outputs, headers=headers)
     finally:
         await writer.close()
     changes = [record.value for record in await read_committed(bootstrap, topics.changelog, 1)]
-    outputs = [record.value for record in await read_committed(bootstrap, topics.output, 1)]
-    assert (changes, outputs) == ([b"1", b"3"], [b"small", b"next"])
+    written = await read_committed(bootstrap, topics.output, 1)
+    assert changes == [b"1", b"3"]
+    assert [record.value for record in written] == [b"small", b"next", b"with headers"]
+    assert [tuple(record.headers) for record in written] == [(), (), headers[topics.output][1]]
 
 
 async def test_letting_go_does_not_wait_for_what_nobody_sends(
