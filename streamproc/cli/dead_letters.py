@@ -108,7 +108,7 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
         **msgspec.to_builtins(found.letter),
     }
     if reveal:
-        shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found))
+        shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found)[0])
     echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 

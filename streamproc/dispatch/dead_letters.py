@@ -26,6 +26,7 @@ from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.opening import open_producer
 from streamproc.kafka.rights import said
 from streamproc.kafka.topics import readable_partitions
+from streamproc.tracing.context import TraceHeaders, trace_of
 
 READ_LIMIT_MS = 10_000
 
@@ -60,9 +61,9 @@ def find(settings: DispatchSettings, reason: str | None = None) -> list[FoundLet
     return sorted(found, key=lambda one: (one.letter.time, one.place))
 
 
-def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
-    """The reminder of a dead letter, read from its topic. Raises :class:`DispatchError`,
-    ``TopicError``."""
+def reminder_of(settings: DispatchSettings, found: FoundLetter) -> tuple[Reminder, TraceHeaders]:
+    """The reminder of a dead letter and its trace, read from its topic. Raises
+    :class:`DispatchError`, ``TopicError``."""
     place = found.letter.reminder
     readable_partitions(settings.broker, place.topic)  # a reader would wait, and find nothing
     try:
@@ -82,7 +83,7 @@ def reminder_of(settings: DispatchSettings, found: FoundLetter) -> Reminder:
             f"{place.partition} of {place.topic} any more; the topic's retention has removed it"
         )
     try:
-        return decode_reminder(records[0].value)
+        return decode_reminder(records[0].value), trace_of(records[0].headers)
     except ValueError:
         raise DispatchError(
             f"dead letter {found.place}: the record at its place is not a reminder and cannot be "
@@ -103,7 +104,7 @@ def resend(
     for found in letters:
         if found.resent:
             continue
-        reminder = reminder_of(settings, found)
+        reminder, trace = reminder_of(settings, found)
         if valid_ms is not None:
             reminder = replace(
                 reminder, not_before=from_ms(now_ms), expires_time=from_ms(now_ms + valid_ms)
@@ -113,7 +114,7 @@ def resend(
                 f"dead letter {found.place} expired at {reminder.expires_time:%Y-%m-%d %H:%M:%SZ}; "
                 f"give it time with --valid-for, such as --valid-for 1h"
             )
-        ready.append((found, reminder))
+        ready.append((found, reminder, trace))
     if not ready:
         return 0
     producer: Any = open_producer(settings.topics.resends, settings.broker, acks="all")
@@ -124,9 +125,9 @@ def resend(
                 key=reminder.subscriber.encode(),
                 value=encode_effect(reminder),
                 partition=found.partition,
-                headers=[(RESEND_HEADER, found.place.encode())],
+                headers=[(RESEND_HEADER, found.place.encode()), *trace],
             )
-            for found, reminder in ready
+            for found, reminder, trace in ready
         ]
         for future in sent:
             future.get(timeout=30)
