@@ -63,9 +63,10 @@ impl PlainUsage {
         Ok(())
     }
 
-    /// Apply `records[start:]` to `stored` (key to due instant and packed account) as long as they
-    /// are plain. Changed rows are also put into `changed`, and `ids` remembers the events. Messages are put into `told` as (key,
-    /// reminder, audit record, headers of the event).
+    /// Apply `records[start:end]` to `stored` (key to due instant and packed account) as long as
+    /// they are plain. Changed rows are also put into `changed`, and `ids` remembers the events.
+    /// Messages are put into `told` as (key, reminder, audit record, headers of the event).
+    /// `stops_at_sampled`: a record whose trace is sampled is not plain.
     ///
     /// Returns the index of the first record that was not applied, the partition's clock, and None
     /// or the fields of a `NativeCrossing`: then Python must make the messages of the record before
@@ -76,6 +77,7 @@ impl PlainUsage {
         py: Python<'py>,
         records: &Bound<'_, PyList>,
         start: usize,
+        end: usize,
         stored: &Bound<'_, PyDict>,
         changed: &Bound<'_, PyDict>,
         ids: &Bound<'_, SeenIds>,
@@ -83,14 +85,14 @@ impl PlainUsage {
         topic: &str,
         partition: i64,
         clock_ms: i64,
+        stops_at_sampled: bool,
     ) -> PyResult<(usize, i64, Option<Bound<'py, PyAny>>)> {
         let taught = self.taught()?;
         let mut ids = ids.get().0.lock().map_err(poisoned)?;
         let mut clock_ms = clock_ms;
         let mut out: Vec<u8> = Vec::with_capacity(1024);
         let mut name: Vec<u8> = Vec::with_capacity(192);
-        let count = records.len();
-        for index in start..count {
+        for index in start..end {
             let record = records.get_item(index)?;
             let timestamp: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
             let key = record.getattr(intern!(py, "key"))?;
@@ -101,7 +103,7 @@ impl PlainUsage {
             };
             if timestamp < 0
                 || value.as_bytes().len() > self.max_record_bytes
-                || !is_plain(&headers)?
+                || !is_plain(&headers, stops_at_sampled)?
                 || self.is_elsewhere(key.as_bytes(), partition)
             {
                 return Ok((index, clock_ms, None));
@@ -160,7 +162,7 @@ impl PlainUsage {
                 return Ok((index + 1, clock_ms, Some(crossed)));
             }
         }
-        Ok((count, clock_ms, None))
+        Ok((end, clock_ms, None))
     }
 }
 
@@ -181,6 +183,9 @@ fn poisoned<T>(_: PoisonError<T>) -> PyErr {
 /// The identities of a partition, with the methods of `SeenIds` in streamproc/engine/ids.py.
 #[pyclass(frozen)]
 struct SeenIds(Mutex<ids::SeenIds>);
+
+/// Where the last hexadecimal digit of the flags is in a `traceparent`.
+const LAST_FLAG: usize = 54;
 
 type Change<'py> = (Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>);
 
@@ -308,19 +313,32 @@ impl SeenIds {
 }
 
 /// Whether headers say nothing of the event: they are of a trace, or of a forwarded record.
-fn is_plain(headers: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn is_plain(headers: &Bound<'_, PyAny>, stops_at_sampled: bool) -> PyResult<bool> {
     if !headers.is_truthy()? {
         return Ok(true);
     }
     for header in headers.try_iter()? {
-        let name = header?.get_item(0)?;
+        let header = header?;
+        let name = header.get_item(0)?;
         // A name that is not UTF-8 is none of these.
         let name = name.cast::<PyString>()?.to_str().unwrap_or_default();
         if ![ORIGIN_HEADER, TRACEPARENT, TRACESTATE, BAGGAGE].contains(&name.as_bytes()) {
             return Ok(false);
         }
+        if stops_at_sampled && name.as_bytes() == TRACEPARENT && says_sampled(&header.get_item(1)?)
+        {
+            return Ok(false);
+        }
     }
     Ok(true)
+}
+
+/// Whether the flag "sampled" is set in a `traceparent`. Python decides whether it is a valid one.
+fn says_sampled(parent: &Bound<'_, PyAny>) -> bool {
+    parent.cast::<PyBytes>().is_ok_and(|parent| {
+        let last_flag = parent.as_bytes().trim_ascii().get(LAST_FLAG);
+        last_flag.is_some_and(|digit| b"13579bdf".contains(digit))
+    })
 }
 
 #[pymodule]

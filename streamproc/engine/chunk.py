@@ -6,6 +6,7 @@ The agent gets it as ``event.value``.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from streamproc.engine.cluster import Place
@@ -18,6 +19,7 @@ class Chunk:
         "begins_again",
         "checksum",
         "epoch",
+        "fetched_ns",
         "follows",
         "headers",
         "key",
@@ -44,6 +46,7 @@ class Chunk:
         ``follows``: the offset at which the chunk before it ended; 0 for the first of an epoch.
         """
         self.follows = follows
+        self.fetched_ns = time.time_ns()
         last = records[-1]
         self.begins_again = begins_again
         self.topic: str = place.topic

@@ -21,8 +21,8 @@ class Observer(Protocol):
     def committed(self, seconds: float, outbox: Outbox) -> None:
         """A transaction is committed, with what the application counted in its outbox."""
 
-    def commit_failed(self) -> None:
-        """A transaction failed. Its counts will be counted again."""
+    def commit_failed(self, seconds: float, outbox: Outbox, error: BaseException) -> None:
+        """A transaction failed. What is in its outbox will be made and counted again."""
 
     def set_aside(self) -> None:
         """Work at which the application failed is skipped."""
@@ -37,7 +37,7 @@ class Unobserved:
 
     def committed(self, seconds: float, outbox: Outbox) -> None: ...
 
-    def commit_failed(self) -> None: ...
+    def commit_failed(self, seconds: float, outbox: Outbox, error: BaseException) -> None: ...
 
     def set_aside(self) -> None: ...
 

@@ -99,6 +99,7 @@ class OpenPartition(Generic[T]):
             self._recognise(chunk.topic, known[-1], position)
             records = records[len(known) :]
         if records:
+            self.outbox.fetched_ns = chunk.fetched_ns
             if not self.rows.ids.forgotten_ms:
                 # The memory begins with the input, but a wrong clock in the first record of a
                 # partition does not make all that follows too old for it.
@@ -256,8 +257,8 @@ class OpenPartition(Generic[T]):
             await self._writer.commit(  # steps 2-6
                 self._changelog, changes, outbox.topics, outbox.copies, outbox.headers
             )
-        except Exception:
-            self._observer.commit_failed()
+        except Exception as error:
+            self._observer.commit_failed(time.perf_counter() - began, outbox, error)
             raise
         self.commits += 1
         self._observer.committed(time.perf_counter() - began, outbox)

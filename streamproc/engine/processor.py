@@ -35,6 +35,10 @@ class Outbox:
         """Durations of which the application keeps a distribution, for the observer too."""
         self.since_ms: dict[str, Counter[int]] = {}
         """Instants (ms) and how often: the observer measures the time from them to the commit."""
+        self.fetched_ns = 0
+        """When the chunk that is being applied was fetched."""
+        self.traced: list[Any] = []
+        """What the application traces and what ends with the commit, for the observer."""
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:

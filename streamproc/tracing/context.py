@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,11 @@ BAGGAGE: Final = "baggage"
 """What a program wants to say to all that follow. It is not passed on."""
 MAX_STATE_BYTES: Final = 512
 """W3C asks to pass on as many. A longer one is left out whole: the trace continues without it."""
+
+SAMPLED: Final = 1
+KNOWN_FLAGS: Final = 3
+"""Whether the trace is sampled, and whether its id is random (W3C Trace Context, level 2)."""
+_PARENT_BYTES: Final = 55
 
 Headers = Iterable[tuple[str, bytes | None]]
 TraceHeaders = tuple[tuple[str, bytes], ...]
@@ -94,3 +99,35 @@ def _of_envelope(content_types: list[bytes] | None, value: bytes | None) -> Trac
         return NO_TRACE
     state = envelope.tracestate
     return _context([envelope.traceparent.encode()], None if state is None else [state.encode()])
+
+
+class SpanContext(NamedTuple):
+    """What a span is known by in other processes."""
+
+    trace_id: int
+    span_id: int
+    flags: int
+    state: bytes = b""
+
+    @property
+    def is_sampled(self) -> bool:
+        return bool(self.flags & SAMPLED)
+
+    @property
+    def headers(self) -> TraceHeaders:
+        """The trace context of what this span causes."""
+        # Later versions may have flags that are not true of a new span.
+        flags = self.flags & KNOWN_FLAGS
+        parent = f"00-{self.trace_id:032x}-{self.span_id:016x}-{flags:02x}".encode()
+        if not self.state:
+            return ((TRACEPARENT, parent),)
+        return (TRACEPARENT, parent), (TRACESTATE, self.state)
+
+
+def context_of(trace: TraceHeaders) -> SpanContext | None:
+    """The span that a trace context names, which is of the form that :func:`trace_of` gives."""
+    if not trace:
+        return None
+    _, trace_id, span_id, flags = trace[0][1][:_PARENT_BYTES].split(b"-")
+    state = trace[1][1] if len(trace) > 1 else b""
+    return SpanContext(int(trace_id, 16), int(span_id, 16), int(flags, 16), state)

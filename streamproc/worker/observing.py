@@ -12,9 +12,11 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.life import State
 from streamproc.engine.processor import Outbox
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.tracing.spans import Tracer
 from streamproc.worker.alarm_share import WorkerShare, due_behind_ms, lag_ms
 from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
 from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.traced import CommitSpans
 
 
 class Facts(NamedTuple):
@@ -37,8 +39,10 @@ class WorkerObserver:
         metrics: WorkerMetrics,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         share: WorkerShare | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
-        """``share`` counts for alarms what is counted here."""
+        """``share`` counts for alarms what is counted here. ``tracer``: None makes no spans."""
+        self._spans = CommitSpans(tracer) if tracer is not None else None
         self._share = share
         self._metrics = metrics
         self._now_ms = now_ms
@@ -64,6 +68,8 @@ class WorkerObserver:
         self._metrics.changelog_read.inc(changelog_offsets)
 
     def committed(self, seconds: float, outbox: Outbox) -> None:
+        if self._spans is not None:
+            self._spans.ended(seconds, outbox)
         self._metrics.commit_seconds.observe(seconds)
         for (name, *labels), count in outbox.counts.items():
             if count:
@@ -81,7 +87,9 @@ class WorkerObserver:
         if self._share is not None:
             self._share.committed(outbox, self._now_ms())
 
-    def commit_failed(self) -> None:
+    def commit_failed(self, seconds: float, outbox: Outbox, error: BaseException) -> None:
+        if self._spans is not None:
+            self._spans.ended(seconds, outbox, error)
         self._metrics.transactions_failed.inc()
         if self._share is not None:
             self._share.commit_failed(self._now_ms())

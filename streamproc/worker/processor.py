@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -32,6 +33,7 @@ from streamproc.engine.cluster import UnreadBatch
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.tracing.context import NO_TRACE, TraceHeaders, trace_of
+from streamproc.tracing.spans import Tracer
 from streamproc.worker.catching_up import (
     SLICE_MS,
     LeapWarnings,
@@ -54,6 +56,7 @@ from streamproc.worker.pacing import StormPace
 from streamproc.worker.placement import Placement
 from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.settings import Clock, Native
+from streamproc.worker.traced import ChunkSpans, EventSpan
 
 log = structlog.get_logger(__name__)
 
@@ -82,9 +85,13 @@ class QuotaProcessor:
         native: Native = "auto",
         placement: Placement | None = None,
         warnings: RejectWarnings | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """``placement`` is None if the number of partitions is unknown. ``warnings``: of rejects;
-        tools have their own reports."""
+        tools have their own reports. ``tracer``: None makes no spans."""
+        self._tracer = tracer
+        self._span: EventSpan | None = None
+        """The span of the event that is being applied."""
         self._warnings = warnings
         self._leaps = LeapWarnings()
         self.counts: Counter[str] = Counter()
@@ -182,48 +189,95 @@ class QuotaProcessor:
         if self.lateness_counts and not _is_canary(records[-1].key):
             note_transport(outbox, records[-1])
         self._adopt_limits(rows, clock_ms)
-        plain = self._plain
+        spans = None
+        if self._tracer is not None and self._tracer.is_ready:
+            spans = ChunkSpans(self._tracer, topic, partition, records)
+        clock_ms, left = self._apply_run(topic, partition, records, rows, outbox, clock_ms, spans)
+        if spans is not None:
+            spans.end(outbox)
+        if left:
+            self._leave(outbox, left)
+        return clock_ms
+
+    def _apply_run(
+        self,
+        topic: str,
+        partition: int,
+        records: list[Any],
+        rows: Rows[Account],
+        outbox: Outbox,
+        clock_ms: int,
+        spans: ChunkSpans | None,
+    ) -> tuple[int, int]:
+        """Returns the partition's clock afterwards, and how many of the last records wait for a
+        commit."""
         # The compiled part does not know which records are set aside.
-        if plain is None or self._aside_records:
-            outbox.counts["applied", "core"] += len(records)
-            for at, record in enumerate(records):
-                after_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
-                if after_ms is None:
-                    self._leave(outbox, len(records) - at)
-                    outbox.counts["applied", "core"] -= outbox.left_records
-                    break
-                clock_ms = after_ms
-            return clock_ms
-        at, count, by_core = 0, len(records), 0
+        plain = None if self._aside_records else self._plain
+        at, count, by_core, in_spans = 0, len(records), 0, 0
         told: list[Told] = []
         while True:
-            at, clock_ms, crossed = plain.apply(
-                records, at, rows.stored, rows.changed, rows.ids, told, topic, partition, clock_ms
-            )
-            # These messages belong to records before the crossing one, so they come first.
-            if told:
-                # The compiled part does not tell when each record arrived.
-                self._emit_told(outbox, told, records[0].timestamp)
-                told.clear()
-            if crossed is not None:
-                self._tell(
-                    topic, partition, records[at - 1], rows, outbox, NativeCrossing(*crossed)
+            if plain is not None:
+                end, stops = count, False
+                if spans is not None:
+                    end, stops = spans.next(at), spans.stops_at_sampled
+                at, clock_ms, crossed = plain.apply(
+                    records,
+                    at,
+                    end,
+                    rows.stored,
+                    rows.changed,
+                    rows.ids,
+                    told,
+                    topic,
+                    partition,
+                    clock_ms,
+                    stops,
                 )
-                continue
-            after_ms = None
-            if at < count:
-                # The compiled part stops at a record that it does not know, and the core
-                # applies that record.
-                after_ms = self._apply_one(topic, partition, records[at], rows, outbox, clock_ms)
+                # These messages belong to records before the crossing one, so they come first.
+                if told:
+                    # The compiled part does not tell when each record arrived.
+                    self._emit_told(outbox, told, records[0].timestamp)
+                    told.clear()
+                if crossed is not None:
+                    crossing = NativeCrossing(*crossed)
+                    self._tell(topic, partition, records[at - 1], rows, outbox, crossing)
+                    continue
+            if at >= count:
+                break
+            record = records[at]
+            if spans is not None and spans.may_have(at, record):
+                with self._in_span(spans.begin(at, record), spans):
+                    clock_ms, left = self._apply_run(
+                        topic, partition, [record], rows, outbox, clock_ms, None
+                    )
+                if left:
+                    break
+                in_spans += 1
+            else:
+                # The compiled part stops at a record that it does not know, and the core applies
+                # that record.
+                after_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
                 if after_ms is None:
-                    self._leave(outbox, count - at)
-            if after_ms is None:
-                outbox.counts["applied", "compiled"] += at - by_core
-                outbox.counts["applied", "core"] += by_core
-                return clock_ms
-            clock_ms = after_ms
+                    break
+                clock_ms = after_ms
+                by_core += 1
             at += 1
-            by_core += 1
+        outbox.counts["applied", "core"] += by_core
+        if plain is not None:
+            outbox.counts["applied", "compiled"] += at - by_core - in_spans
+        return clock_ms, count - at
+
+    @contextmanager
+    def _in_span(self, span: EventSpan | None, spans: ChunkSpans) -> Iterator[None]:
+        """What is sent meanwhile is caused by the event of this span."""
+        self._span = span
+        try:
+            yield
+        finally:
+            self._span = None
+        if span is not None:
+            spans.made.append(span)
+            span.end()
 
     def _leave(self, outbox: Outbox, count: int) -> None:
         """The last records of a chunk wait for a commit."""
@@ -604,16 +658,30 @@ class QuotaProcessor:
             counts[outlet.name] += 1
             trace = NO_TRACE
             if isinstance(effect, Reminder):
-                trace = _trace_of(effect, topic, record)
+                trace = self._trace_of(effect, topic, record)
                 note_reminder(outbox, effect, self.lateness_counts)
             elif isinstance(effect, Audited):
                 outbox.counts["decisions", effect.decision] += 1
             elif isinstance(effect, Rejected):
                 outbox.counts["rejects", effect.reason] += 1
+                if self._span is not None:
+                    self._span.refused = effect.reason
                 if warnings is not None:
                     warnings.note(effect)
             key_of = key if outlet.is_keyed else None
             outbox.put(outlet.topic, key_of, encode_effect(effect), trace)
+
+    def _trace_of(self, reminder: Reminder, topic: str, record: Any) -> TraceHeaders:
+        """The trace of the event that caused a reminder. What was due before the event is sent
+        with it, too, and is not part of its trace."""
+        if record is None:
+            return NO_TRACE
+        cause = reminder.cause
+        if cause.offset != record.offset or cause.topic != topic:
+            return NO_TRACE
+        if self._span is not None:
+            return self._span.send(self._outlets[Reminder].topic)
+        return trace_of(record.headers, record.value)
 
     def _emit_told(self, outbox: Outbox, told: list[Told], since_ms: int) -> None:
         """Emit reminders of the compiled part, each with its audit record ``fired``.
@@ -628,7 +696,8 @@ class QuotaProcessor:
         if self.lateness_counts and counted:
             note_since(outbox, USAGE, since_ms, len(counted))
         for key, reminder, fired, headers in told:
-            outbox.put(reminders.topic, key, reminder, trace_of(headers))
+            trace = trace_of(headers) if self._span is None else self._span.send(reminders.topic)
+            outbox.put(reminders.topic, key, reminder, trace)
             outbox.put(audit.topic, key, fired)
         self.counts[reminders.name] += len(told)
         self.counts[audit.name] += len(told)
@@ -688,17 +757,6 @@ class _Sweep:
 def _is_canary(key: bytes | None) -> bool:
     """Whether a record or row is of a canary: it is applied as all others, and not counted."""
     return key is not None and key.startswith(CANARY_KEY)
-
-
-def _trace_of(reminder: Reminder, topic: str, record: Any) -> TraceHeaders:
-    """The trace of the event that caused a reminder. What was due before the event is sent with
-    it, too, and is not part of its trace."""
-    if record is None or not record.headers:
-        return NO_TRACE
-    cause = reminder.cause
-    if cause.offset != record.offset or cause.topic != topic:
-        return NO_TRACE
-    return trace_of(record.headers, record.value)
 
 
 def _is_timed(effect: Effect) -> bool:

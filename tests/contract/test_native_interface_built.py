@@ -121,7 +121,7 @@ def applied(built: Any, row: bytes, value: bytes = GOOD) -> bytes | None:
     changed: dict[bytes, bytes] = {}
     log = [USED._replace(value=value)]
     ids = built.SeenIds()
-    at, _, crossed = plain.apply(log, 0, stored, changed, ids, [], "events", 0, START_MS)
+    at, _, crossed = plain.apply(log, 0, 1, stored, changed, ids, [], "events", 0, START_MS, False)
     assert crossed is None
     return changed[KEY] if at else None
 

@@ -22,6 +22,7 @@ from streamproc.core.state.effects import Audited, Rejected, Reminder
 from streamproc.core.state.events import AccountActivated, SubscriberEvent, ToppedUp, UsageRecorded
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.rows import DUE_BYTES
+from streamproc.tracing.spans import Tracer
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Clock, Native, WrongPartition
@@ -63,6 +64,7 @@ class QuotaDriver(TopologyDriver[Account]):
         inputs: Sequence[str] = ("events",),
         observer: Observer = UNOBSERVED,
         wrong_partition: WrongPartition = "refuse",
+        tracer: Tracer | None = None,
         **settings: int,
     ) -> None:
         self.topics = WorkerTopics.under("", inputs=tuple(inputs))
@@ -70,6 +72,7 @@ class QuotaDriver(TopologyDriver[Account]):
         self._clock: Clock = clock
         self._native: Native = native
         self._wrong_partition: WrongPartition = wrong_partition
+        self._tracer = tracer
         self._partitions = log.partitions if log else partitions
         super().__init__(
             self._processor_of,
@@ -83,7 +86,9 @@ class QuotaDriver(TopologyDriver[Account]):
 
     def _processor_of(self) -> QuotaProcessor:
         placement = Placement(self._partitions, self._wrong_partition, self.topics.forwarded)
-        return QuotaProcessor(self.rules, self.topics, self._clock, self._native, placement)
+        return QuotaProcessor(
+            self.rules, self.topics, self._clock, self._native, placement, tracer=self._tracer
+        )
 
     @property
     def counts(self) -> Counter[str]:
