@@ -57,9 +57,18 @@ def test_a_name_in_the_other_characters_gives_way_to_an_english_one() -> None:
     assert best_name(names, "zh-SG", "en") == "畅享"
     assert best_name({"zh-TW": "暢享", "pl": "Podst."}, "zh-CN", "pl") == "暢享"
     assert best_name({"sr-Latn": "Osnovni", "en": "Basic"}, "sr-Cyrl", "en") == "Osnovni"
-    said = texts(begun(packaged_rulebook("packs/china.yaml"), "zh-TW", "basic-5gb").text("YE", 1))
-    assert "general plan data 5 GB" in said[0]
-    assert "剩餘上網量" in said[0]
+
+
+@pytest.mark.parametrize("locale", ["zh-TW", "zh-HK", "zh-Hant"])
+def test_a_reader_of_traditional_characters_reads_no_others_in_the_chinese_pack(
+    locale: str,
+) -> None:
+    for plan in ("basic-5gb", "family-20gb"):
+        for text in everything(begun(packaged_rulebook("packs/china.yaml"), locale, plan)):
+            assert not re.search("[畅轻视频额务业请订现计费询复时将续办]", text), text
+            assert not re.search("[a-z]{3}", text), text
+    said = texts(begun(packaged_rulebook("packs/china.yaml"), locale, "basic-5gb").text("YE", 1))
+    assert "剩餘上網量：方案一般上網量 5 GB" in said[0]
 
 
 @pytest.mark.parametrize("name", ["default.yaml", *(f"packs/{one}.yaml" for one in PACKS)])
@@ -100,7 +109,7 @@ def test_whose_plan_has_no_data_is_not_told_that_it_is_used_up(locale: str, word
     ("pack", "locale"),
     [("us", "en"), ("us", "es-US"), ("canada", "en-CA"), ("canada", "fr-CA")]
     + [("eu-roaming", one) for one in ("en", "de", "fr", "pl")]
-    + [("china", one) for one in ("en", "zh-CN")],
+    + [("china", one) for one in ("en", "zh-CN", "zh-TW")],
 )
 def test_replies_of_a_pack_show_clocks_as_its_other_texts_do(pack: str, locale: str) -> None:
     owners = owners_of(packaged_rulebook(f"packs/{pack}.yaml"))
