@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from streamproc.contracts.rules_file.load import packaged_rulebook
+from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Effect, PolicyChanged, Reminder
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, UsageRefunded
-from tests.support.line import GB, Line, day
+from tests.support.line import GB, Line, day, reminders
 from tests.support.timeline import lives
 
 FILES = ["quota.yaml", *(f"packs/{one}.yaml" for one in ("australia", "canada", "eu-roaming"))]
@@ -30,7 +30,9 @@ def life(rules: Rulebook, seed: str) -> Iterator[tuple[set[str], list[Effect]]]:
     line, plans, packs = Line(rules), list(rules.plans), list(rules.packs)
     tariffs = [one.id for plan in rules.plans.values() for one in plan.all_tariffs]
     zones = ["home", "home", *(list(rules.zones) or ["eu", "asia"])]
-    limits = {one.counter for one in _changes(line.activate(plan=chance.choice(plans)))}
+    effects = line.activate(plan=chance.choice(plans))
+    yield set(), effects
+    limits = {one.counter for one in _changes(effects)}
     at = 0.3
     for _ in range(EVENTS):
         at += chance.choice((0.001, 0.02, 0.3, 0.9, 3))
@@ -107,6 +109,53 @@ def test_a_scoped_pack_is_left_and_data_stop_by_a_change_of_plan() -> None:
     assert message.text.startswith("Data has stopped: you have no general data left (")
     (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.0), at=2.1)
     assert message.text.startswith("Data works again (")
+
+
+def test_a_contract_that_begins_without_data_is_told_at_once() -> None:
+    line = Line(packaged_rulebook("quota.yaml"))
+    (message,) = [one for one in line.activate(plan="prepaid") if isinstance(one, Reminder)]
+    assert message.text.startswith("Data has stopped: you have no general data left (")
+    (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.0), at=2.1)
+    assert message.text.startswith("Data works again (")
+
+
+OWN_LIMITS = """
+version: 1
+currency: EUR
+default_locale: en
+plans:
+  - id: free
+    allowances: []
+    policies: [{id: slow, when: nothing_left, state: throttled, throttle_kbps: 64}]
+  - id: strict
+    allowances: [{id: data, granted_bytes: 1000, roaming_zones: [home]}]
+    overage_price_minor: 1
+    tariffs: [{id: abroad, roaming_zones: [eu], overage_price_minor: 5, cost_cap_minor: 0}]
+    policies: [{id: stop-abroad, when: cost_cap, tariff: abroad, state: barred}]
+rules:
+"""
+TOLD_BY_POLICY = """
+  - {id: told, kind: access_limited, policies: [slow, stop-abroad], category: x, texts: {en: Less}}
+  - {id: over, kind: resolved, of: [told], category: x, texts: {en: More}}
+"""
+TOLD_BY_SPEND = """
+  - {id: told, kind: spend_percent, thresholds: [80, 100], tariff: abroad, category: x,
+     texts: {en: Less}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("plan", "told_by"),
+    [("free", TOLD_BY_POLICY), ("strict", TOLD_BY_POLICY), ("strict", TOLD_BY_SPEND)],
+)
+def test_a_limit_that_a_plan_begins_with_is_told_once(plan: str, told_by: str) -> None:
+    line = Line(load_rulebook(OWN_LIMITS + told_by, "rules.yaml"))
+    for at in (0.0, 3.0):  # a second contract is told for itself
+        effects = line.activate(plan=plan, at=at)
+        assert [one.state for one in _changes(effects)] in (["throttled"], ["barred"])
+        assert [one.text for one in effects if isinstance(one, Reminder)] == ["Less"]
+        assert reminders(line.use(10, at=at + 1)) == []
+        line.close(at=at + 2)
 
 
 def test_the_cost_cap_of_quota_yaml_is_told_when_usage_reaches_it() -> None:

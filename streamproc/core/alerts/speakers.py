@@ -14,6 +14,7 @@ from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.notices import NOTICE
 from streamproc.core.alerts.reductions import Costs, Standing, edges_of_costs, edges_of_reduction
+from streamproc.core.alerts.stops import edges_of_limits
 from streamproc.core.alerts.timed_rules import TIMED
 from streamproc.core.alerts.usage_rules import USAGE, edges_of_crossed, messages_of_edges
 from streamproc.core.alerts.watch_rules import WATCH, Values, edges_of_expiry
@@ -137,6 +138,12 @@ def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effec
     ``member`` is the member of a pool that it is about, if there is one.
     """
     return _tell(moment, edges_of_reduction(moment.account, before, moment.rules), member)
+
+
+def after_activation(moment: Moment) -> list[Effect]:
+    """Messages about limits that are in force from the first instant; see ``stops``."""
+    edges = edges_of_limits(moment.account, moment.rules)
+    return _tell(moment, edges) if edges else []
 
 
 def after_refund(moment: Moment, before: Costs) -> list[Effect]:

@@ -86,10 +86,11 @@ def account_event(moment: Moment, event: SubscriberEvent, arrival: Arrival) -> l
 
 
 def activate(moment: Moment, event: AccountActivated, arrival: Arrival) -> list[Effect]:
-    """Begin a contract, with its services and its welcome."""
+    """Begin a contract, with its services, its welcome and the limits that it begins with."""
     effects = lifecycle.activate(moment.account, event, arrival, moment.rules)
     if not any(is_reject(effect) for effect in effects):
         effects.extend(begin_contract(moment, event))
+        effects.extend(speakers.after_activation(moment))
     return effects
 
 

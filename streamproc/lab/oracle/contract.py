@@ -601,6 +601,22 @@ class Contract:
             if now.get((one.id, ""), ("", "", None))[:2] == ("barred", "nothing_left")
         ]
 
+    def tell_stops(self, at_ms: int, rules: Rulebook) -> None:
+        """The contract begins: data may be barred or throttled from its first instant."""
+        found = rules.plans.get(self.plan)
+        now = dict(unusual(self.plan, self.buckets, self.overage, self.money, self.members, rules))
+        limits = [one for one in (found.policies if found else ()) if (one.id, "") in now]
+        told = {name for rule in rules.watch_rules for name in rule.policies}
+        caps = {one.tariff for one in limits if one.when == "cost_cap" and one.id not in told}
+        edges: list[OracleEdge] = []
+        for rule in rules.watch_rules:
+            if any(one.id in rule.policies for one in limits):
+                edges.append(OracleEdge(rule, None, None))
+            elif rule.kind == "spend_percent" and rule.cap_minor is None and rule.tariff in caps:
+                edges += [OracleEdge(rule, None, one) for one in rule.thresholds if one == 100]
+        if edges:
+            self._tell_edges(edges, at_ms, rules)
+
     def tell_loss(
         self, before: Reached, bars: list[Any], member: str, at_ms: int, rules: Rulebook
     ) -> None:

@@ -331,6 +331,7 @@ class SubscriberLedger:
         self.contract.periods.begin_cycle(self.contract, self.rules)
         self.outcome.audit["activated"] += 1
         self.contract.at_hand().begin(event, now_ms, self.rules)
+        self.contract.tell_stops(now_ms, self.rules)
         return None
 
     def _next_grant(self) -> int:
