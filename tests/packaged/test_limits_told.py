@@ -13,7 +13,7 @@ import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook, packaged_rulebook
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.effects import Effect, PolicyChanged, Reminder
+from streamproc.core.state.effects import Audited, Effect, PolicyChanged, Reminder
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, UsageRefunded
 from tests.support.line import GB, Line, day, reminders
 from tests.support.timeline import lives
@@ -165,6 +165,88 @@ def test_the_cost_cap_of_quota_yaml_is_told_when_usage_reaches_it() -> None:
     assert message.text.startswith("Data has stopped: charges beyond your plan have reached €20.00")
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_who_buys_data_or_a_plan_while_a_limit_stays_is_told_again(file: str) -> None:
+    rules = packaged_rulebook(file)
+    every = [one for plan in rules.plans.values() for one in plan.policies]
+    of_members = {one.id for one in every if one.when == "member_cap"}
+    purchases, silent = 0, []
+    for number in range(LIVES * 3):
+        for before, effects in life(rules, f"{file} {number}"):
+            audit = [one for one in effects if isinstance(one, Audited)]
+            done = [one for one in audit if _is_for_everything(one)]
+            stays = before - {one.counter for one in _changes(effects)}
+            if not done or not stays:
+                continue
+            told = {(one.rule, one.as_of) for one in effects if isinstance(one, Reminder)}
+            for counter in stays - of_members:
+                purchases += 1
+                if not any((name, done[-1].time) in told for name in tellers(rules, counter)):
+                    silent.append((number, counter, done[-1].time))
+    assert purchases
+    assert silent == []
+
+
+def _is_for_everything(one: Audited) -> bool:
+    """Whether it is a purchase of data for all usage: a plan, or a top-up that is no pack."""
+    name = str(one.figures.get("bucket", ""))
+    return one.decision == "plan_changed" or (
+        one.decision == "topped_up" and name.startswith("topup")
+    )
+
+
+def test_a_purchase_that_a_cost_cap_makes_useless_is_told_with_the_cause() -> None:
+    line = Line(packaged_rulebook("quota.yaml"))
+    line.activate(plan="family-30gb")
+    line.use(41 * GB, at=1.0)
+    for at in (2.0, 3.0):
+        (message,) = reminders(line.top_up(granted_bytes=GB, at=at))
+        assert message.text.startswith(
+            "Data has stopped: charges beyond your plan have reached €20"
+        )
+    (message,) = _after(line, line.send(CostCapLifted, at=4.0, tariff="", until="cycle_end"), 4.1)
+    assert message.text.startswith("Data works again (")
+    texts = [one.text for one in reminders(line.top_up(granted_bytes=GB, at=4.2))]
+    assert texts == []
+
+
+def test_a_larger_plan_that_stays_stopped_is_told_and_one_for_the_next_cycle_is_not() -> None:
+    line = Line(load_rulebook(TWO_CAPS, "rules.yaml"))
+    line.activate(plan="small")
+    assert [one.text for one in reminders(line.use(300, at=1.0))] == ["Stopped"]
+    assert reminders(line.change_plan("large", at=2.0, effective="next_cycle")) == []
+    assert reminders(line.change_plan("unknown", at=2.1)) == []
+    assert [one.text for one in reminders(line.change_plan("large", at=2.2))] == ["Stopped"]
+    assert reminders(line.top_up(pack="travel", at=2.3)) == []  # data abroad is not stopped
+
+
+TWO_CAPS = """
+version: 1
+currency: EUR
+default_locale: en
+plans:
+  - id: small
+    allowances: [{id: data, granted_bytes: 100, roaming_zones: [home]}]
+    overage_price_minor: 1
+    overage_unit_bytes: 1
+    tariffs: [{id: own, roaming_zones: [home], overage_price_minor: 1, overage_unit_bytes: 1,
+               cost_cap_minor: 20}]
+    policies: [{id: stop, when: cost_cap, tariff: own, state: barred}]
+  - id: large
+    allowances: [{id: data, granted_bytes: 900, roaming_zones: [home]}]
+    overage_price_minor: 1
+    overage_unit_bytes: 1
+    tariffs: [{id: own, roaming_zones: [home], overage_price_minor: 1, overage_unit_bytes: 1,
+               cost_cap_minor: 20}]
+    policies: [{id: stop, when: cost_cap, tariff: own, state: barred}]
+packs:
+  - {id: travel, granted_bytes: 500, validity_hours: 24, roaming_zones: [eu]}
+rules:
+  - {id: stopped, kind: access_limited, policies: [stop], tariff: own, category: x,
+     texts: {en: Stopped}}
+"""
+
+
 def _after(line: Line, effects: list[Effect], at: float) -> list[Reminder]:
     return [one for one in (*effects, *line.reach(day(at))) if isinstance(one, Reminder)]
 
@@ -181,6 +263,9 @@ def test_canada_one_event_that_passes_plan_and_limit_is_one_message() -> None:
                     doit accepter de payer plus.
                   policy overage-stop barred
 2026-01-06 21:30  top-up 1 GB
+                  overage-limit: Données au Canada suspendues : les frais de dépassement ont atteint
+                    50,00 $ pour ce cycle. Pour continuer à 0,05 $ par Mo, le titulaire du compte
+                    doit accepter de payer plus.
 2026-02-01 10:00  wait
      02-01 00:00  (resolved overage-limit 100)
      02-01 00:00  (quiet_hours data-again 100)

@@ -55,6 +55,9 @@ def test_eu_roaming_limit_stop_consent_and_opting_out_of_it_and_back() -> None:
                     Kundenkonto oder beim Kundenservice zu.
                   policy roaming-stop barred
 2026-01-24 09:00  pack travel-500mb
+                  limit-reached: Ihr Datenroaming ist gestoppt: Das Limit von 50,00 € (ohne MwSt.)
+                    ist erreicht. Um für 0,20 € je MB weiterzusurfen, stimmen Sie kostenlos im
+                    Kundenkonto oder beim Kundenservice zu.
 2026-01-24 10:00  use 300 MB in us
 2026-02-15 12:00  use 300 MB in us
      02-15 00:00  (resolved limit-reached 100)

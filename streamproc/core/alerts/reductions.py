@@ -3,7 +3,8 @@
 Examples: a smaller plan, a lower cap of a pool's member, a cost cap that is in force again. Used
 bytes stay used, and can be at or above a threshold after the change. That costs money or stops the
 data. Therefore a message is sent at once, as for usage that reaches the same thresholds. A change
-that leaves the same or more sends nothing (law 13), with two exceptions. If data costs already, a
+that leaves the same or more reaches nothing (law 13; :mod:`stops` is about limits that stay in
+force), with two exceptions. If data costs already, a
 changed price is reported. If nothing was left, but more could be used until the new plan bars the
 data, it is reported again that nothing is left.
 

@@ -132,12 +132,16 @@ def after_expiry(moment: Moment, before: Values) -> list[Effect]:
     return _tell(moment, edges_of_expiry(moment.account, before, moment.rules))
 
 
-def after_loss(moment: Moment, before: Standing, member: str = "") -> list[Effect]:
+def after_loss(
+    moment: Moment, before: Standing, member: str = "", still: list[Reached] | None = None
+) -> list[Effect]:
     """Messages after a change that leaves less; see ``reductions``.
 
-    ``member`` is the member of a pool that it is about, if there is one.
+    ``member`` is the member of a pool that it is about, if there is one. ``still`` are limits that
+    the change has left in force; see ``stops``.
     """
-    return _tell(moment, edges_of_reduction(moment.account, before, moment.rules), member)
+    edges = edges_of_reduction(moment.account, before, moment.rules)
+    return _tell(moment, edges, member, still)
 
 
 def after_activation(moment: Moment) -> list[Effect]:
@@ -146,14 +150,23 @@ def after_activation(moment: Moment) -> list[Effect]:
     return _tell(moment, edges) if edges else []
 
 
+def after_purchase(moment: Moment, still: list[Reached]) -> list[Effect]:
+    """Messages about limits that a purchase has left in force; see ``stops``."""
+    return _tell(moment, [], still=still) if still else []
+
+
 def after_refund(moment: Moment, before: Costs) -> list[Effect]:
     """Messages after a refund, if data costs again that a cap had stopped; see ``reductions``."""
     return _tell(moment, edges_of_costs(moment.account, before, moment.rules))
 
 
-def _tell(moment: Moment, edges: list[Reached], member: str = "") -> list[Effect]:
-    """Messages for thresholds that something other than usage has reached."""
+def _tell(
+    moment: Moment, edges: list[Reached], member: str = "", still: list[Reached] | None = None
+) -> list[Effect]:
+    """Messages for thresholds that something other than usage has reached. Those that are ``still``
+    reached fire again, whatever their alarms remember."""
     edges, out = alarms.note(moment, edges, [])
+    edges += still or []
     superseded, messages = messages_of_edges(moment, edges, member)
     out += superseded
     return [*out, *submit(moment, messages)] if messages else out

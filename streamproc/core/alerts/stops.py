@@ -1,7 +1,7 @@
-"""Limits that are in force from the first instant of a contract.
+"""Limits that are in force although the subscriber has just got a contract, more data or a plan.
 
-The activation takes nothing away, so it reaches no threshold. But who begins without data must be
-told that data is barred or throttled, and why.
+Such an event takes nothing away, so it reaches no threshold. But who begins without data, or pays
+for data that a limit keeps from being used, must get a message that data is barred or throttled.
 """
 
 from __future__ import annotations
@@ -13,21 +13,51 @@ from streamproc.core.alerts.watch_rules import NO_THRESHOLD
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.plan_terms import PolicyCounter
-from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import Account
+from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
+from streamproc.core.rules.scope import Scope
+from streamproc.core.state.account import ACTIVE, Account
+from streamproc.core.state.events import PlanChanged, SubscriberEvent, ToppedUp
 from streamproc.core.usage.policies import limits_in_force
+from streamproc.core.usage.tariffs import tariff_called
 
 _WHOLE_CAP: Final = 100
 """The percentage of a cost cap at which its policy is in force."""
 
 
-def edges_of_limits(account: Account, rules: Rulebook) -> list[Reached]:
-    """For each limit in force: the rules that tell it."""
+class Before:
+    """The limits in force before a purchase, and the count of grants then."""
+
+    __slots__ = ("edges", "grants")
+
+    def __init__(self, account: Account, event: SubscriberEvent, rules: Rulebook) -> None:
+        self.grants = account.grants
+        self.edges = []
+        if account.status == ACTIVE and isinstance(event, PlanChanged | ToppedUp):
+            self.edges = edges_of_limits(account, rules, _scope_of(event, rules))
+
+    def edges_still(
+        self, account: Account, event: SubscriberEvent, rules: Rulebook
+    ) -> list[Reached]:
+        """What fires again, because the purchase left it in force."""
+        # A refused purchase, or a change that waits for the next cycle, grants nothing.
+        if not self.edges or account.grants == self.grants or account.status != ACTIVE:
+            return []
+        before = {one.rule.id for one in self.edges}
+        now = edges_of_limits(account, rules, _scope_of(event, rules))
+        return [one for one in now if one.rule.id in before]
+
+
+def edges_of_limits(account: Account, rules: Rulebook, scope: Scope = EVERYTHING) -> list[Reached]:
+    """For each limit in force that some usage of a scope meets: the rules that tell it."""
     policies = rules.policies.get(account.plan, ())
     if not policies:
         return []
     names = frozenset(one.id for one in policies)
-    limits = limits_in_force(account, names, rules)
+    limits = [
+        one
+        for one in limits_in_force(account, names, rules)
+        if _limited_by(one, account, rules).overlaps(scope)
+    ]
     return [
         Reached(rule, None, threshold, threshold)
         for rule in rules.watch_rules
@@ -49,3 +79,17 @@ def _told_by(rule: WatchRule, limits: list[PolicyCounter], rules: Rulebook) -> t
         for one in limits
     )
     return (_WHOLE_CAP,) if is_the_only_one else ()
+
+
+def _limited_by(policy: PolicyCounter, account: Account, rules: Rulebook) -> Scope:
+    """The usage that a policy is about."""
+    if policy.when != "cost_cap":
+        return policy.scope
+    tariff = tariff_called(account, policy.tariff, rules)
+    return tariff.scope if tariff is not None else EVERYTHING
+
+
+def _scope_of(event: SubscriberEvent, rules: Rulebook) -> Scope:
+    """The usage that a purchase can cover."""
+    pack = event.pack if isinstance(event, ToppedUp) else None
+    return rules.scopes.get(pack, EVERYTHING) if isinstance(pack, str) else EVERYTHING

@@ -79,7 +79,7 @@ def activate(
 
 
 def top_up(account: Account, event: ToppedUp, arrival: Arrival, rules: Rulebook) -> list[Effect]:
-    """Grant more data. A grant itself never sends a reminder (law 13)."""
+    """Grant more data. A grant itself reaches no threshold (law 13)."""
     now_ms = to_ms(event.time)
     if isinstance(event.pack, str):
         pack = rules.packs.get(event.pack)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.alerts import speakers
+from streamproc.core.alerts import speakers, stops
 from streamproc.core.alerts.correction_rules import messages_of_refund
 from streamproc.core.alerts.gate import Terms, terms_of
 from streamproc.core.alerts.reductions import REDUCING, Costs, costs_of, standing_of
@@ -78,6 +78,7 @@ def _change(
     moment = moment_of_event(account, event, arrival, rules)
     before, terms, standing = balance_of(account), terms_of(account), None
     costs: Costs | None = None
+    stopped = stops.Before(account, event, rules)
     is_held = account.extra is not None and bool(account.extra.waiting)
     calls = speakers.last_calls(moment) if is_held else []
     if type(event) is UsageRefunded:
@@ -100,9 +101,12 @@ def _change(
         effects += speakers.after_change(moment)
     if costs:
         effects += speakers.after_refund(moment, costs)
+    still = stopped.edges_still(account, event, rules)
     if standing is not None:
         member = event.member if isinstance(event, MemberJoined) else ""
-        effects += speakers.after_loss(moment, standing, member)
+        effects += speakers.after_loss(moment, standing, member, still)
+    else:
+        effects += speakers.after_purchase(moment, still)
     if account.status == ACTIVE:
         effects += _after_change_of_terms(moment, terms)
     effects = explained(effects, before, balance_of(account))

@@ -548,9 +548,11 @@ class Contract:
         also: list[News] | None = None,
         is_use: bool = False,
         counts: bool = False,
+        still: list[OracleEdge] | None = None,
     ) -> None:
-        """One message per rule and bucket, about the most urgent threshold."""
-        fired = self.memory.fires(edges, at_ms, rules, counts)
+        """One message per rule and bucket, about the most urgent threshold. The edges in
+        ``still`` fire again, whatever the memory says."""
+        fired = [*self.memory.fires(edges, at_ms, rules, counts), *(still or ())]
         news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
         # Of two equally urgent messages, the one reached first is sent first.
         for name, about in dict.fromkeys((one.rule.id, one.about) for one in fired):
@@ -601,11 +603,18 @@ class Contract:
             if now.get((one.id, ""), ("", "", None))[:2] == ("barred", "nothing_left")
         ]
 
-    def tell_stops(self, at_ms: int, rules: Rulebook) -> None:
-        """The contract begins: data may be barred or throttled from its first instant."""
+    def stops(self, rules: Rulebook, event: Fields | None = None) -> list[OracleEdge]:
+        """What rules say about policies in force, as far as the data that an event buys meet
+        them."""
+        bought = scope_of((event or {}).get("pack", ""), rules)
         found = rules.plans.get(self.plan)
         now = dict(unusual(self.plan, self.buckets, self.overage, self.money, self.members, rules))
-        limits = [one for one in (found.policies if found else ()) if (one.id, "") in now]
+        limits: list[Any] = []
+        for one in found.policies if found else ():
+            if one.when != "member_cap" and (one.id, "") in now:
+                by = [x.scope for x in found.all_tariffs if x.id == one.tariff] if found else []
+                scope = by[0] if one.when == "cost_cap" and by else one.scope
+                limits += [one] if scope.overlaps(bought) else []
         told = {name for rule in rules.watch_rules for name in rule.policies}
         caps = {one.tariff for one in limits if one.when == "cost_cap" and one.id not in told}
         edges: list[OracleEdge] = []
@@ -614,11 +623,27 @@ class Contract:
                 edges.append(OracleEdge(rule, None, None))
             elif rule.kind == "spend_percent" and rule.cap_minor is None and rule.tariff in caps:
                 edges += [OracleEdge(rule, None, one) for one in rule.thresholds if one == 100]
+        return edges
+
+    def tell_stops(self, at_ms: int, rules: Rulebook) -> None:
+        """The contract begins: data may be barred or throttled from its first instant."""
+        edges = self.stops(rules)
         if edges:
             self._tell_edges(edges, at_ms, rules)
 
+    def tell_still(self, still: list[OracleEdge], at_ms: int, rules: Rulebook) -> None:
+        """A purchase has left data barred or throttled."""
+        if still:
+            self._tell_edges([], at_ms, rules, still=still)
+
     def tell_loss(
-        self, before: Reached, bars: list[Any], member: str, at_ms: int, rules: Rulebook
+        self,
+        before: Reached,
+        bars: list[Any],
+        still: list[OracleEdge],
+        member: str,
+        at_ms: int,
+        rules: Rulebook,
     ) -> None:
         """Something is reached now because less is left, not because of usage."""
         now = self.reached_everywhere(rules)
@@ -651,7 +676,7 @@ class Contract:
                     is_new = any(name == rule.id for name, _ in new)
                 if is_new:
                     edges.append(OracleEdge(rule, None, one))
-        self._tell_edges(edges, at_ms, rules, member)
+        self._tell_edges(edges, at_ms, rules, member, still=still)
 
     def costs(self, rules: Rulebook) -> dict[str, int]:
         """By rule about the start of overage: how many sorts of usage cost now."""

@@ -9,6 +9,7 @@ from streamproc.lab.oracle import choosing
 from streamproc.lab.oracle.buckets import NEVER
 from streamproc.lab.oracle.contract import Contract, Cycle, PolicyTold
 from streamproc.lab.oracle.figures import AccountFigures, Expectation, ShownBucket
+from streamproc.lab.oracle.memory import OracleEdge
 from streamproc.lab.oracle.past import charge_past, refund_past
 from streamproc.lab.oracle.reading import Fields, spells_a_number
 from streamproc.lab.oracle.timers import change_hours
@@ -110,6 +111,7 @@ class SubscriberLedger:
         else:
             contract, terms = self.contract, self.contract.terms()
             costs: dict[str, int] = {}
+            stops, grants = self._stops(event), self.grants
             # The event may end the cost that a waiting message reports. The message is sent all the
             # same, because the data did cost.
             last = contract.gate.last_words(now_ms, self.rules)
@@ -125,13 +127,18 @@ class SubscriberLedger:
                 reason = self._change(event, now_ms)
                 contract.gate.say_last_words(last, now_ms, self.rules)
                 self.contract.judge(now_ms, self.rules)
-                self.contract.tell_loss(before, bars, event.get("member", ""), now_ms, self.rules)
+                still = self._still(event, stops, grants)
+                member = event.get("member", "")
+                self.contract.tell_loss(before, bars, still, member, now_ms, self.rules)
             else:
                 chosen = list(contract.conversation.own_percents)
                 reason = self._change(event, now_ms)
                 if contract is self.contract and contract.conversation.own_percents != chosen:
                     self._next_grant()  # thresholds that are in force again have new ids
                 contract.gate.say_last_words(last, now_ms, self.rules)
+                self.contract.judge(now_ms, self.rules)
+                still = self._still(event, stops, grants)
+                self.contract.tell_still(still, now_ms, self.rules)
             self.contract.judge(now_ms, self.rules)
             self.contract.tell_costs(costs, now_ms, self.rules)
             # An event that changes the terms can change the times of messages that wait.
@@ -149,6 +156,20 @@ class SubscriberLedger:
         if also is not None:
             self._remember(arrival_ms, event["of_source"], also)
         return None
+
+    def _stops(self, event: Fields) -> list[OracleEdge]:
+        """What stops the data that an event may buy."""
+        contract, bought = self.contract, ("account.plan_changed", "account.topped_up")
+        if contract is None or contract.closed_ms is not None or event["type"] not in bought:
+            return []
+        return contract.stops(self.rules, event)
+
+    def _still(self, event: Fields, before: list[OracleEdge], grants: int) -> list[OracleEdge]:
+        """What stops them after the event as before; nothing, if the event bought nothing."""
+        if not before or self.grants == grants:
+            return []
+        names = {one.rule.id for one in before}
+        return [one for one in self._stops(event) if one.rule.id in names]
 
     def _refund(
         self, event: Fields, arrival_ms: int, now_ms: int
