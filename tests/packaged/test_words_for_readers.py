@@ -122,12 +122,48 @@ def test_replies_of_a_pack_show_clocks_as_its_other_texts_do(pack: str, locale: 
     assert shown[True] == shown[False]
 
 
-def test_an_american_reads_ends_by_the_clock_of_the_other_times() -> None:
-    line = begun(packaged_rulebook("packs/us.yaml"), "en-US", "flex-5gb")
+@pytest.mark.parametrize("locale", ["en", "en-US", "en-GB", "fr", ""])
+def test_an_american_reads_ends_by_the_clock_of_the_other_times(locale: str) -> None:
+    line = begun(packaged_rulebook("packs/us.yaml"), locale, "flex-5gb")
     line.top_up(1, granted_bytes=1_000_000_000, expires_time=day(9.5))
     (said,) = texts(line.text("BALANCE", 2.25))
     assert "6:00 AM: " in said
     assert "(until Jan 10, 12:00 PM)" in said
+
+
+@pytest.mark.parametrize("locale", ["en", "en-US"])
+@pytest.mark.parametrize(
+    ("time", "end"),
+    [
+        ("{as_of, time}", "Jan 10, 12:00 PM"),
+        ("{as_of, time, medium}", "Jan 10, 12:00 PM"),
+        ("{as_of, time, ::Hm}", "Jan 10, 12:00"),
+    ],
+)
+def test_ends_in_a_list_have_the_clock_of_the_times_of_their_text(
+    locale: str, time: str, end: str
+) -> None:
+    text = f"At {time}: {{buckets}}"
+    rule = (
+        f"rules:\n  - {{id: low, kind: usage_percent, thresholds: [1], category: balance,"
+        f' bucket_kinds: [topup], texts: {{{locale}: "{text}"}}}}\n'
+        f'commands: {{texts: {{balance: {{{locale}: "{text}"}}}}}}\n'
+    )
+    file = PLAN_OF_1000 + rule
+    line = begun(load_rulebook(file, "rules.yaml"), locale, "basic")
+    line.top_up(1, granted_bytes=1_000_000_000, expires_time=day(9.5))
+    (reply,) = texts(line.text("BALANCE", 2.25))
+    (message,) = texts(line.use(20_000_000, 3))
+    for said in (reply, message):
+        assert f"(until {end})" in said
+
+
+PLAN_OF_1000 = """\
+version: 1
+currency: USD
+default_locale: en
+plans: [{id: basic, allowances: [{id: data, granted_bytes: 1000}]}]
+"""
 
 
 def with_bare_plan(name: str) -> Rulebook:

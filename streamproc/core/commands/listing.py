@@ -6,7 +6,7 @@ from typing import Any
 
 from streamproc.core.commands.offers import is_offered
 from streamproc.core.commands.preferences import HANDLERS
-from streamproc.core.commands.wording import formats_of, fragment
+from streamproc.core.commands.wording import formats_of, fragment, text_in
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
 from streamproc.core.rules.placeholders import Nothing
@@ -22,7 +22,8 @@ def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> di
     written = formats_of(told, commands, reply)
     none = Nothing(fragment("none", told, commands))
     account = told.account
-    buckets = each_bucket(account.buckets, account, told.now_ms, written, told.rules)
+    clock = text_in(reply, told, commands).clock
+    buckets = each_bucket(account.buckets, account, told.now_ms, written, told.rules, clock=clock)
     granted, used, remaining = shown(home_data_of(account.buckets, told.rules))
     return {
         "remaining": remaining,

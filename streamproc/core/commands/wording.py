@@ -10,6 +10,7 @@ from streamproc.core.texts.catalogue import formats_under, text_of
 from streamproc.core.texts.composing import owner_of, vocabulary_of
 from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.locales import best_locale
+from streamproc.core.texts.template import Text
 
 
 def formats_of(told: Telling, commands: Commands, reply: str) -> Formats:
@@ -19,12 +20,16 @@ def formats_of(told: Telling, commands: Commands, reply: str) -> Formats:
     return formats_under(locale, told.rules)
 
 
-def fragment(name: str, told: Telling, commands: Commands, keyword: str = "") -> str:
-    """A text of the rules that is a part of replies."""
+def text_in(name: str, told: Telling, commands: Commands) -> Text:
+    """The text of a reply, or of a part of one, for the subscriber."""
     reply = commands.replies[name]
     known = vocabulary_of(reply)
-    text = text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules)
-    return text.render(SimpleNamespace(keyword=keyword))
+    return text_of(owner_of(reply), reply.texts, known, told.account.locale, told.rules)
+
+
+def fragment(name: str, told: Telling, commands: Commands, keyword: str = "") -> str:
+    """A text of the rules that is a part of replies."""
+    return text_in(name, told, commands).render(SimpleNamespace(keyword=keyword))
 
 
 def clock(minute: int) -> str:

@@ -184,15 +184,19 @@ class Formats:
         """Text in brackets after an item, with the space before it."""
         return _BRACKETS.get(self.language, " ({})").format(text)
 
-    def end(self, local_minute: int, as_of_minute: int) -> str:
-        """An end in a list: ``until Jan 8, 09:00``; with its year if that is half a year away."""
+    def end(self, local_minute: int, as_of_minute: int, clock: str = "") -> str:
+        """An end in a list: ``until Jan 8, 09:00``; with its year if that is half a year away.
+
+        ``clock`` is the style of the other times of the text; empty if it has none.
+        """
         is_soon = abs(local_minute - as_of_minute) < _SOON_MINUTES
         skeleton = "Md" if self.language in _DAY_AND_MONTH else "MMMd"
         date = self.instant("date", f"::{'' if is_soon else 'y'}{skeleton}")(local_minute)
         # A 12-hour or 24-hour clock is a matter of the country; for most languages
         # alone it is unknown.
         has_clock = ("-" in self.tag and self.language != "zh") or self.language == "ar"
-        time = self.instant("time", "short" if has_clock else "::Hm")(local_minute)
+        usual = "short" if has_clock else "::Hm"
+        time = self.instant("time", clock or usual)(local_minute)
         between = _BETWEEN_DATE_AND_TIME.get(self.tag)
         if between is None:
             between = _BETWEEN_DATE_AND_TIME.get(self.language, ", ")

@@ -102,7 +102,7 @@ def _remind_alike(moment: Moment, about: About, to: list[str]) -> list[Effect]:
         summed = alike(listed, about.subject, rules)
     text = text_of(rule.id, rule.texts, REMINDER, account.locale, rules)
     named = summed if of_cycle is None else buckets
-    figures = _Figures(moment, about, listed, named, text.locale, shown(summed), to[0])
+    figures = _Figures(moment, about, listed, named, text, shown(summed), to[0])
     reminder = worded(moment, about, text, figures, summed)
     return [
         replace(
@@ -210,7 +210,17 @@ class _Figures:
     first use."""
 
     __slots__ = (
-        *("_account", "_listed", "_locale", "_named", "_now_ms", "_present", "_rule", "_rules"),
+        *(
+            "_account",
+            "_clock",
+            "_listed",
+            "_locale",
+            "_named",
+            "_now_ms",
+            "_present",
+            "_rule",
+            "_rules",
+        ),
         *("_reader", "_runs_out_ms", "_subject", "_to"),
         *("granted", "overage", "remaining", "threshold", "used"),
     )
@@ -221,7 +231,7 @@ class _Figures:
         about: About,
         listed: list[Bucket],
         named: list[Bucket],
-        locale: str,
+        text: Text,
         shown_bytes: Shown,
         to: str,
     ) -> None:
@@ -234,7 +244,7 @@ class _Figures:
         self._to = to
         self._listed = listed
         self._named = named
-        self._locale = locale
+        self._clock, self._locale = text.clock, text.locale
         self.granted, self.used, self.remaining = shown_bytes
         self.overage = self._account.overage_bytes
         self.threshold = about.threshold
@@ -253,7 +263,8 @@ class _Figures:
         rules = self._rules
         written = formats_under(self._locale, rules)
         listed = each_bucket(
-            self._listed, self._account, self._now_ms, written, rules, self._reader
+            *(self._listed, self._account, self._now_ms, written, rules, self._reader),
+            clock=self._clock,
         )
         # An empty list would leave a gap in the sentence.
         return written.clauses(listed) or NEVER
@@ -351,8 +362,12 @@ def each_bucket(
     written: Formats,
     rules: Rulebook,
     reader: str = "",
+    clock: str = "",
 ) -> list[str]:
-    """Each bucket with the bytes left in it, and its end if that is not the end of the cycle."""
+    """Each bucket with the bytes left in it, and its end if that is not the end of the cycle.
+
+    ``clock`` is how the text around the list shows times.
+    """
     found = []
     locale = name_locale(account.locale, written.tag)
     for bucket in buckets:
@@ -362,7 +377,7 @@ def each_bucket(
         end = local_end(bucket.expires_ms, account)
         if end is not None and bucket.expires_ms != account.cycle_end_ms:
             now = local_minute(as_of_ms, account.time_zone)
-            left += written.bracketed(written.end(end, now))
+            left += written.bracketed(written.end(end, now, clock))
         found.append(left)
     return found
 

@@ -146,8 +146,15 @@ class LocaleWords:
         is_list = owner.known.get("services") is Kind.TEXT
         is_question = owner.name == "reply.unsubscribed"
         listed = self._list_of_services if is_question else self._values["questions"]
-        services = {"services": listed} if is_list else {}
-        return {**self._values, **services, **self._keywords_for(owner)}
+        found = {**self._values, **self._keywords_for(owner)}
+        if is_list:
+            found["services"] = listed
+        template = owner.texts.get(self._locale, "")
+        if "{buckets}" in template:
+            given = given_in(self._rules.wording, self._locale, self._rules.default_locale)
+            text = compile_text(template, self._locale, owner.known, given=given)
+            found["buckets"] = self._two_buckets(text.clock)
+        return found
 
     def none_listed(self, owner: TextOwner) -> Sequence[str]:
         """The services of a subscriber who has none."""
@@ -210,11 +217,11 @@ class LocaleWords:
         ]
         return (sorted(found, key=lambda one: -len(one[0])) or list(_SERVICES))[:2]
 
-    def _two_buckets(self) -> str:
+    def _two_buckets(self, clock: str = "") -> str:
         shown, size = self._shown, self.size
         first, *others = self.buckets or [self.topup]
         second = others[0] if others else self.topup
-        end = shown.bracketed(shown.end(LATE_MINUTE + 9 * DAY_MINUTES, LATE_MINUTE))
+        end = shown.bracketed(shown.end(LATE_MINUTE + 9 * DAY_MINUTES, LATE_MINUTE, clock))
         return shown.clauses(
             [
                 f"{shown.name(first)} {shown.bytes(size)}",

@@ -62,6 +62,7 @@ class Text:
     __slots__ = (
         "branches",
         "channels",
+        "clock",
         "forms",
         "is_transliterated",
         "locale",
@@ -95,6 +96,9 @@ class Text:
         """Whether the rendered text loses its diacritics."""
         self.forms = forms
         """Placeholders with the types in which they are shown; empty if there is no type."""
+        self.clock = ""
+        """How its first time of day is shown; empty if it has none. Ends in its lists are shown in
+        the same way."""
         self.nodes: list[Any] = nodes or []
         """As parsed, for modules that calculate a part of the text in advance
         (``texts/flat.py``)."""
@@ -133,7 +137,10 @@ def compile_text(
     if written.is_leftward:
         render = _piped(render, opened)
     names, branches = frozenset(compiler.names), tuple(compiler.branches)
-    return Text(source, locale, names, render, branches, pieces, frozenset(compiler.forms), nodes)
+    forms = frozenset(compiler.forms)
+    text = Text(source, locale, names, render, branches, pieces, forms, nodes)
+    text.clock = compiler.clock
+    return text
 
 
 def template_error(
@@ -154,6 +161,7 @@ class _Compiler:
         self.names: set[str] = set()
         self.branches: list[tuple[str, str, frozenset[str]]] = []
         self.forms: set[tuple[str, str]] = set()
+        self.clock = ""
 
     def filled_in(self, nodes: list[Any], given: Mapping[str, str]) -> list[Any]:
         """The nodes with the values of the rules file filled in."""
@@ -199,6 +207,9 @@ class _Compiler:
     def _typed(self, name: str, kind: Kind, form: str, style: str | None) -> Part:
         get, known = attrgetter(name), self._formats
         self.forms.add((name, form))
+        if form == "time" and not self.clock:
+            # A list has no seconds, whatever the text has.
+            self.clock = style if style and style.startswith("::") else _DEFAULT_STYLES[form]
         if kind in (Kind.INSTANT, Kind.DATE):
             try:
                 show = known.instant(form, style or _DEFAULT_STYLES[form])
