@@ -256,6 +256,14 @@ CASES = [
     ),
     Case(
         "limit-untold",
+        file(rule("kind: access_limited, policies: [end]"),
+             rule("kind: spend_percent, thresholds: [100]").replace("id: r,", "id: s,"),
+             CAPPED.replace("500", "0")),
+        "no rule tells a subscriber that top stops data",
+        file(rule("kind: access_limited, policies: [end, top]"), CAPPED.replace("500", "0")),
+    ),
+    Case(
+        "limit-untold",
         file(rule("kind: usage_percent, thresholds: [100]"),
              STOPPING.replace("nothing_left", "member_cap")),
         "a usage_percent rule with bucket_kinds [member] would",
