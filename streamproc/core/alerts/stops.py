@@ -74,8 +74,11 @@ def _told_by(rule: WatchRule, limits: list[PolicyCounter], rules: Rulebook) -> t
         return ()
     is_the_only_one = any(
         one.when == "cost_cap"
-        and one.tariff == (rule.tariff or "")
-        and not any(one.id in other.policies for other in rules.watch_rules)
+        and one.tariff == rule.tariff
+        and not any(
+            WATCH_KINDS[other.kind].tells_limits and one.id in other.policies
+            for other in rules.watch_rules
+        )
         for one in limits
     )
     return (_WHOLE_CAP,) if is_the_only_one else ()

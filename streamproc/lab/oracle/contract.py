@@ -615,11 +615,12 @@ class Contract:
                 by = [x.scope for x in found.all_tariffs if x.id == one.tariff] if found else []
                 scope = by[0] if one.when == "cost_cap" and by else one.scope
                 limits += [one] if scope.overlaps(bought) else []
-        told = {name for rule in rules.watch_rules for name in rule.policies}
+        tellers = [rule for rule in rules.watch_rules if rule.kind == "access_limited"]
+        told = {name for rule in tellers for name in rule.policies}
         caps = {one.tariff for one in limits if one.when == "cost_cap" and one.id not in told}
         edges: list[OracleEdge] = []
         for rule in rules.watch_rules:
-            if any(one.id in rule.policies for one in limits):
+            if rule in tellers and any(one.id in rule.policies for one in limits):
                 edges.append(OracleEdge(rule, None, None))
             elif rule.kind == "spend_percent" and rule.cap_minor is None and rule.tariff in caps:
                 edges += [OracleEdge(rule, None, one) for one in rule.thresholds if one == 100]
