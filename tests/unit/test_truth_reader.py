@@ -375,3 +375,110 @@ def test_a_cost_from_before_a_purchase_that_nobody_is_told_of_is_found(is_told: 
     life.reader.read(scene)
     life.reader.read(life.player.reach(instant("01-09 12:00")))
     assert {one.kind for one in life.reader.findings} == (set() if is_told else {"lost"})
+
+
+LIMITED = rules_of(
+    plans=[
+        {
+            "id": "plan",
+            "allowances": [{"id": "data", "granted_bytes": 1000 * MB}],
+            "policies": [{"id": "end", "when": "nothing_left", "state": "barred"}],
+        },
+        {
+            "id": "capped",
+            "allowances": [{"id": "data", "granted_bytes": 1000 * MB}],
+            "overage_price_minor": 5,
+            "cost_cap_minor": 1000,
+            "policies": [{"id": "stop", "when": "cost_cap", "state": "barred"}],
+        },
+        {
+            "id": "empty",
+            "allowances": [],
+            "policies": [{"id": "slow", "when": "nothing_left", "state": "throttled",
+                          "throttle_kbps": 64}],
+        },
+    ],
+    packs=[{"id": "day", "granted_bytes": 100 * MB, "validity_hours": 24}],
+    rules=[
+        spoken("stopped", "access_limited", "No data", policies=["end", "stop", "slow"]),
+        spoken("again", "resolved", "Data works", of=["stopped"]),
+    ],
+)  # fmt: skip
+LIMITS_OF_LIVES: list[tuple[str, list[tuple[str, dict[str, Any]]], list[str]]] = [
+    ("plan", [("usage.recorded", {"total_bytes": 1000 * MB})], ["No data"]),
+    ("capped", [("usage.recorded", {"total_bytes": 9000 * MB})], ["No data"]),
+    ("empty", [], ["No data"]),
+    ("plan", [("account.plan_changed", {"plan": "empty", "effective": "now"})], ["No data"]),
+    (
+        "empty",
+        [("account.topped_up", {"pack": "day"})],
+        ["Data works"],
+    ),
+    (
+        "capped",
+        [("usage.recorded", {"total_bytes": 9000 * MB}), ("account.topped_up", {"pack": "day"})],
+        ["No data"],
+    ),
+    (
+        "capped",
+        [
+            ("usage.recorded", {"total_bytes": 9000 * MB}),
+            ("account.cost_cap_lifted", {"tariff": "", "until": "cycle_end"}),
+        ],
+        ["Data works"],
+    ),
+]  # fmt: skip
+
+
+def limited(plan: str, events: list[tuple[str, dict[str, Any]]]) -> tuple[Reader, Scene]:
+    """A life, read up to its last event, and the scene of that event."""
+    player = Player(LIMITED)
+    reader = Reader(LIMITED, player)
+    first = ("account.activated", {"plan": plan, "time_zone": "UTC", "billing_anchor_day": 1})
+    *before, last = [first, *events]
+    for number, (kind, fields) in enumerate((*before, last)):
+        at_ms = instant(f"01-{number + 2:02} 10:00")
+        common = {"id": f"e{number}", "source": "test", "subscriber": player.name, "time": at_ms}
+        scene = player.feed({**common, "type": kind, **fields}, at_ms)
+        if number < len(before):
+            reader.read(scene)
+    assert not reader.findings
+    return reader, scene
+
+
+@pytest.mark.parametrize(("plan", "events", "texts"), LIMITS_OF_LIVES)
+def test_a_limit_that_begins_stays_after_a_purchase_or_ends_without_a_message_is_found(
+    plan: str, events: list[tuple[str, dict[str, Any]]], texts: list[str]
+) -> None:
+    reader, scene = limited(plan, events)
+    assert [one.text for one in scene.messages] == texts
+    reader.read(scene)
+    assert reader.findings == []
+    reader, scene = limited(plan, events)
+    scene.messages = []
+    reader.read(scene)
+    assert [one.kind for one in reader.findings] == ["lost"]
+
+
+def test_a_limit_that_ends_at_an_instant_without_a_message_is_found() -> None:
+    for is_told in (True, False):
+        usage = ("usage.recorded", {"total_bytes": 1000 * MB})
+        reader, scene = limited("plan", [usage])
+        reader.read(scene)
+        scene = reader.player.reach(instant("02-01 00:00"))
+        assert [one.text for one in scene.messages] == ["Data works"]
+        scene.messages = scene.messages if is_told else []
+        reader.read(scene)
+        assert [one.kind for one in reader.findings] == ([] if is_told else ["lost"])
+
+
+def test_a_limit_that_is_not_in_force_is_found() -> None:
+    reader, scene = limited("plan", [("usage.recorded", {"total_bytes": 1000 * MB})])
+    (message,) = scene.messages
+    reader, scene = limited("plan", [("usage.recorded", {"total_bytes": 999 * MB})])
+    assert scene.messages == []
+    bucket = message.buckets[0]
+    less = {"used_bytes": 999 * MB, "remaining_bytes": 1 * MB}
+    scene.messages = [replace(message, **less, buckets=[replace(bucket, **less)])]
+    reader.read(scene)
+    assert [one.kind for one in reader.findings] == ["limit"]

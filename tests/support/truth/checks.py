@@ -23,6 +23,7 @@ from tests.support.truth import conversation, figures, reading
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.claims import claims_of
 from tests.support.truth.figures import OF_BUCKET, OF_END, SCRIPTS, Facts
+from tests.support.truth.limits import limits_of
 from tests.support.truth.owed_messages import OwedMessages
 from tests.support.truth.pairs import needless
 from tests.support.truth.periods import Periods
@@ -231,6 +232,10 @@ class Reader:
 
     def _of_threshold(self, facts: Facts, wrong: Any) -> Iterator[Finding]:
         message, rule, state = facts.message, facts.rule, facts.state
+        if message.kind == "access_limited":
+            self.checks += 1
+            if rule.policies.isdisjoint(limits_of(state)):
+                yield wrong("limit", sorted(rule.policies), sorted(limits_of(state)))
         if message.kind not in OF_BUCKET:
             return
         self.checks += 2

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from streamproc.core.rules.plan_terms import PolicyCounter
-from streamproc.core.rules.scope import EVERYTHING, Scope
+from streamproc.core.rules.scope import Scope
 from streamproc.lab.oracle.buckets import remaining
-from tests.support.truth.account import HOME, PLAN_KINDS, UNLIMITED
+from tests.support.truth.account import HOME, UNLIMITED
 from tests.support.truth.figures import OF_BUCKET, OF_END, Facts
+from tests.support.truth.limits import is_capped, limits_of
 
 LIMITS = ("spend_percent", "access_limited")
 OF_DATA = (*OF_BUCKET, *OF_END, "usage_summary", "before_cycle_end", "overage_started")
@@ -77,34 +77,12 @@ def _costs_after(facts: Facts) -> bool:
     return not others and bool(price and price[0])
 
 
-def _is_capped(facts: Facts, tariff: str) -> bool:
-    cap = facts.state.cap_minor.get(tariff)
-    return cap is not None and facts.state.spent_minor.get(tariff, 0) >= cap
-
-
 def _is_stopped(facts: Facts, rule: Any = None) -> bool:
     """What a rule about a limit says: its cap is reached, or one of its policies is in force."""
     rule = rule or facts.rule
     if rule.kind == "spend_percent":
-        return _is_capped(facts, rule.tariff or "")
-    plan = facts.rules.plans.get(facts.state.plan)
-    terms = [one for one in (plan.policies if plan else ()) if one.id in rule.policies]
-    return any(_is_in_force(facts, one) for one in terms)
-
-
-def _is_in_force(facts: Facts, policy: PolicyCounter) -> bool:
-    if policy.when == "cost_cap":
-        return _is_capped(facts, policy.tariff)
-    if policy.when == "nothing_left":
-        return not facts.state.covering(policy.scope)
-    if policy.scope != EVERYTHING:
-        return True  # the oracle alone counts usage of some sort
-    bought = [one for one in facts.state.live if one["kind"] not in PLAN_KINDS]
-    if any(remaining(one) and facts.state.scope(one) == EVERYTHING for one in bought):
-        return False  # bytes that are bought come first
-    buckets = (*facts.state.live, *facts.state.over)
-    used = sum(one["used"] for one in buckets if one["kind"] in PLAN_KINDS)
-    return bool(used + facts.state.overage_bytes >= policy.after_bytes)
+        return is_capped(facts.state, rule.tariff or "")
+    return not rule.policies.isdisjoint(limits_of(facts.state))
 
 
 def _goes_on(facts: Facts) -> bool:

@@ -1,5 +1,5 @@
-"""Messages that must be sent: thresholds that were reached and still are, and the first byte that
-costs.
+"""Messages that must be sent: thresholds that were reached and still are, the first byte that
+costs, and data that is barred, slowed down or works again.
 
 An event makes a message owed, from the account before and after it. A message that is sent settles
 it; an event that makes it untrue ends it. An owed message that is still true long after everything
@@ -9,12 +9,12 @@ that can hold a message is lost.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from streamproc.core.instants import NEVER_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.scope import Scope
+from streamproc.core.rules.scope import EVERYTHING, Scope
 from streamproc.core.rules.sending import Policy
 from streamproc.core.state.effects import Reminder
 from streamproc.lab.oracle.buckets import (
@@ -26,6 +26,7 @@ from streamproc.lab.oracle.buckets import (
 )
 from tests.support.truth.account import UNLIMITED, Snapshot
 from tests.support.truth.figures import OF_BUCKET
+from tests.support.truth.limits import limits_of, usage_of
 from tests.support.truth.lives import DAY
 from tests.support.truth.play import Scene
 from tests.support.truth.shown import local_clock
@@ -43,6 +44,11 @@ OF_ALL = ("zero_balance", "overage_started", "access_limited", "spend_percent")
 """Kinds whose messages may stand for one about a bucket that is used up."""
 OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
 """Only messages of these kinds contain the price."""
+
+
+OF_LIMITS = ("access_limited", "spend_percent", "resolved")
+"""Kinds whose messages may stand for one about a limit."""
+BUYING = ("account.topped_up", "account.plan_changed")
 
 
 class Use(NamedTuple):
@@ -76,6 +82,8 @@ class OwedMessage:
     """When nothing can hold it any more."""
     is_of_costs: bool = False
     """It is about data that cost."""
+    over: Any = None
+    """The rule whose limit has ended, if it is about that."""
 
     def __str__(self) -> str:
         return f"{self.rule.kind} {self.rule.id} {self.value} of {self.about or 'the account'}"
@@ -93,6 +101,8 @@ class OwedMessages:
         self.told_cost_ms: dict[str, int] = {}
         self.had: list[tuple[int, list[Scope]]] = []
         """Scopes with bytes left, at each change of the account in this cycle."""
+        self.stopped: set[str] = set()
+        """Rules whose last report of a limit is known to the subscriber."""
 
     def read(self, scene: Scene) -> Iterator[tuple[OwedMessage, str]]:
         """Owed messages that are lost at a scene, and since when they were due."""
@@ -109,7 +119,8 @@ class OwedMessages:
                 yield owed, f"it was reached {(scene.now_ms - owed.since_ms) // 60_000} minutes ago"
 
     def _made(self, scene: Scene) -> Iterator[OwedMessage]:
-        """The messages that an event makes owed."""
+        """The messages that an event, or time, makes owed."""
+        yield from self._limited(scene)
         if scene.event is None or scene.rejected or len(scene.states) < 2:
             return
         before, after = scene.states[-2], scene.states[-1]
@@ -207,6 +218,48 @@ class OwedMessages:
                     owed.since_ms = event["time"]
                 yield owed
 
+    def _limited(self, scene: Scene) -> Iterator[OwedMessage]:
+        """Limits that begin, limits that a purchase leaves in force, and limits that end."""
+        kind = "" if scene.event is None or scene.rejected else scene.event["type"]
+        first = None if kind == "account.activated" else next(iter(scene.states), None)
+        states = [one for one in scene.states if one is not first]
+        for before, after in zip([first, *states], states, strict=False):
+            was, now = limits_of(before), limits_of(after)
+            for rule in self.rules.watch_rules:
+                if rule.kind != "access_limited" or not self._must_tell(rule, after):
+                    continue
+                if rule.policies & now.keys() and not rule.policies & was.keys():
+                    yield self._owed(rule, "", 0, after)
+                elif rule.policies & was.keys() and not rule.policies & now.keys():
+                    yield from self._works_again(rule, after)
+        if kind in BUYING and len(scene.states) > 1:
+            yield from self._bought_in_vain(scene.states[-2], scene.states[-1], scene.event)
+
+    def _bought_in_vain(
+        self, before: Snapshot, after: Snapshot, event: Any
+    ) -> Iterator[OwedMessage]:
+        """More data, or another plan, that cannot be used."""
+        bought = [one for one in after.live if before.bucket(one["id"]) is None]
+        is_at_once = after.plan != before.plan
+        scope = self.rules.scopes.get(event.get("pack", ""), EVERYTHING)
+        if not bought and not is_at_once:
+            return
+        was, now = limits_of(before), limits_of(after)
+        held = {name for name, one in now.items() if usage_of(one, after).overlaps(scope)}
+        for rule in self.rules.watch_rules:
+            is_told = rule.kind == "access_limited" and self._must_tell(rule, after)
+            if is_told and rule.policies & was.keys() and rule.policies & held:
+                yield self._owed(rule, "", 0, after)
+
+    def _works_again(self, over: Any, after: Snapshot) -> Iterator[OwedMessage]:
+        """Data works again, and the subscriber knows that it had stopped."""
+        if over.id not in self.stopped:
+            return
+        self.stopped.remove(over.id)
+        for rule in self.rules.resolved_rules:
+            if over.id in rule.of and self._must_tell(rule, after):
+                yield replace(self._owed(rule, "", 0, after), over=over)
+
     def _covered_ms(self, use: Use) -> int:
         """When bytes for such usage were left last; -1: never in this cycle."""
         found = (at_ms for at_ms, scopes in reversed(self.had) if use.is_within(scopes))
@@ -236,7 +289,12 @@ class OwedMessages:
         event = scene.event or {}
         if event.get("type") in ENDING or event.get("text", "").startswith("ALERT"):
             is_charged = event.get("type") in CHARGED_ALL_THE_SAME
-            self.open = [one for one in self.open if is_charged and one.is_of_costs]
+            is_same = event["type"] not in ("account.activated", "account.closed")
+            self.open = [
+                one
+                for one in self.open
+                if (is_charged and one.is_of_costs) or (is_same and _is_of_limits(one))
+            ]
         for state in scene.states:
             self.had = [one for one in self.had if one[0] >= state.start_ms]
             self.had.append((state.at_ms, _scopes_left(state)))
@@ -250,6 +308,9 @@ class OwedMessages:
             return False
         if owed.rule.kind == "zero_balance":
             return not has_something(state)
+        if _is_of_limits(owed):
+            is_limited = bool((owed.over or owed.rule).policies & limits_of(state).keys())
+            return is_limited is (owed.over is None)
         if not owed.about:
             return True  # a charge must have been reported, whatever was bought since
         bucket = state.bucket(owed.about)
@@ -269,6 +330,8 @@ class OwedMessages:
                 before_ms = self.told_cost_ms.get(rule.id, -1)
                 self.told_cost_ms[rule.id] = max(before_ms, to_ms(message.as_of))
         self.open = [one for one in self.open if not self._settles(message, one)]
+        if said is not None and said.kind == "access_limited":
+            self.stopped.add(said.id)
 
     def _settles(self, message: Reminder, owed: OwedMessage) -> bool:
         rule = self.rules.rules_by_id.get(message.rule)
@@ -276,6 +339,8 @@ class OwedMessages:
             return False
         if rule.id != owed.rule.id and not _is_of_group(rule, owed.rule):
             return False
+        if _is_of_limits(owed):
+            return rule.id == owed.rule.id or rule.kind in OF_LIMITS
         if owed.rule.kind == "overage_started":
             return _tells_cost(rule, owed.rule)
         if not owed.about:
@@ -290,6 +355,10 @@ class OwedMessages:
         told = message.threshold.value
         is_down = owed.rule.kind.startswith("remaining")
         return told <= owed.value if is_down else told >= owed.value
+
+
+def _is_of_limits(owed: OwedMessage) -> bool:
+    return owed.over is not None or owed.rule.kind == "access_limited"
 
 
 def _is_of_group(said: Any, rule: Any) -> bool:
