@@ -273,3 +273,20 @@ def test_canada_one_event_that_passes_plan_and_limit_is_one_message() -> None:
      02-01 08:00  data-again: Les données au Canada fonctionnent de nouveau (1 févr., 08 h 00).
 """,
     )
+
+
+@pytest.mark.parametrize("told_by", [TOLD_BY_POLICY, TOLD_BY_SPEND])
+@pytest.mark.parametrize("first", ["wide", "strict"])
+def test_a_plan_of_the_next_cycle_that_begins_with_a_limit_is_told_then(
+    first: str, told_by: str
+) -> None:
+    wide = "  - {id: wide, allowances: [{id: much, granted_bytes: 9000}]}\n"
+    other = OWN_LIMITS[OWN_LIMITS.index("  - id: strict") : OWN_LIMITS.index("rules:")]
+    other = other.replace("id: strict", "id: stricter")
+    begin, end = OWN_LIMITS.split("rules:")
+    line = Line(load_rulebook(begin + wide + other + "rules:" + end + told_by, "rules.yaml"))
+    line.activate(plan=first)
+    assert reminders(line.change_plan("stricter", at=3.0, effective="next_cycle")) == []
+    (message,) = reminders(line.reach(day(40)))
+    assert (message.text, message.as_of) == ("Less", message.cycle_start)
+    assert reminders(line.reach(day(80))) == []  # the plan goes on as it was

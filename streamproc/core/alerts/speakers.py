@@ -14,7 +14,7 @@ from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.notices import NOTICE
 from streamproc.core.alerts.reductions import Costs, Standing, edges_of_costs, edges_of_reduction
-from streamproc.core.alerts.stops import edges_of_limits
+from streamproc.core.alerts.stops import BeforeCycle, edges_of_limits
 from streamproc.core.alerts.timed_rules import TIMED
 from streamproc.core.alerts.usage_rules import USAGE, edges_of_crossed, messages_of_edges
 from streamproc.core.alerts.watch_rules import WATCH, Values, edges_of_expiry
@@ -127,9 +127,11 @@ def after_plain_usage(
     return explained(out, before, after)
 
 
-def after_expiry(moment: Moment, before: Values) -> list[Effect]:
+def after_expiry(moment: Moment, before: Values, stopped: BeforeCycle) -> list[Effect]:
     """Messages after packs and top-ups have ended; ``before`` are the figures before."""
-    return _tell(moment, edges_of_expiry(moment.account, before, moment.rules))
+    edges = edges_of_expiry(moment.account, before, moment.rules)
+    begun, still = stopped.edges_of_plan(moment.account, edges, moment.rules)
+    return _tell(moment, edges + begun, still=still)
 
 
 def after_loss(

@@ -47,6 +47,30 @@ class Before:
         return [one for one in now if one.rule.id in before]
 
 
+class BeforeCycle:
+    """The limits in force before an end, if the next cycle begins with another plan."""
+
+    __slots__ = ("edges", "is_ordered")
+
+    def __init__(self, account: Account, end_ms: int, rules: Rulebook) -> None:
+        self.is_ordered = bool(account.next_plan) and end_ms >= account.cycle_end_ms
+        self.edges = edges_of_limits(account, rules) if self.is_ordered else []
+
+    def edges_of_plan(
+        self, account: Account, known: list[Reached], rules: Rulebook
+    ) -> tuple[list[Reached], list[Reached]]:
+        """What the new plan begins with, beside what is ``known`` to fire; and what fires again."""
+        if not self.is_ordered:
+            return [], []
+        now = edges_of_limits(account, rules)
+        before = {one.rule.id for one in self.edges}
+        fired = before | {one.rule.id for one in known}
+        return (
+            [one for one in now if one.rule.id not in fired],
+            [one for one in now if one.rule.id in before],
+        )
+
+
 def edges_of_limits(account: Account, rules: Rulebook, scope: Scope = EVERYTHING) -> list[Reached]:
     """For each limit in force that some usage of a scope meets: the rules that tell it."""
     policies = rules.policies.get(account.plan, ())

@@ -6,6 +6,7 @@ from streamproc.core.alerts import gate, speakers
 from streamproc.core.alerts.checks import forget_forecasts
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.misfire import message_of_late
+from streamproc.core.alerts.stops import BeforeCycle
 from streamproc.core.life import lifecycle
 from streamproc.core.life.ends import forget_ended
 from streamproc.core.notices.timing import do_due, forget_cycle
@@ -54,6 +55,7 @@ def do_instant(
     # Only an end can change these figures.
     is_end = due_ms >= min((account.cycle_end_ms, *(one.expires_ms for one in account.buckets)))
     figures = values_of(account, rules) if is_end and rules.watch_rules else []
+    stopped = BeforeCycle(account, due_ms, rules)
     ended = lifecycle.expire_buckets(account, subscriber, due_ms, rules)
     if ended:
         note_end(account, now_ms)
@@ -63,7 +65,7 @@ def do_instant(
         forget_forecasts(account)
         forget_cycle(account, rules)
     if ended and figures:  # after the new cycle's grants, because these can cover such usage again
-        ended += speakers.after_expiry(as_of_now, figures)
+        ended += speakers.after_expiry(as_of_now, figures, stopped)
     if account.extra is not None:
         ended += speakers.after_change(as_of_now)
     if ended:

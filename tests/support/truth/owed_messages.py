@@ -48,7 +48,6 @@ OF_MONEY = ("overage_started", "spend_amount", "spend_percent")
 
 OF_LIMITS = ("access_limited", "spend_percent", "resolved")
 """Kinds whose messages may stand for one about a limit."""
-BUYING = ("account.topped_up", "account.plan_changed")
 
 
 class Use(NamedTuple):
@@ -225,30 +224,45 @@ class OwedMessages:
         states = [one for one in scene.states if one is not first]
         for before, after in zip([first, *states], states, strict=False):
             was, now = limits_of(before), limits_of(after)
+            is_other_plan = before is not None and before.plan != after.plan
             for rule in self.rules.watch_rules:
-                if rule.kind != "access_limited" or not self._must_tell(rule, after):
+                names = self._limits_told_by(rule, after)
+                if not names or not self._must_tell(rule, after):
                     continue
-                if rule.policies & now.keys() and not rule.policies & was.keys():
+                if names & now.keys() and (is_other_plan or not names & was.keys()):
                     yield self._owed(rule, "", 0, after)
-                elif rule.policies & was.keys() and not rule.policies & now.keys():
+                elif names & was.keys() and not names & now.keys():
                     yield from self._works_again(rule, after)
-        if kind in BUYING and len(scene.states) > 1:
+        if kind == "account.topped_up" and len(scene.states) > 1:
             yield from self._bought_in_vain(scene.states[-2], scene.states[-1], scene.event)
+
+    def _limits_told_by(self, rule: Any, state: Snapshot) -> frozenset[str]:
+        """The policies that a rule reports: by their ids, or by reaching the whole cap."""
+        if rule.kind == "access_limited":
+            return frozenset(rule.policies)
+        if rule.kind != "spend_percent" or rule.cap_minor is not None or 100 not in rule.thresholds:
+            return frozenset()
+        others = [one for one in self.rules.watch_rules if one.kind == "access_limited"]
+        named = {name for one in others for name in one.policies}
+        plan = self.rules.plans.get(state.plan)
+        return frozenset(
+            one.id
+            for one in (plan.policies if plan else ())
+            if one.when == "cost_cap" and one.tariff == rule.tariff and one.id not in named
+        )
 
     def _bought_in_vain(
         self, before: Snapshot, after: Snapshot, event: Any
     ) -> Iterator[OwedMessage]:
-        """More data, or another plan, that cannot be used."""
-        bought = [one for one in after.live if before.bucket(one["id"]) is None]
-        is_at_once = after.plan != before.plan
+        """More data that cannot be used."""
         scope = self.rules.scopes.get(event.get("pack", ""), EVERYTHING)
-        if not bought and not is_at_once:
+        if all(before.bucket(one["id"]) is not None for one in after.live):
             return
         was, now = limits_of(before), limits_of(after)
         held = {name for name, one in now.items() if usage_of(one, after).overlaps(scope)}
         for rule in self.rules.watch_rules:
-            is_told = rule.kind == "access_limited" and self._must_tell(rule, after)
-            if is_told and rule.policies & was.keys() and rule.policies & held:
+            names = self._limits_told_by(rule, after)
+            if names & was.keys() and names & held and self._must_tell(rule, after):
                 yield self._owed(rule, "", 0, after)
 
     def _works_again(self, over: Any, after: Snapshot) -> Iterator[OwedMessage]:
@@ -309,7 +323,8 @@ class OwedMessages:
         if owed.rule.kind == "zero_balance":
             return not has_something(state)
         if _is_of_limits(owed):
-            is_limited = bool((owed.over or owed.rule).policies & limits_of(state).keys())
+            names = self._limits_told_by(owed.over or owed.rule, state)
+            is_limited = bool(names & limits_of(state).keys())
             return is_limited is (owed.over is None)
         if not owed.about:
             return True  # a charge must have been reported, whatever was bought since
@@ -330,7 +345,7 @@ class OwedMessages:
                 before_ms = self.told_cost_ms.get(rule.id, -1)
                 self.told_cost_ms[rule.id] = max(before_ms, to_ms(message.as_of))
         self.open = [one for one in self.open if not self._settles(message, one)]
-        if said is not None and said.kind == "access_limited":
+        if said is not None and said.kind in OF_LIMITS:
             self.stopped.add(said.id)
 
     def _settles(self, message: Reminder, owed: OwedMessage) -> bool:
@@ -358,7 +373,7 @@ class OwedMessages:
 
 
 def _is_of_limits(owed: OwedMessage) -> bool:
-    return owed.over is not None or owed.rule.kind == "access_limited"
+    return owed.over is not None or owed.rule.kind in OF_LIMITS
 
 
 def _is_of_group(said: Any, rule: Any) -> bool:
