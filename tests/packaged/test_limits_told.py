@@ -107,7 +107,7 @@ def test_a_scoped_pack_is_left_and_data_stop_by_a_change_of_plan() -> None:
     effects = line.change_plan("prepaid", at=1.5)
     (message,) = [one for one in effects if isinstance(one, Reminder)]
     assert message.text.startswith("Data has stopped: you have no general data left (")
-    (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.0), at=2.1)
+    (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.5), at=2.6)
     assert message.text.startswith("Data works again (")
 
 
@@ -115,8 +115,18 @@ def test_a_contract_that_begins_without_data_is_told_at_once() -> None:
     line = Line(packaged_rulebook("quota.yaml"))
     (message,) = [one for one in line.activate(plan="prepaid") if isinstance(one, Reminder)]
     assert message.text.startswith("Data has stopped: you have no general data left (")
-    (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.0), at=2.1)
+    (message,) = _after(line, line.top_up(granted_bytes=GB, at=2.5), at=2.6)
     assert message.text.startswith("Data works again (")
+
+
+def test_quota_yaml_a_new_cycle_that_opens_data_at_midnight_is_told_in_the_morning() -> None:
+    line = Line(packaged_rulebook("quota.yaml"))
+    line.activate(plan="family-30gb")
+    line.use(41 * GB, at=1.0)
+    changes = [one for one in line.reach(day(31.3)) if isinstance(one, PolicyChanged)]
+    assert [one.state for one in changes] == ["restored"]
+    (message,) = reminders(line.reach(day(31.4)))
+    assert message.text.startswith("Data works again (Feb 1, 08:00)")
 
 
 OWN_LIMITS = """
@@ -204,9 +214,9 @@ def test_a_purchase_that_a_cost_cap_makes_useless_is_told_with_the_cause() -> No
         assert message.text.startswith(
             "Data has stopped: charges beyond your plan have reached €20"
         )
-    (message,) = _after(line, line.send(CostCapLifted, at=4.0, tariff="", until="cycle_end"), 4.1)
+    (message,) = _after(line, line.send(CostCapLifted, at=3.5, tariff="", until="cycle_end"), 3.6)
     assert message.text.startswith("Data works again (")
-    texts = [one.text for one in reminders(line.top_up(granted_bytes=GB, at=4.2))]
+    texts = [one.text for one in reminders(line.top_up(granted_bytes=GB, at=3.7))]
     assert texts == []
 
 
