@@ -300,3 +300,13 @@ def test_a_plan_of_the_next_cycle_that_begins_with_a_limit_is_told_then(
     (message,) = reminders(line.reach(day(40)))
     assert (message.text, message.as_of) == ("Less", message.cycle_start)
     assert reminders(line.reach(day(80))) == []  # the plan goes on as it was
+
+
+@pytest.mark.parametrize("told_by", [TOLD_BY_POLICY, TOLD_BY_SPEND])
+def test_a_cap_of_0_that_applies_again_after_the_cycle_of_its_consent_is_told(told_by: str) -> None:
+    line = Line(load_rulebook(OWN_LIMITS + told_by, "rules.yaml"))
+    assert [one.text for one in reminders(line.activate(plan="strict"))] == ["Less"]
+    line.send(CostCapLifted, at=3.0, tariff="abroad", until="cycle_end")
+    effects = line.reach(day(40))
+    assert [one.state for one in _changes(effects)] == ["barred"]
+    assert [one.text for one in reminders(effects)] == ["Less"]

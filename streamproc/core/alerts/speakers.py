@@ -130,7 +130,7 @@ def after_plain_usage(
 def after_expiry(moment: Moment, before: Values, stopped: BeforeCycle) -> list[Effect]:
     """Messages after packs and top-ups have ended; ``before`` are the figures before."""
     edges = edges_of_expiry(moment.account, before, moment.rules)
-    begun, still = stopped.edges_of_plan(moment.account, edges, moment.rules)
+    begun, still = stopped.edges_of_cycle(moment.account, edges, moment.rules)
     return _tell(moment, edges + begun, still=still)
 
 

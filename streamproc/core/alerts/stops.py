@@ -48,26 +48,31 @@ class Before:
 
 
 class BeforeCycle:
-    """The limits in force before an end, if the next cycle begins with another plan."""
+    """The limits in force before the end of a cycle, and whether the next one has another plan."""
 
-    __slots__ = ("edges", "is_ordered")
+    __slots__ = ("edges", "is_end", "is_ordered")
 
     def __init__(self, account: Account, end_ms: int, rules: Rulebook) -> None:
-        self.is_ordered = bool(account.next_plan) and end_ms >= account.cycle_end_ms
-        self.edges = edges_of_limits(account, rules) if self.is_ordered else []
+        self.is_end = end_ms >= account.cycle_end_ms
+        self.is_ordered = bool(account.next_plan)
+        self.edges = edges_of_limits(account, rules) if self.is_end else []
 
-    def edges_of_plan(
+    def edges_of_cycle(
         self, account: Account, known: list[Reached], rules: Rulebook
     ) -> tuple[list[Reached], list[Reached]]:
-        """What the new plan begins with, beside what is ``known`` to fire; and what fires again."""
-        if not self.is_ordered:
+        """The limits that begin with the new cycle, beside what is ``known`` to fire; and those
+        that fire again because its plan is another one.
+
+        A cap of 0 begins with the plan, or when consent for one cycle is over.
+        """
+        if not self.is_end:
             return [], []
         now = edges_of_limits(account, rules)
         before = {one.rule.id for one in self.edges}
         fired = before | {one.rule.id for one in known}
         return (
             [one for one in now if one.rule.id not in fired],
-            [one for one in now if one.rule.id in before],
+            [one for one in now if one.rule.id in before and self.is_ordered],
         )
 
 

@@ -260,8 +260,8 @@ class Contract:
         if self.ends > ends:
             self.spans.ended(now_ms)
         self.show(now_ms)
-        is_other_plan = at_ms >= self.end_ms and self.next_plan is not None
-        stopped = {one.rule.id for one in self.stops(rules)} if is_other_plan else set()
+        is_end, is_other_plan = at_ms >= self.end_ms, self.next_plan is not None
+        stopped = {one.rule.id for one in self.stops(rules)} if is_end else set()
         if at_ms >= self.end_ms:
             self._roll(rules)
             self.show(now_ms)
@@ -270,11 +270,11 @@ class Contract:
             for rule in rules.watch_rules
             if rule.id in ending and ending[rule.id] < self._stands(rule, rules)
         ]
-        # A plan that begins with a limit is reported, whatever was in force before.
-        begun = self.stops(rules) if is_other_plan else []
+        # A cycle can begin with a limit. That of another plan is reported, whatever was in force.
+        begun = self.stops(rules) if is_end else []
         fired = stopped | {one.rule.id for one in gone}
         gone += [one for one in begun if one.rule.id not in fired]
-        still = [one for one in begun if one.rule.id in stopped]
+        still = [one for one in begun if one.rule.id in stopped and is_other_plan]
         self._tell_edges(gone, now_ms, rules, still=still)
         self.judge(now_ms, rules)
         self.tell_policies(now_ms, rules)

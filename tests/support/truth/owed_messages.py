@@ -355,7 +355,9 @@ class OwedMessages:
         if rule.id != owed.rule.id and not _is_of_group(rule, owed.rule):
             return False
         if _is_of_limits(owed):
-            return rule.id == owed.rule.id or rule.kind in OF_LIMITS
+            # A price says that data can be used.
+            is_price = owed.over is not None and rule.kind == "overage_started"
+            return rule.id == owed.rule.id or rule.kind in OF_LIMITS or is_price
         if owed.rule.kind == "overage_started":
             return _tells_cost(rule, owed.rule)
         if not owed.about:
