@@ -26,6 +26,8 @@ from streamproc.contracts.records.alarms import (
     decode_alarm,
     encode_alarm,
 )
+from streamproc.contracts.records.reveals import UNREADABLE as NO_REVEAL
+from streamproc.contracts.records.reveals import decode_reveal
 from streamproc.contracts.rights import alarms_id
 from streamproc.core.instants import LAST_MS
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
@@ -62,6 +64,8 @@ class AlarmPlace:
     app_id: str
     process: str
     """The name of this worker."""
+    reveals: str = ""
+    """Empty: they are not looked at."""
 
 
 class Decider:
@@ -72,6 +76,7 @@ class Decider:
         self._bounds = bounds
         self._producer: Any = None
         self._reader: Any = None
+        self._reveal_reader: Any = None
         self._fleet = Fleet(place.app_id)
         self._deciding = Deciding(place.app_id, place.process, bounds)
 
@@ -84,6 +89,11 @@ class Decider:
     def raised(self) -> tuple[tuple[str, str, str], ...]:
         """Name, gateway and tier of each alarm that is raised."""
         return tuple((*key, tier) for key, tier in self._deciding.raised.items())
+
+    @property
+    def revealed(self) -> dict[str, int]:
+        """Of how many subscribers something was shown in the last minutes, by command."""
+        return self._fleet.revealed() if self._place.reveals else {}
 
     def open(self) -> list[Placed]:
         """Fence the worker that decided before; returns all changes that the topic still has.
@@ -103,18 +113,17 @@ class Decider:
             )
             stay_fenced(self._producer)
             self._producer.init_transactions()
-            self._reader = kafka_consumer(
-                place.broker,
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                fetch_max_wait_ms=50,
-            )
+            self._reader = self._new_reader()
             placed = self._decided()
             changes = [one.record for one in placed]
             self._deciding = Deciding(place.app_id, place.process, self._bounds, changes)
             gone = AlarmKey("ProcessDown") in self._deciding.raised
             self._fleet = Fleet(place.app_id, had_dispatchers=gone)
-            self._begin_shares()
+            self._begin(self._reader, place.shares)
+            if place.reveals:
+                self._reveal_reader = self._new_reader()
+                self._begin(self._reveal_reader, place.reveals)
+            self._take_new()
         except KafkaError as error:
             raise self._told(error) from error
         return placed
@@ -123,7 +132,7 @@ class Decider:
         """Take new shares, decide, and write what changes. Raises :class:`TopicError`: then close
         it, and begin with a new one."""
         try:
-            self._take_shares()
+            self._take_new()
             changes = self._deciding.decide(self._fleet.figures(), self._fleet.now_ms)
             return self._write(changes) if changes else []
         except KafkaError as error:
@@ -131,13 +140,15 @@ class Decider:
 
     def close(self) -> None:
         """Give the clients back."""
-        reader, self._reader = self._reader, None
+        readers = self._reader, self._reveal_reader
+        self._reader = self._reveal_reader = None
         producer, self._producer = self._producer, None
         try:
             if producer is not None:
                 force_close(producer)  # what is not committed was not decided
-            if reader is not None:
-                reader.close()
+            for reader in readers:
+                if reader is not None:
+                    reader.close()
         except KafkaError as error:  # nothing more is lost by it
             log.debug("a client of the alarms did not close", why=str(error))
 
@@ -166,31 +177,48 @@ class Decider:
                 found.append(Placed(record.offset, change))
         return found
 
-    def _begin_shares(self) -> None:
-        """Begin with the last minutes, so that windows are as full as before."""
-        topic = TopicPartition(self._place.shares, PARTITION)
-        self._reader.assign([topic])
-        since_ms = int((time.time() - LONGEST_WINDOW_SECONDS) * 1000)
-        found = self._reader.offsets_for_times({topic: since_ms}).get(topic)
-        if found is None:
-            self._reader.seek_to_end(topic)
-            self._reader.position(topic)
-        else:
-            self._reader.seek(topic, found.offset)
-        self._take_shares()
+    def _new_reader(self) -> Any:
+        return kafka_consumer(
+            self._place.broker,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=50,
+        )
 
-    def _take_shares(self) -> None:
+    @staticmethod
+    def _begin(reader: Any, name: str) -> None:
+        """Begin with the last minutes, so that windows are as full as before."""
+        topic = TopicPartition(name, PARTITION)
+        reader.assign([topic])
+        since_ms = int((time.time() - LONGEST_WINDOW_SECONDS) * 1000)
+        found = reader.offsets_for_times({topic: since_ms}).get(topic)
+        if found is None:
+            reader.seek_to_end(topic)
+            reader.position(topic)
+        else:
+            reader.seek(topic, found.offset)
+
+    def _take_new(self) -> None:
         topic = TopicPartition(self._place.shares, PARTITION)
         for record in until_the_end(self._reader, topic, PATIENCE_SECONDS):
-            self._take(record)
-
-    def _take(self, record: Any) -> None:
-        try:
-            share = decode_share(record.value or b"")
-        except NO_SHARE:
-            log.warning("a record is not a share of alarms; it is ignored", offset=record.offset)
+            try:
+                share = decode_share(record.value or b"")
+            except NO_SHARE:
+                log.warning(
+                    "a record is not a share of alarms; it is ignored", offset=record.offset
+                )
+                continue
+            self._fleet.take(share, _time_of(record))
+        if self._reveal_reader is None:
             return
-        self._fleet.take(share, min(max(record.timestamp, 0), LAST_MS))
+        topic = TopicPartition(self._place.reveals, PARTITION)
+        for record in until_the_end(self._reveal_reader, topic, PATIENCE_SECONDS):
+            try:
+                reveal = decode_reveal(record.value or b"")
+            except NO_REVEAL:
+                log.warning("a record is not a reveal; it is ignored", offset=record.offset)
+                continue
+            self._fleet.take_reveal(reveal, _time_of(record))
 
     def _write(self, changes: list[AlarmChanged]) -> list[Placed]:
         self._producer.begin_transaction()
@@ -213,3 +241,8 @@ class Decider:
                 summary=one.summary,
             )
         return [Placed(at.offset, one) for at, one in zip(written, changes, strict=True)]
+
+
+def _time_of(record: Any) -> int:
+    at_ms: int = record.timestamp
+    return min(max(at_ms, 0), LAST_MS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from streamproc.alarms.shares import EVENTS, SUBMITS, Part, Share, joined, key_of
 from streamproc.alarms.table import (
@@ -15,14 +15,19 @@ from streamproc.alarms.table import (
     CLOCK_SECONDS,
     LONGEST_WINDOW_SECONDS,
     REJECTS_SHARE,
+    REVEALED,
     SLOW_SHARE,
     Alarm,
     Tier,
 )
+from streamproc.contracts.records.reveals import DataRevealed, RevealCommand
 from streamproc.core.state.events import MAX_INTEGER
 
 SILENT_MS: Final = 20_000
 """A process without a share for so long is taken for gone. Shares come every 5 seconds."""
+REVEAL_COMMANDS: Final[tuple[str, ...]] = get_args(RevealCommand)
+OTHER: Final = "other"
+"""Commands of other releases, which must not be labels of metrics."""
 
 
 class Figure(NamedTuple):
@@ -78,6 +83,20 @@ class Fleet:
         if share.told_offset is not None:
             self.told_offset = share.told_offset
         self._forget()
+
+    def take_reveal(self, reveal: DataRevealed, at_ms: int) -> None:
+        """Take a record of the reveals topic."""
+        part = Part(min(reveal.concerned, MAX_INTEGER), reveal.sample)
+        self._counted.setdefault(REVEALED, deque()).append((at_ms, part))
+        word = reveal.command if reveal.command in REVEAL_COMMANDS else OTHER
+        self._counted.setdefault(key_of(REVEALED, word), deque()).append((at_ms, part))
+
+    def revealed(self) -> dict[str, int]:
+        """Of how many subscribers something was shown within the window, by command."""
+        return {
+            word: self._within(key_of(REVEALED, word), ALARMS[REVEALED].window_seconds).concerned
+            for word in (*REVEAL_COMMANDS, OTHER)
+        }
 
     def figures(self) -> dict[AlarmKey, Figure]:
         """How many each alarm concerns now. Alarms of nobody are left out."""

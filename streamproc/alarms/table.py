@@ -33,6 +33,8 @@ FAILED_TRANSACTIONS: Final = 3
 FAILED_WINDOW_SECONDS: Final = 300
 MEMORY_SHARE: Final = 0.85
 CLOCK_SECONDS: Final = 5
+REVEALED: Final = "DataRevealed"
+"""The alarm about the reveals topic. Its figure comes from there, not from shares."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,12 @@ ALARMS: Final[Mapping[str, Alarm]] = {
         Alarm(
             "MessagesUncertain",
             "of {concerned} messages of the last 15 minutes nobody knows whether they were sent",
+            0,
+            900,
+        ),
+        Alarm(
+            REVEALED,
+            "numbers or texts of {concerned} subscribers were shown to people within 15 minutes",
             0,
             900,
         ),

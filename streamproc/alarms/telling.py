@@ -89,6 +89,8 @@ class AlarmTeller:
         self._decider: Decider | None = None
         self.raised: tuple[tuple[str, str, str], ...] = ()
         """Name, gateway and tier of each alarm that is raised, if this process decides."""
+        self.revealed: dict[str, int] = {}
+        """Of how many subscribers something was shown, by command, if this process decides."""
         self._is_failing = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -155,6 +157,7 @@ class AlarmTeller:
                     self._webhook.begin(known, self._decider.told_offset)
             changes = await asyncio.to_thread(self._decider.turn)
             self.raised = self._decider.raised
+            self.revealed = self._decider.revealed
         except Exception:  # whatever it was, its transaction may be open
             await self._stop_deciding()
             raise
@@ -162,7 +165,7 @@ class AlarmTeller:
             self._webhook.add(changes)
 
     async def _stop_deciding(self) -> None:
-        self.raised = ()
+        self.raised, self.revealed = (), {}
         decider, self._decider = self._decider, None
         if decider is None:
             return

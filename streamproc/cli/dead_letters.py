@@ -12,9 +12,10 @@ import msgspec
 from streamproc.cli.durations import Duration
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
+from streamproc.cli.reveals import reveals_option, write_down
 from streamproc.cli.topic_options import topic_options
 from streamproc.contracts.topics import DispatchTopics
-from streamproc.kafka.settings import KafkaSettings
+from streamproc.kafka.settings import KafkaSettings, settings_of
 
 if TYPE_CHECKING:
     from streamproc.dispatch.dead_letters import FoundLetter
@@ -93,11 +94,13 @@ def list_letters(settings: DispatchSettings, reason: str | None) -> None:
     "--reveal",
     is_flag=True,
     help=(
-        "Also show the reminder with full number and text. Use it only for people who may see them."
+        "Also show the reminder with full number and text. Use it only for people who may see "
+        "them: it is written down."
     ),
 )
+@reveals_option
 @click.pass_obj
-def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
+def show(settings: DispatchSettings, place: str, reveal: bool, reveals: str) -> None:
     """Show everything about the dead letter at PLACE (as list shows it)."""
     from streamproc.dispatch.dead_letters import reminder_of
 
@@ -108,7 +111,12 @@ def show(settings: DispatchSettings, place: str, reveal: bool) -> None:
         **msgspec.to_builtins(found.letter),
     }
     if reveal:
-        shown["reminder_record"] = msgspec.to_builtins(reminder_of(settings, found)[0])
+        reminder, _ = reminder_of(settings, found)
+        named = {reminder.subscriber}
+        if reminder.recipient is not msgspec.UNSET:
+            named.add(reminder.recipient)
+        write_down(settings_of(settings.broker), reveals, "dead_letters_show", named)
+        shown["reminder_record"] = msgspec.to_builtins(reminder)
     echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 

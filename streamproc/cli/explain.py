@@ -14,6 +14,7 @@ from streamproc.cli.durations import Instant
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
 from streamproc.cli.regions import Region, Subscriber, asked_for
+from streamproc.cli.reveals import reveals_option, write_down
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import also_option
 from streamproc.cli.topic_options import topic_options
@@ -83,8 +84,10 @@ SHOWN_KINDS = 4
 @click.option(
     "--show-numbers",
     is_flag=True,
-    help="Show full numbers and message texts. Use it only for people who may see them.",
+    help="Show full numbers and message texts. Use it only for people who may see them: it is "
+    "written down.",
 )
+@reveals_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 def explain(
     subscriber: str,
@@ -93,6 +96,7 @@ def explain(
     rules: Path | None,
     as_json: bool,
     show_numbers: bool,
+    reveals: str,
     **options: Any,
 ) -> None:
     """Show what was decided about SUBSCRIBER, in order: state before and after, and why.
@@ -106,7 +110,7 @@ def explain(
     streamproc explain - --from audit.ndjson.zst < number.txt
     streamproc explain @number.txt --broker B --input streamproc.events --recompute
     """
-    from streamproc.tools.explain.showing import TimelineView, units_of
+    from streamproc.tools.explain.showing import TimelineView, named, units_of
     from streamproc.tools.explain.timeline import timeline, within
 
     subscriber = asked_for(subscriber, options["region"])
@@ -132,6 +136,8 @@ def explain(
         has_rejects=bool(files or options["rejects"] or options["recompute"]),
         has_receipts=bool(options["receipts"] or found.receipts),
     )
+    if show_numbers and entries:
+        write_down(broker, reveals, "explain", named(subscriber, entries))
     if as_json:
         document = {
             "subscriber": shown.name,

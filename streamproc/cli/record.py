@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,12 +13,16 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
 from streamproc.cli.process_options import http_options
 from streamproc.cli.replay_options import pseudonymiser_of
+from streamproc.cli.reveals import reveals_option, warn
 from streamproc.cli.rules import RulesPath
 from streamproc.cli.steering import shown_progress, steered
 from streamproc.cli.tool_pages import tool_pages
 from streamproc.cli.values import FilePath, TopicName
 from streamproc.kafka.settings import KafkaSettings
 from streamproc.printable import printed_name
+
+if TYPE_CHECKING:
+    from streamproc.tools.revealing import Reveals
 
 
 class Start(Instant):
@@ -27,6 +32,39 @@ class Start(Instant):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if value in ("latest", "earliest") else super().convert(value, param, ctx)
+
+
+class Taken:
+    """Writes down whose records are about to be in the file, as far as the broker takes it.
+
+    A recording can also be of a cluster without streamproc: it is not refused there.
+    """
+
+    def __init__(self, broker: KafkaSettings, topic: str) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._reveals: Reveals | None = None
+        self._is_failing = False
+
+    def __call__(self, keys: Collection[bytes]) -> None:
+        """``keys``: of the records of the next frame."""
+        from streamproc.kafka.errors import TopicError
+        from streamproc.tools.revealing import Reveals
+
+        if self._is_failing or not keys:
+            return
+        try:
+            if self._reveals is None:
+                self._reveals = Reveals(self._broker, self._topic, "record")
+            self._reveals.write([key.decode(errors="replace") for key in keys])
+        except TopicError as error:
+            self._is_failing = True
+            warn(f"whole numbers are recorded, and {error}")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._reveals is not None:
+            self._reveals.close()
 
 
 @click.command(short_help="Record topics into a file.")
@@ -54,6 +92,7 @@ class Start(Instant):
     help="With --pseudonymise: whose commands in SMS stay. Default: the packaged rules.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@reveals_option
 @http_options
 def record(
     topics: tuple[str, ...],
@@ -65,13 +104,15 @@ def record(
     pseudonymise: Path | None,
     rules: Path | None,
     quiet: bool,
+    reveals: str,
     http_host: str,
     http_port: int | None,
 ) -> None:
     """Record TOPICs into a file, for `streamproc replay` and `streamproc simulate`.
 
     It stops on Ctrl-C, after --for, or at the present end with --to-end. If it is killed, the same
-    command continues after the last whole frame.
+    command continues after the last whole frame. If nothing replaces the numbers, it is written down whose
+    records are taken.
 
     \b
     Examples:
@@ -90,7 +131,8 @@ def record(
     seconds = None if duration_ms is None else duration_ms / 1000
     try:
         transform = hiding.applied_to if hiding else None
-        capture = Capture(broker, list(topics), out, start, transform)
+        taken = None if hiding else Taken(broker, reveals)
+        capture = Capture(broker, list(topics), out, start, transform, taken)
         if capture.resumed:
             echo(f"continuing {printed_name(out)}", err=True)
         with (
@@ -101,6 +143,8 @@ def record(
             ),
         ):
             capture.run(control, to_end=to_end, seconds=seconds)
+        if taken is not None:
+            taken.close()
     except KafkaError as error:
         raise click.ClickException(said(error, broker, "Read")) from error
     echo(f"{capture.records:,} records to {printed_name(out)}")

@@ -14,6 +14,7 @@ from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.file_options import file_options
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import console, echo
+from streamproc.cli.reveals import reveals_option, write_down
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.simulate_input import SimulatedInput
 from streamproc.cli.values import Count, FilePath
@@ -91,8 +92,9 @@ class Price(click.ParamType):
 @click.option(
     "--show-numbers",
     is_flag=True,
-    help="Show full numbers. Use it only for people who may see them.",
+    help="Show full numbers. Use it only for people who may see them: it is written down.",
 )
+@reveals_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Write JSON with every changed message, for programs."
 )
@@ -136,6 +138,10 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
     gone = removed(*books)
     if gone:
         told.append(f"the changed rules lack {', '.join(gone)}, which subscribers may have")
+    if options["show_numbers"]:
+        named = report.named(None if as_json else options["show"])
+        asked = options["broker"] if source.has_topics else None
+        write_down(asked, options["reveals"], "simulate", named)
     if as_json:
         document = {"notes": told, **report.document(numbers=options["show_numbers"])}
         echo(json.dumps(document, indent=1))

@@ -50,6 +50,11 @@ class SimulatedInput:
         return ", ".join(self._names)
 
     @property
+    def has_topics(self) -> bool:
+        """Whether a broker is read."""
+        return not self._is_file_source
+
+    @property
     def bad(self) -> int:
         """How many records of files of events are not events."""
         return len(self.events.bad) if self.events is not None else 0

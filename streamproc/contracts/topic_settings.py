@@ -108,6 +108,7 @@ _NAMED: tuple[Demand, ...] = (
     _uncompacted(("receipts",), "all results of a message but the last", "warn"),
     _uncompacted(("dead_letters",), "earlier failures of a message", "warn"),
     _uncompacted(("alarms",), "the history of incidents", "warn"),
+    _uncompacted(("reveals",), "all but the last time that somebody was shown numbers", "warn"),
     _uncompacted(("alarm_shares",), "what processes have written in the last minutes", "refuse"),
     Demand(
         ("changelog",),
@@ -178,6 +179,7 @@ _NAMED: tuple[Demand, ...] = (
     _kept(("receipts",), 7, "results of messages before they are read"),
     _kept(("dead_letters",), 7, "messages that could not be sent, before anybody sends them again"),
     _kept(("alarms",), 7, "alarms that are still raised, so that they are raised again"),
+    _kept(("reveals",), 90, "who was shown numbers, before an auditor asks"),
     _kept(("reports",), 3, "delivery reports that a dispatcher has not read yet"),
     Demand(
         (*EVENTS, *MESSAGES, "orders", "policy"),

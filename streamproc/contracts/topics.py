@@ -280,6 +280,22 @@ class WorkerTopics(_Names):
         )
     )
     alarm_shares: str = _named_by(ALARM_SHARES)
+    reveals: str = _named_by(
+        Topic(
+            "streamproc.reveals",
+            "Topic in which it is written down who was shown numbers of subscribers or messages to them.",
+            ("data.revealed",),
+            "its own",
+            written_by=("operator",),
+            read_by=("worker", "operator"),
+            read_with=("history", "reader"),
+            written_with=("reader",),  # `explain`, `simulate`, `record`
+            retention=Retention(365, "an auditor"),
+            partitions=1,
+            # Who reveals must not choose the time of it.
+            configs={"message.timestamp.type": "LogAppendTime"},
+        )
+    )
 
     @property
     def read(self) -> tuple[str, ...]:

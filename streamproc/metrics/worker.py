@@ -204,6 +204,15 @@ class WorkerMetrics(Metrics):
                 "tier": "`orange` or `red`",
             },
         )
+        self.revealed = self.gauge(
+            "streamproc_worker_revealed_subscribers",
+            "Subscribers whose numbers or texts commands have shown to people within the last 15 "
+            "minutes, as the worker knows that decides alarms.",
+            {
+                "command": "`explain`, `dead_letters_show`, `simulate`, `record` or `other` (of "
+                "another release)"
+            },
+        )
         self.build = self.info(
             "streamproc_worker_build_info",
             "What runs here.",

@@ -118,7 +118,8 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     def refresh() -> None:
         has_refused = rules.refusal is not None
         raised = alarms.raised if alarms is not None else ()
-        facts = Facts(silence.seconds, limit, has_refused, raised, fetches.behind)
+        revealed = alarms.revealed if alarms is not None else {}
+        facts = Facts(silence.seconds, limit, has_refused, raised, revealed, fetches.behind)
         observer.refresh(engine, processor, int(time.time() * 1000), facts)
 
     figures = FigureLine(metrics, refresh)
@@ -196,7 +197,12 @@ def _alarm_teller(
 
     topics = settings.topics
     place = AlarmPlace(
-        settings.broker, topics.alarms, topics.alarm_shares, settings.app_id, settings.name
+        settings.broker,
+        topics.alarms,
+        topics.alarm_shares,
+        settings.app_id,
+        settings.name,
+        topics.reveals,
     )
     return AlarmTeller(
         place,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamproc import __version__
@@ -27,6 +28,8 @@ class Facts(NamedTuple):
     has_refused_rules: bool = False
     alarms: tuple[tuple[str, str, str], ...] = ()
     """Name, gateway and tier of each alarm that is raised, if this worker decides."""
+    revealed: Mapping[str, int] = MappingProxyType({})
+    """Of how many subscribers something was shown, by command, if this worker decides."""
     behind: Callable[[str, int], int] = lambda topic, partition: 0
     """How many records the broker has beyond the fetch of a partition."""
 
@@ -114,6 +117,9 @@ class WorkerObserver:
         metrics.alarms.clear()
         for labels in facts.alarms:
             metrics.alarms.labels(*labels).set(1)
+        metrics.revealed.clear()
+        for command, count in facts.revealed.items():
+            metrics.revealed.labels(command).set(count)
         metrics.input_partitions.set(engine.settings.partitions)
         states = Counter(engine.partitions.states.values())
         for state in State:

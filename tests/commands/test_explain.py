@@ -118,6 +118,7 @@ def test_input_reminders_and_receipts_complete_the_story(feed: Feed, tmp_path: P
     assert "delivered by smpp-1 2026-01-02T02:24:00Z" in said
     assert reminder.text not in said
     shown = run("explain", "-", "--from", file, "--show-numbers", given=f"{SUBSCRIBER}\n".encode())
+    assert "warning: this is written down nowhere: numbers of 1 subscriber are shown" in shown
     assert reminder.text in shown
     assert SUBSCRIBER in shown
 

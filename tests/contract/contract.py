@@ -26,6 +26,7 @@ from streamproc.contracts.records.receipts import (
     decode_dead_letter,
     decode_receipt,
 )
+from streamproc.contracts.records.reveals import DataRevealed, decode_reveal
 from streamproc.contracts.records.rule_versions import RulesPublished, decode_rules
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import InputEvent
@@ -46,13 +47,15 @@ INPUTS = _by_record(*get_args(InputEvent))
 OUTPUTS = _by_record(*get_args(Effect))
 DISPATCH = _by_record(Receipt, DeadLetter)
 WORKERS = _by_record(RulesPublished, AlarmChanged)
-TYPES = {**INPUTS, **OUTPUTS, **DISPATCH, **WORKERS}
+TOOLS = _by_record(DataRevealed)
+TYPES = {**INPUTS, **OUTPUTS, **DISPATCH, **WORKERS, **TOOLS}
 _READERS: dict[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(OUTPUTS, decode_effect),
     "receipt.recorded.v1": decode_receipt,
     "reminder.abandoned.v1": decode_dead_letter,
     "rules.published.v1": decode_rules,
     "alarm.changed.v1": decode_alarm,
+    "data.revealed.v1": decode_reveal,
 }
 
 

@@ -79,7 +79,8 @@ class Worker:
     def refresh(self) -> None:
         """Before each reading."""
         processor: Any = self.driver.processor
-        self.observer.refresh(self.engine, processor, 5_000, Facts(0.0, 1 << 30))
+        facts = Facts(0.0, 1 << 30, revealed={"explain": 1})
+        self.observer.refresh(self.engine, processor, 5_000, facts)
 
 
 class _Partitions(list[Any]):

@@ -196,6 +196,9 @@ def by_number() -> dict[str, Callable[[str, float], list[Series]]]:
         "TransactionsFailing": failing,
         "MemoryNear": memory,
         "RulesRefused": of_worker(rules_refused_state=1),
+        "DataRevealed": lambda name, n: [
+            gauge("streamproc_worker_revealed_subscribers", f'{worker(name)},command="explain"', n)
+        ],
         "CanaryFailed": lambda name, n: [
             gauge(
                 "streamproc_canary_broken_partitions",

@@ -19,7 +19,7 @@ from tests.support.expectation import expect
 from tests.support.talking import talking_rules
 
 TOPICS = WorkerTopics.under("", inputs=())
-UNUSED = ("policy", "forwarded", "rule_versions", "alarms", "alarm_shares")
+UNUSED = ("policy", "forwarded", "rule_versions", "alarms", "alarm_shares", "reveals")
 """Topics that the workload writes nothing into."""
 SETTINGS = WorkloadSettings(seed=5, events=400, subscribers=12, account_share=0.05)
 RULES = talking_rules()

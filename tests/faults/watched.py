@@ -1,11 +1,11 @@
-"""``python -m tests.faults.watched``: real faults, and the alerts of ops/ that see them.
+"""``python -m tests.faults.watched``: ten real faults, and the alerts of ops/ that see them.
 
 Runs a broker, two workers, a dispatcher with a webhook, a canary, and Prometheus. Does one fault
 after the other, and says after how many seconds its alert fired, at which tier, that it resolved,
-and what the canary said. Exit 1 if an alert did not fire within the limit, or did not resolve, or
-if the canary did not name the stage that was broken, or another one. A run takes a quarter of an
-hour. Alerts about counts stay for 5 minutes after the last case: they are the last ones, and not
-waited for.
+which panel of a dashboard showed it, and what the canary said. Exit 1 if an alert did not fire
+within the limit, or did not resolve, if the panel showed nothing, or if the canary did not name the
+stage that was broken, or another one. A run takes about twenty minutes. Alerts about counts stay
+for 5 minutes after the last case: they are the last ones, and not waited for.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import yaml
 from kafka import KafkaProducer
@@ -35,6 +36,7 @@ from streamproc.core.state.events import AccountActivated, UsageRecorded
 from streamproc.partitioner import partition_of
 from tests.driver.conftest import RULES
 from tests.faults.clocked import VARIABLE
+from tests.support import boards
 from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic
 from tests.support.dispatching import DispatchScene
 from tests.support.jvm_broker import JvmBroker
@@ -43,19 +45,42 @@ from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 
 BEAT_SECONDS = 75.0
+STORM_NAME = "storm overrun"
+STORMY = 1_800
+"""So many have a message each minute, of which the storm's rate lets few through."""
+OVERRUN_SECONDS = 300.0
+"""A storm is past its window when its oldest message has waited so long."""
 LITTLE_MB = 64
 """Less than a worker uses without any row."""
-CANARY_RULES = yaml.safe_dump(
-    {
-        **(carrier := yaml.safe_load(RULES)),
-        **{
-            name: carrier[name] + yaml.safe_load(CANARY.read_text(encoding="utf-8"))[name]
-            for name in ("plans", "rules")
-        },
-    },
-    sort_keys=False,
-)
+STORM: dict[str, Any] = {
+    "plans": [{"id": "stormy", "allowances": [{"id": "data", "granted_bytes": 1_000_000}]}],
+    "rules": [
+        {
+            "id": "campaign",
+            "kind": "cron",
+            "cron": "* * * * *",
+            "plans": ["stormy"],
+            "category": "news",
+            "misfire_grace_seconds": 3600,
+            "texts": {"en": "news"},
+        }
+    ],
+}
+
+
+def rules_with(storm_per_second: int) -> str:
+    """The rules of all, with those of the canary, and the storm's rate in each partition."""
+    carrier = yaml.safe_load(RULES)
+    canary = yaml.safe_load(CANARY.read_text(encoding="utf-8"))
+    joined = {name: carrier[name] + STORM[name] + canary[name] for name in ("plans", "rules")}
+    storms = {"storms": {"rate_per_second": storm_per_second}}
+    return yaml.safe_dump({**carrier, **storms, **joined}, sort_keys=False)
+
+
+SLOW_RULES, FAST_RULES = rules_with(1), rules_with(1_000)
 SUBSCRIBERS, NEW_EACH_SECOND = 200, 5
+FIRST_STORMY = 900_000
+"""Numbers from here on are in the storm."""
 FIRE_SECONDS, RESOLVE_SECONDS = 120.0, 240.0
 EVERY_SECONDS = 1.0
 
@@ -103,6 +128,7 @@ class Billing:
         self._ended = Event()
         self.bad = self.misplaced = 0
         """Such records in each second."""
+        self.stormed_at = 0.0
         self._activate(range(SUBSCRIBERS))
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -129,11 +155,17 @@ class Billing:
         for _ in range(self.bad):
             self._send(_subscriber(0), b"{")
 
-    def _activate(self, numbers: range) -> None:
+    def begin_storm(self) -> None:
+        """Many more subscribers have a message each minute than the storm's rate lets through."""
+        if not self.stormed_at:
+            self.stormed_at = time.monotonic()
+            self._activate(range(FIRST_STORMY, FIRST_STORMY + STORMY), "stormy")
+
+    def _activate(self, numbers: range, plan: str = "basic") -> None:
         now = datetime.now(UTC)  # noqa: TID251
         for number in numbers:
             who = _subscriber(number)
-            event = AccountActivated(f"a-{who}", "crm", who, now, "basic", "UTC", 1)
+            event = AccountActivated(f"a-{who}", "crm", who, now, plan, "UTC", 1)
             self._send(who, encode_event(event))
 
     def _use(self, number: int, name: str, used_bytes: int, shift: int = 0) -> None:
@@ -153,12 +185,33 @@ def _subscriber(number: int) -> str:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A panel of a dashboard, and beyond which number it shows the fault."""
+
+    dashboard: str
+    title: str
+    beyond: float
+    line: str = ""
+    """Of the lines with this legend alone; empty: of all."""
+    is_low: bool = False
+    """It shows the fault by a number that is lower, not higher."""
+
+    def shows(self, prometheus: Prometheus, began: float, ended: float) -> bool:
+        """Whether the panel has shown a number beyond it in this time."""
+        panel = boards.panel_of(self.dashboard, self.title)
+        lines = [one for one in panel["targets"] if self.line in ("", one["legendFormat"])]
+        values = boards.values_of(prometheus, {"targets": lines}, began, ended)
+        return any(one < self.beyond if self.is_low else one > self.beyond for one in values)
+
+
+@dataclass(frozen=True)
 class Fault:
     """Something that is done, the alert and tier that must see it, and how it ends."""
 
     name: str
     alert: str
     tier: str
+    panel: Shown
     begin: Callable[[], object]
     end: Callable[[], object]
     canary: tuple[str, ...] = ()
@@ -176,7 +229,7 @@ class Carrier:
         self.names = Names("watched")
         self.hook = Hook()
         self.rules = directory / "rules.yaml"
-        self.rules.write_text(CANARY_RULES)
+        self.rules.write_text(SLOW_RULES)
         self.clock = directory / "clock"
         self.clock.write_text("0")
         self.workers = [self._worker(f"w{number}") for number in (1, 2)]
@@ -260,6 +313,13 @@ class Carrier:
         if waited(lambda: self._dispatcher is None or self._dispatcher.poll() is not None, 30.0):
             self._start_dispatcher()
 
+    @staticmethod
+    def overrun(billing: Billing) -> None:
+        """Wait until a storm is past its window: from then on it is a fault."""
+        billing.begin_storm()
+        over = billing.stormed_at + OVERRUN_SECONDS
+        time.sleep(max(over - time.monotonic(), 0))  # the storm itself
+
     def _start_dispatcher(self) -> None:
         words = ["dispatch", *self._scene.options(), "--gateways", str(self._scene.gateways)]
         words += ["--ignore-expiry", "--create-topics", "--session-timeout-seconds", "6"]
@@ -290,12 +350,13 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
     def send(name: str, count: int) -> Callable[[], None]:
         return lambda: setattr(billing, name, count)
 
-    good = CANARY_RULES
+    good = SLOW_RULES
     bad = f"{good}nonsense: 1\n"
     yield Fault(
         "rules refused",
         "RulesRefused",
         "orange",
+        Shown("service", "Rules and versions", 0, "refused"),
         lambda: carrier.rules.write_text(bad),
         lambda: carrier.rules.write_text(good),
     )
@@ -303,6 +364,7 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "clock jump",
         "ClockWrong",
         "orange",
+        Shown("service", "Clock, against Prometheus", 5),
         lambda: carrier.clock.write_text("90"),
         lambda: carrier.clock.write_text("0"),
         # Timed messages come 90 s too early.
@@ -312,6 +374,7 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "dead gateway",
         "GatewayDown",
         "orange",
+        Shown("dispatcher", "Down, throttled", 0),
         carrier.hook.stop,
         carrier.hook.start,
         canary=("usage accepted",),
@@ -320,6 +383,7 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "killed worker",
         "ProcessDown",
         "orange",
+        Shown("service", "Partitions away", 0),
         carrier.kill_worker,
         carrier.start_worker,
         # Its partitions move, usually within the deadline.
@@ -329,6 +393,7 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "memory near",
         "MemoryNear",
         "orange",
+        Shown("service", "Memory and its bound", LITTLE_MB * 2**20 + 1, is_low=True),
         carrier.leave_little_memory,
         carrier.leave_enough_memory,
         # The worker begins again, as after the killing above.
@@ -338,6 +403,7 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "frozen broker",
         "BrokerSilent",
         "orange",
+        Shown("service", "Broker silent", 15),
         carrier.freeze_broker,
         carrier.revive,
         canary=("usage sent",),
@@ -346,6 +412,7 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "slow gateway",
         "GatewaySlow",
         "orange",
+        Shown("dispatcher", "Submit time", 5),
         lambda: setattr(carrier.hook, "wait_seconds", 6.0),
         lambda: setattr(carrier.hook, "wait_seconds", 0.0),
         # Messages of all wait in one queue, which grows.
@@ -356,12 +423,28 @@ def faults_of(carrier: Carrier, billing: Billing) -> Iterator[Fault]:
         "wrong partitioner",
         "WrongPartition",
         "orange",
+        Shown("service", "Rejects by reason", 0),
         send("misplaced", 5),
         send("misplaced", 0),
         resolves=False,
     )
     yield Fault(
-        "poison flood", "RejectsShare", "red", send("bad", 50), send("bad", 0), resolves=False
+        "poison flood",
+        "RejectsShare",
+        "red",
+        Shown("service", "Rejected, 5 minutes", 1_000),
+        send("bad", 50),
+        send("bad", 0),
+        resolves=False,
+    )
+    yield Fault(
+        STORM_NAME,
+        "StormPastItsWindow",
+        "red",
+        Shown("service", "Storm: oldest", OVERRUN_SECONDS),
+        lambda: carrier.overrun(billing),
+        # What its page advises: a higher rate, which running workers load.
+        lambda: carrier.rules.write_text(FAST_RULES),
     )
 
 
@@ -397,12 +480,30 @@ def waited(condition: Callable[[], bool], limit_seconds: float) -> float | None:
     return None
 
 
-def tried(prometheus: Prometheus, fault: Fault) -> bool:
-    """Do a fault; whether its alert was as it must be."""
+@dataclass
+class Trial:
+    """What became of one fault. Times are seconds since 1970."""
+
+    fault: Fault
+    began: float = 0.0
+    fired: float | None = None
+    ended: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    said: str = ""
+
+    @property
+    def span(self) -> boards.Span:
+        """Its time, for pictures."""
+        return boards.Span(self.fault.name, self.began, self.ended, self.fired)
+
+
+def tried(prometheus: Prometheus, fault: Fault) -> Trial:
+    """Do a fault; what its alert, its panel and the canary said."""
+    trial = Trial(fault)
     if seen(prometheus, fault.alert, fault.tier):
-        print(f"{fault.name}: {fault.alert} fires before the fault", flush=True)
-        return False
+        trial.problems.append(f"{fault.alert} fires before the fault")
     fault.begin()
+    trial.began = time.time()
     after = waited(lambda: seen(prometheus, fault.alert, fault.tier), FIRE_SECONDS)
     also = sorted(
         {
@@ -410,28 +511,61 @@ def tried(prometheus: Prometheus, fault: Fault) -> bool:
             for one in prometheus.ask('ALERTS{alertstate="firing"}')
         }
     )
+    if after is None:
+        trial.problems.append(f"{fault.alert} {fault.tier} did not fire; what fires: {also}")
+    else:
+        trial.fired = trial.began + after
     is_agreed = agreed(prometheus, fault)
     canary = broken(prometheus)
-    fault.end()
     if not is_agreed:
-        print(f"{fault.name}: the canary says {canary}, and not {fault.canary}", flush=True)
-        return False
-    if after is None:
-        print(f"{fault.name}: {fault.alert} did not fire; what fires: {also}", flush=True)
-        return False
+        trial.problems.append(f"the canary says {canary}, and not {fault.canary}")
+    trial.ended = time.time()
+    panel = fault.panel
+    if not panel.shows(prometheus, trial.began, trial.ended):
+        trial.problems.append(f"the panel {panel.title} of {panel.dashboard} does not show it")
+    fault.end()
     resolved = None
-    if fault.resolves:
+    if fault.resolves and after is not None:
         resolved = waited(lambda: not seen(prometheus, fault.alert, fault.tier), RESOLVE_SECONDS)
-    said = f"resolved after {resolved:.0f} s" if resolved is not None else "it stays for a while"
-    print(
-        f"{fault.name}: {fault.alert} {fault.tier} after {after:.0f} s, {said}; fires: {also}; "
-        f"the canary says {canary or 'all arrives'}",
-        flush=True,
+        if resolved is None:
+            trial.problems.append(f"{fault.alert} did not resolve")
+    how = f"resolved after {resolved:.0f} s" if resolved is not None else "it stays for a while"
+    trial.said = (
+        f"{fault.alert} {fault.tier} after {after or 0:.0f} s, {how}; on {panel.dashboard}: "
+        f"{panel.title}; fires: {also}; the canary says {canary or 'all arrives'}"
     )
-    return resolved is not None or not fault.resolves
+    print(f"{fault.name}: {'; '.join(trial.problems) or trial.said}", flush=True)
+    return trial
 
 
-def run(directory: Path, names: list[str]) -> bool:
+def all_tried(
+    prometheus: Prometheus, faults: list[Fault], early: Callable[[], None]
+) -> list[Trial]:
+    """Do one after the other. ``early`` is done before those that nobody waits for: a storm is
+    past its window only after minutes."""
+    trials = []
+    for fault in faults:
+        if not fault.resolves:
+            early()
+        trials.append(tried(prometheus, fault))
+    return trials
+
+
+def draw(prometheus: Prometheus, trials: list[Trial], directory: Path) -> None:
+    """Pictures: the panel of each fault, and each dashboard over the whole time."""
+    directory.mkdir(parents=True, exist_ok=True)
+    shown = [
+        (one.span, boards.panel_of(one.fault.panel.dashboard, one.fault.panel.title))
+        for one in trials
+    ]
+    boards.draw_faults(shown, prometheus, directory / "faults.png")
+    began, ended = trials[0].began - 60, time.time()
+    for dashboard in ("service", "dispatcher", "management"):
+        file = directory / f"{dashboard}.png"
+        boards.draw_board(dashboard, prometheus, began, ended, [one.span for one in trials], file)
+
+
+def run(directory: Path, names: list[str], pictures: Path | None) -> bool:
     """Whether all alerts were as they must be."""
     with JvmBroker() as broker:
         carrier = Carrier(directory, broker)
@@ -455,22 +589,36 @@ def run(directory: Path, names: list[str]) -> bool:
                     for one in faults_of(carrier, billing)
                     if not names or one.name.replace(" ", "-") in names
                 ]
-                results = [tried(prometheus, one) for one in faults]
-                return all(results)
+                has_storm = any(one.name == STORM_NAME for one in faults)
+                early = billing.begin_storm if has_storm else lambda: None
+                trials = all_tried(prometheus, faults, early)
+                if pictures is not None:
+                    draw(prometheus, trials, pictures)
+                told(trials)
+                return not any(one.problems for one in trials)
         finally:
             carrier.thaw_broker()
             carrier.close()
+
+
+def told(trials: list[Trial]) -> None:
+    """One line for each."""
+    for one in trials:
+        after = "never" if one.fired is None else f"{one.fired - one.began:4.0f} s"
+        verdict = "FAILED" if one.problems else "seen"
+        print(f"{verdict:7}{one.fault.name:18}{one.fault.alert} {one.fault.tier}, {after}")
 
 
 def main() -> None:
     """Exit 0 if each fault was seen by its alert."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.watched", description=__doc__)
     parser.add_argument("--faults", default="", metavar="A,B", help="such as dead-gateway")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw the dashboards there")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="streamproc-watched-") as directory:
         names = [name for name in options.faults.split(",") if name]
-        sys.exit(0 if run(Path(directory), names) else 1)
+        sys.exit(0 if run(Path(directory), names, options.pictures) else 1)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,12 @@ from streamproc.alarms.shares import Part, Share
 from streamproc.alarms.table import Bounds
 from streamproc.alarms.telling import ShareWriter
 from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm
+from streamproc.contracts.records.reveals import decode_reveal
 from streamproc.contracts.webhook_keys import keys_of
 from streamproc.core.privacy import mask
 from streamproc.kafka.errors import TopicError
 from streamproc.partitioner import partition_of
+from streamproc.tools.revealing import Reveals
 from tests.support.cluster import (
     PARTITIONS,
     Names,
@@ -71,6 +73,50 @@ async def test_each_change_is_written_once_whoever_decides(bootstrap: str) -> No
     assert (escalated.change, escalated.concerned, escalated.source) == ("escalated", 2_012, "w2")
     assert escalated.since == raised.since
     assert escalated.sample == ["861********01"]
+
+
+async def test_what_commands_show_is_written_first_and_counted(bootstrap: str) -> None:
+    app = f"a{uuid4().hex[:8]}"
+    topics = [f"{app}.{name}" for name in ("alarms", "shares", "reveals")]
+    for topic in topics:
+        await create_topic(bootstrap, topic, 1)
+    place = AlarmPlace(bootstrap, topics[0], topics[1], app, "w1", topics[2])
+    numbers = [f"861380000{number:04}" for number in range(12)]
+
+    def show(*subscribers: str) -> None:
+        with Reveals(bootstrap, topics[2], "explain") as reveals:
+            reveals.write(subscribers)
+
+    def steps() -> None:
+        with pytest.raises(TopicError, match="there is no topic"):
+            Reveals(bootstrap, f"{app}.none", "explain")
+        writer, decider = ShareWriter(place), Decider(place, Bounds(10, 1000))
+        try:
+            writer.write(Share("w1", "worker", 0, app))
+            show(*numbers[:4], "streamproc-canary-20260120-0-1")
+            assert decider.open() == []
+            assert decider.turn() == []
+            show(*numbers[4:])
+            (raised,) = decider.turn()
+            assert (raised.record.alarm, raised.record.concerned) == ("DataRevealed", 12)
+            assert decider.revealed["explain"] == 12
+        finally:
+            decider.close()
+            writer.close()
+        # The next one knows of it.
+        following = Decider(place, Bounds(10, 1000))
+        try:
+            following.open()
+            assert following.raised == (("DataRevealed", "", "orange"),)
+            assert following.revealed["explain"] == 12
+        finally:
+            following.close()
+
+    await asyncio.to_thread(steps)
+    written = [decode_reveal(one.value) for one in await read_committed(bootstrap, topics[2], 1)]
+    assert [one.concerned for one in written] == [4, 8]
+    assert written[0].sample == [mask(one) for one in numbers[:4]]
+    assert {one.kafka_user for one in written} == {"the user ANONYMOUS"}
 
 
 async def test_a_worker_raises_an_alarm_and_posts_it(bootstrap: str, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 
 from streamproc.contracts.records.codec import encode_effect
+from streamproc.contracts.records.reveals import decode_reveal
 from streamproc.kafka.topics import open_admin
 from tests.support.cluster import create_topic
+from tests.support.committed import read_committed
 from tests.support.dispatching import HEAD, PARTITIONS, DispatchScene, due, smpp_gateway
 from tests.support.hook import HookReceiver
 from tests.support.ports import free_port
@@ -78,6 +80,7 @@ async def test_the_commands_of_the_page_work_and_dead_letters_are_sent_again_onc
         text = "your data"
         await scene.put([due(1, 1), due(2, 900_002, text=text), due(3, 900_003, text=text)])
         said: dict[str, str] = {}
+        reveals = f"{names['reminders']}.reveals"
         for command in _commands("dispatcher.md"):
             words = [scene.bootstrap if word == "localhost:9092" else word for word in command]
             words = [str(scene.gateways) if word == "gateways.yaml" else word for word in words]
@@ -86,6 +89,11 @@ async def test_the_commands_of_the_page_work_and_dead_letters_are_sent_again_onc
             elif words[0] == "dead-letters":
                 topics = ["--dead-letters", names["dead-letters"], "--resends", names["resends"]]
                 words[1:1] = topics
+                if "--reveal" in words:
+                    words += ["--reveals", reveals]
+                    with pytest.raises(AssertionError, match=f"there is no topic {reveals}"):
+                        _run(words)
+                    await create_topic(scene.bootstrap, reveals, 1)
                 said[shlex.join(command[3:])] = _run(words)
             elif words[0] == "receipts":
                 said["stats"] = _run([*words, "--receipts", names["receipts"]])
@@ -117,6 +125,9 @@ async def test_the_commands_of_the_page_work_and_dead_letters_are_sent_again_onc
     assert shown["reminder"]["topic"] == names["reminders"]
     assert text not in said["show 0-0"]
     assert json.loads(said["show 0-0 --reveal"])["reminder_record"]["text"] == text
+    (written,) = await read_committed(scene.bootstrap, reveals, 1)
+    revealed = decode_reveal(written.value)
+    assert (revealed.command, revealed.concerned) == ("dead_letters_show", 1)
     assert said["resend 0-0 --valid-for 1h"] == "1 sent again\n"
     again = said["resend --all --reason permanent --valid-for 1h"]
     assert again == "1 sent again, 1 had been already\n"

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaProducer
 
+from streamproc.contracts.records.reveals import decode_reveal
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.kafka.producer import BulkProducer
 from streamproc.kafka.recording import RecordingReader
@@ -45,8 +46,16 @@ def test_a_captured_topic_replays_into_the_same_topic(
     bootstrap: str, filled: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "live.ndjson.zst"
-    run("record", filled, "--broker", bootstrap, "--out", path,
+    reveals = new_topic(bootstrap)
+    run("record", filled, "--broker", bootstrap, "--out", path, "--reveals", reveals,
         "--start", "earliest", "--to-end", "--quiet")  # fmt: skip
+    written = [
+        decode_reveal(value)
+        for values in contents(bootstrap, reveals, PARTITIONS).values()
+        for _, value, _ in values
+    ]
+    assert sum(one.concerned for one in written) >= SETTINGS.subscribers
+    assert {one.command for one in written} == {"record"}
     copy = new_topic(bootstrap)
     run("replay", path, "--broker", bootstrap, "--to", copy, "--quiet")
 

@@ -54,7 +54,7 @@ def config(bootstrap: str, topic: str, name: str) -> str:
 
 def with_one_partition(settings: WorkerSettings) -> list[str]:
     topics = settings.topics
-    return [topics.rule_versions, topics.alarms, topics.alarm_shares]
+    return [topics.rule_versions, topics.alarms, topics.alarm_shares, topics.reveals]
 
 
 def write(bootstrap: str, topic: str) -> None:

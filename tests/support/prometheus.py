@@ -57,6 +57,15 @@ class Prometheus:
             return []
         return found
 
+    def ask_range(self, query: str, begin: float, end: float, step: float) -> list[Any]:
+        """The same over a time, in seconds since 1970."""
+        words = urllib.parse.urlencode(
+            {"query": query, "start": f"{begin:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
+        )
+        with urllib.request.urlopen(f"{self._url}/query_range?{words}", timeout=30) as answer:
+            found: list[Any] = json.load(answer)["data"]["result"]
+        return found
+
     def close(self) -> None:
         self._process.terminate()
         self._process.wait(30)

@@ -36,12 +36,15 @@ from streamproc.alarms.webhook import (
     webhook_of,
 )
 from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm, encode_alarm
+from streamproc.contracts.records.reveals import DataRevealed
 from streamproc.contracts.webhook_keys import keys_of
+from streamproc.core.instants import from_ms
 from streamproc.core.subscribers import CANARY_PREFIX
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.secret import Secret
 
 T0 = 1_767_600_000_000
+SAMPLE = ["861********01"]
 LATE = AlarmKey("RemindersLate")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -203,6 +206,56 @@ def test_the_end_of_the_last_dispatcher_concerns_everybody() -> None:
     assert found.figures()[gone] == (9, [], "red")
 
     assert gone not in heard(share("w1", rows={0: 9})), "a fleet that never had dispatchers"
+
+
+# What commands have shown.
+
+
+def reveal(concerned: int, command: str = "explain") -> DataRevealed:
+    when = from_ms(T0)
+    return DataRevealed("0" * 32, when, command, "ada", "desk-3", "user ada", concerned, SAMPLE)
+
+
+def test_what_was_shown_counts_for_a_quarter_of_an_hour() -> None:
+    revealed = AlarmKey("DataRevealed")
+    found = fleet((share(), T0))
+    found.take_reveal(reveal(3), T0 - 14 * 60_000)
+    found.take_reveal(reveal(9, "record"), T0)
+    assert found.figures()[revealed] == (12, SAMPLE, None)
+    assert found.revealed() == {
+        "explain": 3, "dead_letters_show": 0, "simulate": 0, "record": 9, "other": 0,
+    }  # fmt: skip
+
+    found.take(share(), T0 + 2 * 60_000)
+    assert found.figures()[revealed].concerned == 9
+
+    found.take(share(), T0 + 15 * 60_000)
+    assert revealed not in found.figures()
+    assert set(found.revealed().values()) == {0}
+
+
+def test_commands_of_another_release_are_no_labels() -> None:
+    found = fleet((share(), T0))
+    found.take_reveal(reveal(2, "vault_open"), T0)
+
+    assert found.revealed()["other"] == 2
+    assert "vault_open" not in found.revealed()
+
+
+def test_many_that_were_shown_raise_an_alarm_and_it_ends_by_itself() -> None:
+    found, one = fleet((share(), T0)), deciding()
+    found.take_reveal(reveal(9), T0)
+    assert one.decide(found.figures(), T0) == []
+
+    found.take_reveal(reveal(2_000, "record"), T0 + 5_000)
+    (raised,) = one.decide(found.figures(), T0 + 5_000)
+    assert (raised.alarm, raised.change, raised.tier) == ("DataRevealed", "raised", "red")
+    assert raised.sample == SAMPLE
+
+    for minutes in (16, 17):
+        found.take(share(), T0 + minutes * 60_000)
+        last = one.decide(found.figures(), found.now_ms)
+    assert [change.change for change in last] == ["cleared"]
 
 
 # Deciding.

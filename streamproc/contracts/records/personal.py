@@ -16,6 +16,7 @@ from msgspec import Struct
 from streamproc.contracts.records.alarms import AlarmChanged
 from streamproc.contracts.records.codec import decode_effect
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
+from streamproc.contracts.records.reveals import DataRevealed
 from streamproc.contracts.records.rule_versions import RulesPublished
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import InputEvent
@@ -48,7 +49,8 @@ _FIELDS: Final[Mapping[Holds, str]] = {
     Holds.NAME: (
         "plan pack service services segments category tariff roaming_zone time_zone locale rule "
         "bucket counter gateway figures about decision error_class error_code kind outcome reason "
-        "severity state status topic unit app_id file rules texts alarm change tier"
+        "severity state status topic unit app_id file rules texts alarm change tier command user "
+        "host kafka_user"
     ),
     Holds.WORD: (
         "type currency encoding effective until role summary_every summary_at own_percents"
@@ -66,14 +68,17 @@ _OF_STRUCT: Final[Mapping[tuple[str, str], Holds]] = {
     ("AlarmChanged", "id"): Holds.NAME,
     ("AlarmChanged", "source"): Holds.NAME,
     ("AlarmChanged", "sample"): Holds.MASKED,
+    ("DataRevealed", "id"): Holds.NAME,
+    ("DataRevealed", "sample"): Holds.MASKED,
     ("Receipt", "subscriber"): Holds.MASKED,
     ("DeadLetter", "subscriber"): Holds.MASKED,
 }
 
-AnyRecord = InputEvent | Effect | Receipt | DeadLetter | RulesPublished | AlarmChanged
+OwnRecord = Receipt | DeadLetter | RulesPublished | AlarmChanged | DataRevealed
+AnyRecord = InputEvent | Effect | OwnRecord
 """Every record of the contract."""
 
-_decode_other = msgspec.json.Decoder(Receipt | DeadLetter | RulesPublished | AlarmChanged).decode
+_decode_other = msgspec.json.Decoder(OwnRecord).decode
 
 
 def held_by(struct: str, field: str) -> Holds:
@@ -94,9 +99,7 @@ def fields_of(record: Struct) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def decode_output(
-    value: bytes,
-) -> Effect | Receipt | DeadLetter | RulesPublished | AlarmChanged | None:
+def decode_output(value: bytes) -> Effect | OwnRecord | None:
     """A record that streamproc writes; None if it is none."""
     for decode in (decode_effect, _decode_other):
         try:

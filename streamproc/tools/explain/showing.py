@@ -35,6 +35,17 @@ def units_of(rulebook: Rulebook) -> Units:
     return {name: one.unit for name, one in found.items() if one is not None}
 
 
+def named(subscriber: str, entries: Iterable[TimelineEntry]) -> set[str]:
+    """Everybody whose number stands in a timeline that masks nothing."""
+    found = {subscriber}
+    for entry in entries:
+        member = getattr(entry.event, "member", UNSET)
+        recipients = (one.reminder.recipient for one in entry.decisions if one.reminder is not None)
+        members = (one.audit.member for one in entry.decisions)
+        found.update(one for one in (member, *recipients, *members) if isinstance(one, str))
+    return found
+
+
 class TimelineView:
     """How one subscriber's timeline is shown."""
 

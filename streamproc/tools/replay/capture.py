@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -46,14 +46,19 @@ class Capture:
         path: Path,
         start: Start = "latest",
         transform: Callable[[LogRecord], LogRecord] | None = None,
+        before_frame: Callable[[Collection[bytes]], None] | None = None,
     ) -> None:
-        """``start`` applies to a new file only. Raises :class:`TopicError`, BadRecordingError."""
+        """``before_frame`` gets the keys of each frame.
+
+        ``start`` applies to a new file only. Raises :class:`TopicError`, BadRecordingError.
+        """
         if path.suffix != ".zst":
             raise BadRecordingError(
                 f"{path}: a capture is written as zstd; give a name like FILE.zst"
             )
         self._bootstrap = bootstrap
         self._transform = transform
+        self._before_frame = before_frame
         self._taken: list[LogRecord] = []
         self._clocks: dict[tuple[str | None, int | None], int] = {}
         self._consumer = open_consumer(bootstrap)
@@ -134,6 +139,8 @@ class Capture:
             keyed.append((clocks[place], record))
         self._taken = []
         keyed.sort(key=itemgetter(0))
+        if self._before_frame is not None:
+            self._before_frame({one.key for _, one in keyed if one.key is not None})
         transform = self._transform
         self._writer.write_all(one if transform is None else transform(one) for _, one in keyed)
         self._writer.end_frame()

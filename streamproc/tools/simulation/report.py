@@ -85,6 +85,11 @@ class SimulationReport:
         """The largest number of messages to one subscriber on one day."""
         return max(self.loads[0], default=0), max(self.loads[1], default=0)
 
+    def named(self, limit: int | None) -> set[str]:
+        """The subscribers of the first changes that are shown; of all with None."""
+        changed = [one for one in self.changes if one.effect != "same"]
+        return {one.message.subscriber for one in changed[:limit]}
+
     def document(self, *, numbers: bool) -> dict[str, Any]:
         """The report for JSON. Subscribers are masked unless ``numbers``."""
         return {
