@@ -288,7 +288,7 @@ class WorkerTopics(_Names):
             "its own",
             written_by=("operator",),
             read_by=("worker", "operator"),
-            read_with=("history", "reader"),
+            read_with=("history",),
             written_with=("reader",),  # `explain`, `simulate`, `record`
             retention=Retention(365, "an auditor"),
             partitions=1,

@@ -150,7 +150,7 @@ def start_dispatcher(cast: Cast) -> subprocess.Popen[bytes]:
 def explain(cast: Cast, code: int = 0) -> str:
     topics = cast.worker
     words = ["--audit", topics.audit, "--reminders", topics.reminders, "--rejects", topics.rejects]
-    words += ["--receipts", cast.dispatch.receipts]
+    words += ["--receipts", cast.dispatch.receipts, "--show-numbers", "--reveals", topics.reveals]
     words += [word for name in topics.inputs for word in ("--input", name)]
     return run("explain", SUBSCRIBER, *cast.way("reader"), *words, code=code)
 
@@ -257,6 +257,17 @@ def resend(cast: Cast, code: int = 0) -> str:
     return run("dead-letters", *cast.way("operator"), *topics, *words, code=code)
 
 
+def reveal(cast: Cast, code: int = 0) -> str:
+    topics = ("--dead-letters", cast.dispatch.dead_letters, "--resends", cast.dispatch.resends)
+    words = ("show", "0-0", "--reveal", "--reveals", cast.worker.reveals)
+    return run("dead-letters", *cast.way("operator"), *topics, *words, code=code)
+
+
+def record(cast: Cast, topic: str, code: int = 0) -> str:
+    words = ("--out", cast.directory / "recorded.zst", "--to-end", "--quiet")
+    return run("record", topic, *cast.way("reader"), *words, code=code)
+
+
 def retract(cast: Cast, code: int = 0) -> str:
     return run("retract", *cast.way("operator"), "--topic", cast.events, *BATCH, code=code)
 
@@ -307,10 +318,14 @@ def without(cast: Cast, role: UserRole, right: Right) -> str | None:
         return replay(cast, 1)
     if role == "reader":
         is_state = topic in (cast.worker.forwarded, f"{cast.app_id}-accounts-changelog")
+        if topic == cast.worker.alarms:
+            return record(cast, topic, 1)
         return verify(cast, 3) if is_state else explain(cast, 1)
     if role == "operator":
         if right.operation in ("Describe", "DescribeConfigs"):
             return plan(cast, 1)
+        if topic == cast.worker.reveals:
+            return reveal(cast, 1)
         return retract(cast, 1) if topic == cast.events else resend(cast, 1)
     if role == "history":
         refused(lambda: history(cast))

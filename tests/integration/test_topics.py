@@ -74,7 +74,7 @@ def test_missing_topics_are_made_with_the_clocks_timestamps_and_a_retention(
     (events,) = settings.topics.inputs
 
     counts = prepare_topics(settings)
-    assert [counts.pop(name) for name in with_one_partition(settings)] == [1, 1, 1]
+    assert [counts.pop(name) for name in with_one_partition(settings)] == [1, 1, 1, 1]
     assert set(counts.values()) == {3}
     shares = settings.topics.alarm_shares
     assert config(bootstrap, shares, "message.timestamp.type") == "LogAppendTime"
@@ -167,7 +167,7 @@ def test_missing_topics_are_named_in_one_line_and_not_made(bootstrap: str) -> No
     made = CliRunner().invoke(main, command[1].split())
     assert made.exit_code == 0, made.output
     counts = prepare_topics(settings)
-    assert [counts.pop(name) for name in with_one_partition(settings)] == [1, 1, 1]
+    assert [counts.pop(name) for name in with_one_partition(settings)] == [1, 1, 1, 1]
     assert set(counts.values()) == {4}, "the command makes what was missing"
 
 
