@@ -1,4 +1,4 @@
-"""Writes down that somebody is shown numbers of subscribers or messages to them, before they are shown.
+"""Writes down that somebody is shown numbers or messages of subscribers, before it happens.
 
 It is for those who keep the rules: who may read the topics can read them with other programs, too.
 """
