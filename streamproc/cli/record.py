@@ -111,8 +111,8 @@ def record(
     """Record TOPICs into a file, for `streamproc replay` and `streamproc simulate`.
 
     It stops on Ctrl-C, after --for, or at the present end with --to-end. If it is killed, the same
-    command continues after the last whole frame. If nothing replaces the numbers, it is written down whose
-    records are taken.
+    command continues after the last whole frame. If nothing replaces the numbers, it is written
+    down whose records are taken.
 
     \b
     Examples:

@@ -283,7 +283,7 @@ class WorkerTopics(_Names):
     reveals: str = _named_by(
         Topic(
             "streamproc.reveals",
-            "Topic in which it is written down who was shown numbers of subscribers or messages to them.",
+            "Topic in which it is written down who was shown numbers or messages of people.",
             ("data.revealed",),
             "its own",
             written_by=("operator",),

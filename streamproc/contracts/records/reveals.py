@@ -1,4 +1,4 @@
-"""Records of the reveals topic: somebody was shown whole numbers of subscribers or messages to them.
+"""Records of the reveals topic: somebody was shown numbers or messages of subscribers.
 
 They show no subscriber whole themselves (law 21).
 """
