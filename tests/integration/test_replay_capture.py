@@ -50,7 +50,7 @@ def test_a_captured_topic_replays_into_the_same_topic(
     run("record", filled, "--broker", bootstrap, "--out", path, "--reveals", reveals,
         "--start", "earliest", "--to-end", "--quiet")  # fmt: skip
     written = [
-        decode_reveal(value)
+        decode_reveal(value or b"")
         for values in contents(bootstrap, reveals, PARTITIONS).values()
         for _, value, _ in values
     ]
