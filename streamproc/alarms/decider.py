@@ -45,6 +45,8 @@ PARTITION: Final = 0
 TRANSACTION_TIMEOUT_MS: Final = 20_000
 """An open transaction of a killed worker delays readers no longer than this."""
 PATIENCE_SECONDS: Final = 30.0
+CREATE_TIME: Final = 0
+"""Kafka's ``timestamp_type`` of a time that the sender has given."""
 
 
 class Placed(NamedTuple):
@@ -79,6 +81,7 @@ class Decider:
         self._reveal_reader: Any = None
         self._fleet = Fleet(place.app_id)
         self._deciding = Deciding(place.app_id, place.process, bounds)
+        self._told_once: set[str] = set()
 
     @property
     def told_offset(self) -> int | None:
@@ -201,24 +204,51 @@ class Decider:
     def _take_new(self) -> None:
         topic = TopicPartition(self._place.shares, PARTITION)
         for record in until_the_end(self._reader, topic, PATIENCE_SECONDS):
-            try:
-                share = decode_share(record.value or b"")
-            except NO_SHARE:
-                log.warning(
-                    "a record is not a share of alarms; it is ignored", offset=record.offset
-                )
-                continue
-            self._fleet.take(share, _time_of(record))
+            self._take(record)
         if self._reveal_reader is None:
             return
         topic = TopicPartition(self._place.reveals, PARTITION)
         for record in until_the_end(self._reveal_reader, topic, PATIENCE_SECONDS):
-            try:
-                reveal = decode_reveal(record.value or b"")
-            except NO_REVEAL:
-                log.warning("a record is not a reveal; it is ignored", offset=record.offset)
-                continue
-            self._fleet.take_reveal(reveal, _time_of(record))
+            self._take_reveal(record)
+
+    def _take(self, record: Any) -> None:
+        try:
+            share = decode_share(record.value or b"")
+        except NO_SHARE:
+            self._tell("a record is not a share of alarms; it is ignored", offset=record.offset)
+            return
+        self._fleet.take(share, self._time_of(record, self._place.shares))
+        if self._fleet.is_full:
+            self._tell(
+                "there are more shares of alarms than a fleet can have; some do not count",
+                topic=self._place.shares,
+            )
+
+    def _take_reveal(self, record: Any) -> None:
+        try:
+            reveal = decode_reveal(record.value or b"")
+        except NO_REVEAL:
+            self._tell("a record is not a reveal; it is ignored", offset=record.offset)
+            return
+        self._fleet.take_reveal(reveal, self._time_of(record, self._place.reveals))
+
+    def _time_of(self, record: Any, topic: str) -> int:
+        at_ms: int = record.timestamp
+        if record.timestamp_type == CREATE_TIME:
+            # A sender whose clock is ahead would make all others seem silent.
+            self._tell(
+                "records have the times of their senders, so a wrong clock is not found; set "
+                "message.timestamp.type of the topic to LogAppendTime",
+                topic=topic,
+            )
+            at_ms = min(at_ms, int(time.time() * 1000))
+        return min(max(at_ms, 0), LAST_MS)
+
+    def _tell(self, what: str, **fields: Any) -> None:
+        """Warn once: as many records as somebody writes would be as many lines."""
+        if what not in self._told_once:
+            self._told_once.add(what)
+            log.warning(what, **fields)
 
     def _write(self, changes: list[AlarmChanged]) -> list[Placed]:
         self._producer.begin_transaction()
@@ -242,7 +272,3 @@ class Decider:
             )
         return [Placed(at.offset, one) for at, one in zip(written, changes, strict=True)]
 
-
-def _time_of(record: Any) -> int:
-    at_ms: int = record.timestamp
-    return min(max(at_ms, 0), LAST_MS)

@@ -23,6 +23,12 @@ from streamproc.alarms.table import (
 from streamproc.contracts.records.reveals import DataRevealed, RevealCommand
 from streamproc.core.state.events import MAX_INTEGER
 
+MOST_ENTRIES: Final = 200_000
+"""Partitions, samples and levels in the last shares of all processes. Without a bound, a user who
+may write shares could fill a worker's memory."""
+MOST_PROCESSES: Final = 2_000
+MOST_COUNTS: Final = 1_000
+"""Names of counts, each for one gateway."""
 SILENT_MS: Final = 20_000
 """A process without a share for so long is taken for gone. Shares come every 5 seconds."""
 REVEAL_COMMANDS: Final[tuple[str, ...]] = get_args(RevealCommand)
@@ -50,6 +56,12 @@ class _Heard(NamedTuple):
     share: Share
     at_ms: int
 
+    @property
+    def entries(self) -> int:
+        """How much of the memory it takes."""
+        share = self.share
+        return len(share.rows) + len(share.some) + len(share.levels)
+
 
 class Fleet:
     """The last minutes of the processes of one application."""
@@ -62,9 +74,14 @@ class Fleet:
         """The broker's time of the last share."""
         self.told_offset: int | None = None
         """The first change that no webhook has sent yet, as far as it was written."""
+        self.is_full = False
+        """Whether shares were left out, because there were too many."""
         self._heard: dict[str, _Heard] = {}
+        self._entries = 0
+        """The sum over ``_heard``."""
         self._counted: dict[str, deque[tuple[int, Part]]] = {}
-        """By name of the alarm: times and counts."""
+        """By name of the alarm: times, each in another second, and counts."""
+        self._forgot_ms = 0
         self._rows: dict[int, int] = {}
         self._some: dict[int, list[str]] = {}
         """By partition, as far as a share has ever named it."""
@@ -74,22 +91,48 @@ class Fleet:
         if share.app_id not in ("", self._app_id):
             return
         self.now_ms = max(self.now_ms, at_ms)
-        self._heard[share.process] = _Heard(share, at_ms)
+        self._forget()
+        if not self._hear(_Heard(share, at_ms)):
+            self.is_full = True
+            return
         self._had_dispatchers |= share.role == "dispatcher"
         self._rows.update(share.rows)
         self._some.update(share.some)
         for key, part in share.counts.items():
-            self._counted.setdefault(key, deque()).append((at_ms, part))
+            self._count(key, part, at_ms)
         if share.told_offset is not None:
             self.told_offset = share.told_offset
-        self._forget()
+
+    def _hear(self, heard: _Heard) -> bool:
+        """Keep a share in place of the one before it of the same process, if there is room."""
+        before = self._heard.get(heard.share.process)
+        entries = self._entries + heard.entries - (before.entries if before is not None else 0)
+        if entries > MOST_ENTRIES or (before is None and len(self._heard) >= MOST_PROCESSES):
+            return False
+        self._heard[heard.share.process], self._entries = heard, entries
+        return True
+
+    def _count(self, key: str, part: Part, at_ms: int) -> None:
+        """Add to the counts of this second."""
+        if key.partition(" ")[0] not in _COUNTED:
+            return  # of another release
+        times = self._counted.get(key)
+        if times is None:
+            if len(self._counted) >= MOST_COUNTS:
+                self.is_full = True
+                return
+            times = self._counted[key] = deque()
+        if times and times[-1][0] // 1000 >= at_ms // 1000:
+            last_ms, last = times.pop()
+            at_ms, part = max(at_ms, last_ms), _joined(last, part)
+        times.append((at_ms, part))
 
     def take_reveal(self, reveal: DataRevealed, at_ms: int) -> None:
         """Take a record of the reveals topic."""
         part = Part(min(reveal.concerned, MAX_INTEGER), reveal.sample)
-        self._counted.setdefault(REVEALED, deque()).append((at_ms, part))
         word = reveal.command if reveal.command in REVEAL_COMMANDS else OTHER
-        self._counted.setdefault(key_of(REVEALED, word), deque()).append((at_ms, part))
+        for key in (REVEALED, key_of(REVEALED, word)):
+            self._count(key, part, at_ms)
 
     def revealed(self) -> dict[str, int]:
         """Of how many subscribers something was shown within the window, by command."""
@@ -185,7 +228,12 @@ class Fleet:
         return (one for one in self._heard.values() if one.at_ms > self.now_ms - SILENT_MS)
 
     def _forget(self) -> None:
+        """Each second, because every share of every process is looked at."""
+        if self.now_ms // 1000 == self._forgot_ms // 1000:
+            return
+        self._forgot_ms = self.now_ms
         self._heard = {one.share.process: one for one in self._fresh()}
+        self._entries = sum(one.entries for one in self._heard.values())
         since_ms = self.now_ms - LONGEST_WINDOW_SECONDS * 1000
         for key in list(self._counted):
             times = self._counted[key]
@@ -196,6 +244,12 @@ class Fleet:
 
 
 _NOBODY: Final = Figure(0, [])
+_COUNTED: Final = frozenset((*ALARMS, EVENTS, SUBMITS))
+
+
+def _joined(one: Part, other: Part) -> Part:
+    concerned = min(one.concerned + other.concerned, MAX_INTEGER)
+    return Part(concerned, joined((one.sample, other.sample)))
 
 
 def _sum(parts: Iterator[Part]) -> Figure:

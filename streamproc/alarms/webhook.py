@@ -22,12 +22,15 @@ from streamproc.contracts.records.alarms import encode_alarm
 from streamproc.contracts.webhook_keys import keys_of, problem_of, signed_headers
 from streamproc.errors import StreamprocError
 from streamproc.kafka.secret import Secret, masked_urls
+from streamproc.supervision import tell
 
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS: Final = 10.0
 PAUSES_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Between attempts; the last one again and again."""
+MOST_WAITING: Final = 10_000
+"""Changes for a receiver that takes none. The topic has them all."""
 PASSING: Final = frozenset((408, 409, 425, 429))
 """Refusals that pass by themselves, beside those of a server (5xx)."""
 
@@ -99,6 +102,12 @@ class AlarmWebhook:
         for one in changes:
             self._waiting.append(one)
             self._next_offset = one.offset + 1
+            if len(self._waiting) > MOST_WAITING:
+                lost = self._waiting.popleft()
+                log.error(
+                    "too many alarms wait for the webhook; the oldest is left out",
+                    alarm=lost.record.alarm,
+                )
         if self._waiting:
             self._there.set()
 
@@ -121,7 +130,14 @@ class AlarmWebhook:
                     self._there.clear()
                     continue
                 first = self._waiting[0]
-                if await self._post(client, first):
+                try:
+                    is_taken = await self._post(client, first)
+                except (
+                    Exception
+                ) as error:  # the task must not end: nothing would be posted any more
+                    tell("webhook of alarms", error)
+                    is_taken = False
+                if is_taken:
                     failures = 0
                     if self._waiting and self._waiting[0] is first:
                         self._waiting.popleft()

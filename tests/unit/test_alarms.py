@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -11,9 +12,11 @@ import pytest
 from aiohttp import web
 from kafka.errors import KafkaTimeoutError
 from standardwebhooks import Webhook
+from structlog.testing import capture_logs
 
+from streamproc.alarms import fleet as fleets
 from streamproc.alarms import telling
-from streamproc.alarms.decider import AlarmPlace, Placed
+from streamproc.alarms.decider import AlarmPlace, Decider, Placed
 from streamproc.alarms.deciding import CALM_MS, Deciding
 from streamproc.alarms.fleet import SILENT_MS, AlarmKey, Figure, Fleet
 from streamproc.alarms.shares import (
@@ -462,6 +465,94 @@ def test_a_damaged_share_is_ignored(fields: dict[str, Any]) -> None:
     value = {"process": "w1", "role": "worker", "sent_ms": T0, "app_id": "app", **fields}
     with pytest.raises(msgspec.ValidationError):
         decode_share(msgspec.json.encode(value))
+
+
+def test_shares_by_the_thousand_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who may write shares must not end the worker that reads them."""
+    monkeypatch.setattr(fleets, "MOST_PROCESSES", 3)
+    found = fleet(*((share(f"w{one}", rows={one: 7}), T0) for one in range(9)))
+
+    assert found.is_full
+    assert sorted(found._heard) == ["w0", "w1", "w2"]
+    found.take(share("w8"), T0 + 2 * SILENT_MS)  # those before are silent
+    assert sorted(found._heard) == ["w8"]
+
+
+def test_partitions_by_the_thousand_of_many_processes_take_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fleets, "MOST_ENTRIES", 10)
+    rows = dict.fromkeys(range(8), 1)
+
+    found = fleet((share("w1", rows=rows), T0), (share("w2", rows=rows), T0))
+    assert found.is_full
+    assert sorted(found._heard) == ["w1"]
+    found.take(share("w1", rows={1: 1}), T0)
+    found.take(share("w2", rows=rows), T0)
+    assert sorted(found._heard) == ["w1", "w2"]
+
+
+def test_counts_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleets, "MOST_COUNTS", 5)
+    found = Fleet("app")
+    for one in range(900):
+        names = (key_of("GatewaySlow", f"g{one}"), f"Other{chr(97 + one % 26)}", "RejectsShare")
+        found.take(share(counts={name: Part(1) for name in names}), T0 + one % 10)
+
+    assert found.is_full
+    assert not any(key.startswith("Other") for key in found._counted)
+    assert [len(times) for times in found._counted.values()] == [1] * 5
+
+
+def test_a_clock_ahead_does_not_silence_the_others() -> None:
+    """The topic of somebody who made it by hand has the senders' times."""
+    decider = Decider(AlarmPlace("b:1", "alarms", "shares", "app", "w1"), Bounds())
+    now_ms = int(time.time() * 1000)
+    with capture_logs() as logs:
+        for process, at_ms in (("w1", now_ms), ("w2", now_ms + 10**12), ("w3", now_ms)):
+            value = encode_share(share(process, at_ms))
+            decider._take(MagicMock(value=value, timestamp=at_ms, timestamp_type=0))
+        for _ in range(2):
+            decider._take(MagicMock(value=b"odd", timestamp=now_ms, timestamp_type=0))
+
+    assert sorted(decider._fleet._heard) == ["w1", "w2", "w3"]
+    assert [one["event"].partition(";")[0] for one in logs] == [
+        "records have the times of their senders, so a wrong clock is not found",
+        "a record is not a share of alarms",
+    ]
+
+
+async def test_an_odd_error_does_not_end_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
+    posted = []
+
+    async def post(self: AlarmWebhook, client: Any, one: Placed) -> bool:
+        posted.append(one.offset)
+        if len(posted) == 1:
+            raise ValueError("what no library says it raises")
+        return True
+
+    monkeypatch.setattr(AlarmWebhook, "_post", post)
+    monkeypatch.setattr("streamproc.alarms.webhook.PAUSES_SECONDS", (0.0,))
+    webhook = AlarmWebhook(WebhookSettings("http://127.0.0.1:1", keys_of(SECRET)))
+    known = changes(2)
+    webhook.add(known)
+    task = asyncio.create_task(webhook.run())
+    for _ in range(200):
+        await asyncio.sleep(0.005)
+        if len(posted) == 3:
+            break
+    task.cancel()
+
+    assert posted == [known[0].offset, known[0].offset, known[1].offset]
+
+
+def test_what_waits_for_a_webhook_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamproc.alarms.webhook.MOST_WAITING", 2)
+    webhook = AlarmWebhook(WebhookSettings("http://127.0.0.1:1", keys_of(SECRET)))
+    known = changes(5)
+    webhook.add(known)
+
+    assert webhook.told_offset == known[3].offset
 
 
 def test_the_number_of_those_concerned_stays_one_that_can_be_written() -> None:
