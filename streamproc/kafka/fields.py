@@ -12,7 +12,11 @@ from streamproc.kafka.logins import LOGINS, Values
 from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import KafkaSettings
 from streamproc.kafka.tls import TlsSettings
+from streamproc.printable import printable
 
+_SHOWN_CHARACTERS = 100
+LONGEST_TEXT = 2_000
+"""Characters of a setting. Kafka's own bound is 32,767 bytes."""
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
@@ -110,6 +114,9 @@ def kafka_settings(bootstrap: str, **values: Any) -> KafkaSettings:
 def settings_from(bootstrap: str, values: Values) -> KafkaSettings:
     """Check the values, which have the fields' names, and read all files that are needed at the
     start."""
+    for field in FIELDS:
+        if field.kind == "text" and isinstance(text := values.get(field.name), str):
+            _check_text(field, text)
     protocol = _protocol(values)
     encrypts, logs_in = protocol.endswith("SSL"), protocol.startswith("SASL_")
     if not encrypts:
@@ -158,6 +165,17 @@ def environment_of(settings: KafkaSettings) -> Iterator[tuple[str, str]]:
             yield field.variable, value.reveal()
         elif value is not None:
             yield field.variable, str(value)
+
+
+def _check_text(field: Field, text: str) -> None:
+    """Brokers write these texts into their logs, and a zero ends the user's name in SASL PLAIN."""
+    if len(text) > LONGEST_TEXT:
+        raise KafkaSettingsError(f"{field.option} is longer than {LONGEST_TEXT:,} characters")
+    if printable(text) != text:
+        raise KafkaSettingsError(
+            f"{field.option} {printable(text[:_SHOWN_CHARACTERS])} has a character that nobody can "
+            f"see; take it out"
+        )
 
 
 def _protocol(values: Values) -> str:

@@ -11,11 +11,14 @@ from typing import Self
 
 import structlog
 
+from streamproc.input_files import read_at_most, refuse_of_kernel
 from streamproc.kafka.errors import KafkaSettingsError
 
 log = structlog.get_logger(__name__)
 
 MASK = "***"
+_MOST_BYTES = 1 << 20
+"""A file with a secret, or with several keys, is smaller."""
 _IN_URL = re.compile(r"(?<=//)[^\s/?#]*(?=@)")
 
 
@@ -55,7 +58,7 @@ class Password(str):
 
     def __new__(cls, secret: Secret) -> Self:
         """Read the secret. Raises :class:`KafkaSettingsError`."""
-        first = secret.reveal()
+        first = _without_zeros(secret)
         self = super().__new__(cls, first)
         self._secret, self._lock = secret, threading.Lock()
         self._last, self._told = first, ""
@@ -68,7 +71,7 @@ class Password(str):
         """The password for a login that begins now."""
         with self._lock:
             try:
-                found = self._secret.reveal()
+                found = _without_zeros(self._secret)
             except KafkaSettingsError as error:
                 if str(error) != self._told:
                     log.warning("the former password stays in use", error=str(error))
@@ -78,6 +81,15 @@ class Password(str):
                     log.info("Kafka's clients use the changed password for new connections")
                 self._last, self._told = found, ""
             return self._last
+
+
+def _without_zeros(secret: Secret) -> str:
+    """The secret; in SASL PLAIN a zero would end the field."""
+    found = secret.reveal()
+    if "\0" in found:
+        place = secret.path or "the password"
+        raise KafkaSettingsError(f"{place} has a zero character, which no login takes")
+    return found
 
 
 def masked_urls(text: str) -> str:
@@ -93,7 +105,8 @@ def read_private(path: Path) -> str:
     """
     refuse_if_public(path)
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors of Windows write a mark before it
+        content = read_at_most(path, _MOST_BYTES)
+        return content.decode("utf-8-sig")  # editors of Windows write a mark before it
     except UnicodeDecodeError as error:
         raise KafkaSettingsError(f"{path} is not UTF-8 text") from error
     except OSError as error:
@@ -121,10 +134,11 @@ def refuse_special(path: Path) -> None:
     Such a file can be read once, or never ends; settings are read more than once.
     """
     try:
-        mode = path.stat().st_mode
+        held = path.stat()
+        refuse_of_kernel(held)
     except OSError as error:
         raise unreadable(path, error) from error
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if not (stat.S_ISREG(held.st_mode) or stat.S_ISDIR(held.st_mode)):
         raise KafkaSettingsError(f"{path} is not a regular file")
 
 

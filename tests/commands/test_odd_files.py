@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from streamproc import input_files
 from streamproc.cli import main
 from streamproc.cli.failing import CommandGroup
 from streamproc.cli.regions import Subscriber, Subscribers
@@ -110,9 +111,30 @@ def test_a_name_with_a_line_end_stays_in_its_line(case: tuple[str, str]) -> None
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
-def test_a_file_that_cannot_be_read_to_its_end_is_named(case: tuple[str, str]) -> None:
+def test_a_file_that_cannot_be_read_to_its_end_is_named(
+    case: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its bytes at 0 are no memory: it opens, and reading fails."""
+    monkeypatch.setattr(input_files, "_devices_of_kernel", frozenset)  # which would refuse it
+
     assert_told(run(CASES[case], "/proc/self/mem"), "/proc/self/mem")
+
+
+@pytest.mark.parametrize(
+    "case", [one for one in CASES if one[1] not in ("out", "sessions")], ids=" ".join
+)
+def test_a_file_that_the_kernel_makes_is_refused(case: tuple[str, str]) -> None:
+    """The reading of ``/proc/kmsg`` never ends; ``/proc/self/pagemap`` has 256 GiB."""
+    assert_told(run(CASES[case], "/proc/self/pagemap"), "made by the kernel; give a file of a disk")
+
+
+def test_tls_files_of_a_gateway_are_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSC", "x")
+    gateway = "{name: one, kind: smpp, host: h, system_id: s, source: '5', tls: true, "
+    gateway += "password_env: SMSC, tls_ca_file: /proc/self/pagemap}"
+    (folder / "g.yaml").write_text(f"version: 1\ngateways: [{gateway}]\n")
+
+    assert_told(run(["dispatch", *KAFKA, "--gateways", "FILE"], "g.yaml"), "made by the kernel")
 
 
 def test_a_socket_is_named(folder: Path) -> None:

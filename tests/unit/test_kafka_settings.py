@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.fields import FIELDS, environment_of, kafka_settings, settings_from
+from streamproc.kafka.fields import FIELDS, Field, environment_of, kafka_settings, settings_from
 from streamproc.kafka.logins import LOGINS, PasswordLogin, TokenLogin
 from streamproc.kafka.properties import read_properties
 from streamproc.kafka.secret import Secret
@@ -519,3 +519,26 @@ def test_settings_may_be_compared_and_kept_in_sets(password: Path) -> None:
 
     assert make() == make()
     assert len({make(), make()}) == 1
+
+
+@pytest.mark.parametrize("one", [one for one in FIELDS if one.kind == "text"], ids=str)
+@pytest.mark.parametrize("text", ["a\0b", "a\x1b[2J", "a\n", "a\u202eb", "\ud800", "a" * 9_000])
+def test_a_text_that_brokers_log_can_be_seen(one: Field, text: str) -> None:
+    """Brokers write a client id into their logs, and a zero ends the user's name in SASL PLAIN."""
+    with pytest.raises(KafkaSettingsError, match=f"{one.option} ") as told:
+        settings_from("b:9092", {one.name: text})
+
+    assert len(str(told.value)) < 250
+    assert str(told.value).isprintable()
+
+
+def test_a_text_may_be_of_any_language() -> None:
+    assert kafka_settings("b:9092", client_id="Zähler 計").client_id == "Zähler 計"
+
+
+def test_a_password_with_a_zero_is_refused(tmp_path: Path) -> None:
+    file = secret_file(tmp_path / "password", "a\0b")
+    values = {"sasl-mechanism": "PLAIN", "sasl-username": "u", "sasl-password": Secret(path=file)}
+
+    with pytest.raises(KafkaSettingsError, match="password has a zero character"):
+        settings_from("b:9092", values)

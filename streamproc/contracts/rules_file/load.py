@@ -17,7 +17,11 @@ from streamproc.contracts.rules_file.format.entries import (
     RulesFormat,
     rules_format,
 )
-from streamproc.contracts.rules_file.format.locales import names_problems
+from streamproc.contracts.rules_file.format.locales import (
+    MOST_LOCALES,
+    names_problems,
+    place_of_too_many,
+)
 from streamproc.contracts.rules_file.format.plans import (
     AllowanceEntry,
     pack_of,
@@ -83,6 +87,10 @@ def load_rulebook(
         raise RulesError(str(problem)) from None
     directory = TextsDirectory(texts or {})
     origins = directory.merge_into(data, filename)
+    beyond = place_of_too_many(data)
+    if beyond is not None:
+        wrong = f"{field_name(beyond)}: there are more than {MOST_LOCALES} locales in the file"
+        raise RulesError(str(SyntaxProblem(filename, lines.of(beyond), wrong)))
     # If parsing already reported a field, a second problem of the field is its consequence.
     known = {path for _, path, _ in lines.problems}
     problems = [

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from streamproc.contracts.rules_file.format.locales import MOST_LOCALES
 from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
 from streamproc.contracts.rules_file.read.lines import Path as FieldPath
 from streamproc.contracts.rules_file.read.parse import MAX_BYTES, parse, read_regular_file
@@ -45,6 +46,9 @@ def read(rules: Path) -> Content:
     directory = rules.with_suffix(".texts")
     found = sorted(directory.iterdir()) if directory.is_dir() else []
     files = [one for one in found if one.suffix in SUFFIXES and not one.name.startswith(".")]
+    if len(files) > MOST_LOCALES:
+        problem = f"there are more than {MOST_LOCALES} files of texts"
+        raise OSError(EFBIG, problem, str(directory))
     content, size = Content(read_regular_file(rules), {}), 0
     for one in files:
         text = read_regular_file(one)

@@ -27,7 +27,7 @@ from streamproc.dispatch.smpp.national import WITHOUT_LOCKING, Language
 from streamproc.dispatch.smpp.session import SessionSettings
 from streamproc.dispatch.smpp.text import Alphabet, LongTexts, TextForm
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.secret import refuse_if_public
+from streamproc.kafka.secret import refuse_if_public, refuse_special
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Sender = Annotated[
@@ -155,6 +155,9 @@ def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
     """The certificates that both sides must show. Raises :class:`GatewaysError`."""
     named = None
     try:
+        for named in TLS_FILES:
+            if (file := getattr(entry, named)) is not None:
+                refuse_special(site.base / file)
         ca = None if entry.tls_ca_file is None else site.base / entry.tls_ca_file
         named = "tls_ca_file"
         context = ssl.create_default_context(cafile=ca)

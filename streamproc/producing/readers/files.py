@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 import xxhash
 
 from streamproc.contracts.numbers import Numbering
-from streamproc.input_files import naming
+from streamproc.input_files import naming, opened_also_pipe
 from streamproc.kafka.unpacking import DAMAGES, TooMuchError, unpacked
 from streamproc.printable import printed_name
 from streamproc.producing.readers.formats import FORMS, FormatError, form_by_name, open_reader
@@ -105,7 +105,7 @@ class InputFile:
     def _raw(self) -> AbstractContextManager[BinaryIO]:
         if self._held is not None:
             return nullcontext(io.BytesIO(self._held))
-        return self.path.open("rb")
+        return opened_also_pipe(self.path)
 
 
 def read_open(raw: BinaryIO, name: str, reader: Reader, identity: str) -> Iterator[Read]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
-from itertools import groupby
+from itertools import groupby, islice
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Struct, to_builtins
@@ -53,6 +53,7 @@ TOLD_BY_ANOTHER = frozenset({"superseded", "merged"})
 DROPPED = frozenset({"opted_out", "missed", "hysteresis", "no_longer_true", "out_of_validity"})
 """Decisions grouped by their result for a message."""
 
+_MOST_NAMES = 20
 _NOT_SHOWN = frozenset({"type", "id", "subscriber", "time", "cause"})
 """Fields of most records. A timeline has them already, or they say nothing to people."""
 
@@ -132,7 +133,9 @@ def _instead(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, 1)
     if near:
         return f" ({name!r}; did you mean {near[0]}?)"
-    return f" ({name!r}; there are: {', '.join(known) or 'none'})"
+    names = list(islice(known, _MOST_NAMES))
+    more = f" and {len(known) - len(names)} more" if len(known) > len(names) else ""
+    return f" ({name!r}; there are: {', '.join(names) or 'none'}{more})"
 
 
 def record_words(record: Struct) -> tuple[str, str]:

@@ -5,17 +5,50 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from streamproc.contracts.rules_file.read.lines import Path
 from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.fields import LOCALE_PATTERN
 
+MOST_LOCALES = 256
+"""In one file. The formats of each take some milliseconds, and just so many are kept."""
+_BY_LOCALE = frozenset(
+    ("texts", "names", "topup_names", "rollover_names", "category_names", "shown", "brand", "care")
+)
+"""Fields with locales in them, at whatever depth."""
+
 _NO_LANGUAGES = frozenset(("mis", "mul", "und", "zxx"))
 """Codes that mean "no language" or "several languages"."""
 
 
+def place_of_too_many(data: Mapping[str, Any]) -> Path | None:
+    """The place of the first locale that is one too many; None if there are few enough.
+
+    It is asked before anything else is checked, because each locale costs time.
+    """
+    seen: set[str] = set()
+    for path, tag in _tags_in(data, (), within=False):
+        seen.add(tag)
+        if len(seen) > MOST_LOCALES:
+            return path
+    return None
+
+
+def _tags_in(node: Any, path: Path, *, within: bool) -> Iterator[tuple[Path, str]]:
+    """Everything that can be a language tag, and what looks like one beside it."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if within and re.search(LOCALE_PATTERN, name) is not None:
+                yield (*path, name), name
+            yield from _tags_in(value, (*path, name), within=within or name in _BY_LOCALE)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _tags_in(value, (*path, index), within=within)
+
+
+@lru_cache(maxsize=2 * MOST_LOCALES)
 def locale_problem(tag: str) -> str | None:
     """Why a locale does not exist, with a proposal if possible; None if CLDR knows it."""
     languages, scripts, regions = _known()

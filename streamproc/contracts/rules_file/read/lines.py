@@ -14,6 +14,8 @@ MAX_FIELDS = 100_000
 MOST_PROBLEMS = 100
 """Nobody reads more of them at once, and they are one line of a log."""
 _SHOWN_CHARACTERS = 100
+_LONGEST_PROBLEM = 2_000
+"""Characters. A value of a file may be as long as the file."""
 
 
 # It is reported to the operator, so it needs no "Error" in its name.
@@ -21,7 +23,7 @@ class SyntaxProblem(StreamprocError, ValueError):
     """The text is neither YAML nor TOML. The message names file and line."""
 
     def __init__(self, filename: str, line: int, problem: str) -> None:
-        super().__init__(printable(f"{filename}:{line}: {problem}"))
+        super().__init__(_in_a_line(f"{filename}:{line}: {problem}"))
 
 
 class Lines:
@@ -57,7 +59,13 @@ def told(filename: str, problems: list[str]) -> str:
     more = len(problems) - MOST_PROBLEMS
     if more > 0:
         problems = [*problems[:MOST_PROBLEMS], f"{filename}:1: and {more} more problems"]
-    return "\n".join(map(printable, problems))
+    return "\n".join(map(_in_a_line, problems))
+
+
+def _in_a_line(problem: str) -> str:
+    if len(problem) > _LONGEST_PROBLEM:
+        problem = f"{problem[:_LONGEST_PROBLEM]}..."
+    return printable(problem)
 
 
 def listed(filename: str, problems: Iterable[tuple[int, Path, str]]) -> str:

@@ -20,7 +20,7 @@ from streamproc.contracts.rules_file.read.lines import (
     SyntaxProblem,
     field_name,
 )
-from streamproc.input_files import naming, opened
+from streamproc.input_files import opened, opened_also_pipe
 
 MAX_BYTES = 4 << 20
 """A larger file is none that people write. Such a one takes a second, an odd one five."""
@@ -38,7 +38,7 @@ def read_file(path: FilePath) -> bytes:
 
     Raises ``OSError``.
     """
-    with naming(path), path.open("rb") as file:
+    with opened_also_pipe(path) as file:
         return file.read(MAX_BYTES + 1)
 
 

@@ -25,7 +25,7 @@ def about_no_bucket(subject: Subject) -> Warned:
         if rule.buckets is not None:
             names = ", ".join(sorted(rule.buckets))
             yield (*path, "buckets"), f"never speaks: {names} is no bucket of the kind {kinds}"
-        elif not any(size.kind == UNLIMITED for size in subject.sizes()):
+        elif not any(size.kind == UNLIMITED for size in subject.sizes):
             left = " but free top-ups" if TOPUP in rule.bucket_kinds else ""
             yield path, f"the file grants nothing of the kind {kinds}{left}"
 
@@ -48,7 +48,7 @@ def _about_no_end(subject: Subject) -> Warned:
                 continue
         if kinds is None or (TOPUP in kinds and rule.buckets is None):
             continue
-        sizes = [one for one in subject.sizes() if one.kind in kinds]
+        sizes = [one for one in subject.sizes if one.kind in kinds]
         if not any(rule.buckets is None or one.source in rule.buckets for one in sizes):
             words = " or ".join(sorted(kinds))
             names = "" if rule.buckets is None else f" named {', '.join(sorted(rule.buckets))}"
@@ -61,7 +61,7 @@ def only_unlimited(subject: Subject) -> Warned:
         if _kind(rule).is_of_unlimited or _is_open_alone(rule):
             continue
         covered = _covered(subject, rule)
-        unlimited = [size for size in subject.sizes() if size.kind == UNLIMITED]
+        unlimited = [size for size in subject.sizes if size.kind == UNLIMITED]
         if unlimited and rule.buckets is None and all(size.kind == UNLIMITED for size in covered):
             yield path, "never speaks of a plan: its data are unlimited, so nothing is ever left"
         elif covered and all(size.kind == UNLIMITED for size in covered):
@@ -97,7 +97,7 @@ def _covered(subject: Subject, rule: BucketEntry) -> list[Size]:
     """The buckets of the file that a rule is about."""
     return [
         size
-        for size in subject.sizes()
+        for size in subject.sizes
         if size.kind in rule.bucket_kinds and (rule.buckets is None or size.source in rule.buckets)
     ]
 

@@ -124,7 +124,7 @@ def _is_ordinary_in(scope: Scope, zone: str) -> bool:
 def _has_gap(plan: PlanEntry, subject: Subject) -> bool:
     """Whether usage that the file names costs the plan's own price while home data is left."""
     home = [one.scope for one in plan.allowances if one.scope.is_home_data]
-    scopes = [*subject.scopes(), *(one.scope for one in plan.tariffs)]
+    scopes = [*subject.scopes, *(one.scope for one in plan.tariffs)]
     groups = {ORDINARY_RATING_GROUP, *(g for one in scopes for g in one.rating_groups or ())}
     zones = {HOME_ZONE, *(one.id for one in subject.file.roaming_zones)}
     zones.update(zone for one in scopes for zone in one.roaming_zones or ())

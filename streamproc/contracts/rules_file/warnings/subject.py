@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from streamproc.contracts.rules_file.format.entries import RulesFormat
@@ -64,13 +65,17 @@ class Subject:
         for plan in self.file.plans:
             yield from plan.allowances
 
-    def scopes(self) -> Iterator[Scope]:
+    @cached_property
+    def scopes(self) -> frozenset[Scope]:
         """Scopes of all allowances and packs."""
-        yield from (one.scope for one in self.allowances())
-        yield from (one.scope for one in self.file.packs)
+        return frozenset(one.scope for one in (*self.allowances(), *self.file.packs))
 
-    def sizes(self) -> Iterator[Size]:
+    @cached_property
+    def sizes(self) -> tuple[Size, ...]:
         """Every bucket that plans, roll-over and packs can grant."""
+        return tuple(self._sizes())
+
+    def _sizes(self) -> Iterator[Size]:
         for one in self.allowances():
             granted = one.granted_bytes or 0
             yield Size(one.id, UNLIMITED if one.unlimited else ALLOWANCE, granted)
