@@ -7,25 +7,20 @@ import http.client
 import json
 import math
 import re
-import socket
-import ssl
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import monotonic, time
-from typing import Any, Self, TypeVar
+from typing import Any
 
+from streamproc.http_limits import TimeLimit
 from streamproc.kafka.errors import KafkaSettingsError, TokenError
 from streamproc.kafka.secret import Secret, read_private, refuse_special
 from streamproc.printable import printable
-from streamproc.supervision import start_timer
 
 REFRESH_AT = 0.8
 """A token is replaced after this part of its life."""
@@ -37,8 +32,6 @@ MAX_SHOWN = 200
 """Characters of a server's text that a message shows."""
 MAX_LIFE_SECONDS = 86_400.0
 """A token is asked for again after a day, whatever its server says about its life."""
-
-Connection = TypeVar("Connection", bound=http.client.HTTPConnection)
 
 _TOKEN = re.compile(r"[\x20-\x7e]+")
 """What a token may be made of: nothing that could end a field of the login."""
@@ -135,7 +128,7 @@ class ClientCredentials(RenewedTokens):
     def fetch(self) -> tuple[str, float]:
         """Ask the server."""
         client = self._client
-        form, limit = {"grant_type": "client_credentials"}, _TimeLimit()
+        form, limit = {"grant_type": "client_credentials"}, TimeLimit(REQUEST_SECONDS)
         if client.scope:
             form["scope"] = client.scope
         try:
@@ -201,79 +194,6 @@ class MskTokens(RenewedTokens):
                 f"no AWS identity to sign a Kafka token with: {_shown(str(error))}"
             ) from error
         return token, expires_ms / 1000 - time()
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would hand the client's secret to a place that the settings do not name."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: the answer becomes an error."""
-
-
-class _TimeLimit:
-    """Ends a request that takes longer than ``REQUEST_SECONDS`` as a whole.
-
-    The timeout of a socket is for each byte, so a server that sends one now and then would hold all
-    clients up for hours.
-    """
-
-    def __init__(self) -> None:
-        self._doubles: list[socket.socket] = []
-        self._timer: threading.Timer | None = None
-        self.is_over = False
-
-    def __enter__(self) -> Self:
-        self._timer = start_timer(REQUEST_SECONDS, self._cut, "time limit of a token")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-        for one in self._doubles:
-            one.close()
-
-    def opener(self, ca: Path | None) -> urllib.request.OpenerDirector:
-        """Opens URLs within the limit."""
-        context = ssl.create_default_context(cafile=ca)
-        return urllib.request.build_opener(
-            _NoRedirect, _Http(self._connection), _Https(self._connection, context)
-        )
-
-    def _connection(self, kind: type[Connection], host: str, **more: Any) -> Connection:
-        made: Any = kind(host, **more)
-        made._create_connection = self._connect
-        return made  # type: ignore[no-any-return]
-
-    def _connect(self, *place: Any) -> socket.socket:
-        connected = socket.create_connection(*place)
-        # TLS takes the socket over. Its double ends the connection all the same.
-        self._doubles.append(connected.dup())
-        return connected
-
-    def _cut(self) -> None:
-        self.is_over = True
-        for one in self._doubles:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, made: Callable[..., Connection]) -> None:
-        super().__init__()
-        self._made = made
-
-    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(self._made, http.client.HTTPConnection), request)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, made: Callable[..., Connection], context: ssl.SSLContext) -> None:
-        super().__init__()
-        self._made = partial(made, http.client.HTTPSConnection, context=context)
-
-    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made, request)
 
 
 def _token_in(answer: Any) -> tuple[str, float]:

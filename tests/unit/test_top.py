@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -13,8 +18,10 @@ from streamproc.cli import main
 from streamproc.metrics.canary import CanaryMetrics
 from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.supervision import start_thread
 from streamproc.tools.canary.beats import Beats
 from streamproc.tools.canary.observing import CanaryObserver
+from streamproc.tools.top import reading
 from streamproc.tools.top.reading import Change, Page, read_page, read_pages
 from streamproc.tools.top.showing import COLUMNS, whole
 
@@ -156,3 +163,88 @@ def test_once_fails_if_nobody_answers(words: list[str]) -> None:
     assert found.exit_code == 1
     assert "127.0.0.1:1 does not answer" in found.output
     assert found.output.splitlines()[-1] == "Error: no process answers"
+
+
+ODD = {
+    "no labels": "streamproc_worker_alarm_raised_state 1\nstreamproc_dispatch_connected_state 1\n"
+    "streamproc_worker_lag_seconds 5\nstreamproc_worker_subscribers_rows 5\n",
+    "no partitions": 'streamproc_worker_subscribers_rows{partition="x"} 5\n'
+    'streamproc_worker_lag_seconds{partition="\u0663"} 5\n'
+    f'streamproc_worker_lag_records{{partition="{"9" * 5_000}"}} 5\n',
+    "no numbers": "streamproc_worker_lag_seconds NaN\nstreamproc_worker_events_total +Inf\n"
+    "streamproc_worker_memory_limit_bytes 1e308\nprocess_resident_memory_bytes 1e308\n",
+    "no bounds": 'streamproc_worker_commit_duration_seconds_bucket{le="x"} 5\n'
+    'streamproc_worker_commit_duration_seconds_bucket{le="nan"} 6\n'
+    "streamproc_worker_commit_duration_seconds_bucket 7\n",
+    "no tier": 'streamproc_worker_alarm_raised_state{alarm="a\x1b[2J",gateway="",tier="blue"} 1\n',
+    "no metrics": "\x1b]0;title\x07{{{{ = 1\n",
+    "many": "".join(
+        f'streamproc_worker_alarm_raised_state{{alarm="a{one}",gateway="g",tier="red"}} 1\n'
+        f'streamproc_dispatch_connected_state{{gateway="g{one}"}} 1\n'
+        for one in range(300)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_the_page_of_a_stranger_is_shown_or_named(text: str) -> None:
+    """A port that another program listens on, or one that means harm."""
+    pages = [change(text, place="h:1"), change(worker(5) + text), change(dispatcher() + text)]
+
+    said = shown(*pages)
+
+    assert said.replace("\n", "").isprintable()
+    assert len(said.splitlines()) < 250
+
+
+def test_more_figures_than_any_process_has_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_SAMPLES", 10)
+
+    assert page(worker(5)).error == "its page has more than 10 figures"
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[bytes, bool], str]]:
+    """Starts a server that answers with some bytes, and perhaps with one more now and then."""
+    with ExitStack() as stack:
+
+        def started(answer: bytes, drips: bool) -> str:
+            class Handler(socketserver.BaseRequestHandler):
+                def handle(self) -> None:
+                    self.request.recv(1_000)
+                    self.request.sendall(answer)
+                    with suppress(OSError):
+                        while drips:
+                            self.request.sendall(b"#")
+                            time.sleep(0.02)  # each byte within the timeout of a socket
+
+            made = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+            made.daemon_threads = True
+            stack.callback(made.server_close)
+            start_thread(partial(made.serve_forever, 0.02), "server")
+            stack.callback(made.shutdown)
+            return f"127.0.0.1:{made.server_address[1]}"
+
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("answer", "drips", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", True, "no whole page within 0.2 s"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 9 + b"H", True, "no whole page within 0.2 s"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", False, "Found"),
+        (b"SSH-2.0-\x1b[2J\r\n", False, "SSH"),
+        (b"HTTP/1.1 200 OK\r\n\r\n\xff", False, "none of metrics"),
+    ],
+)
+def test_a_server_that_means_harm_does_not_hold_the_page_up(
+    server: Callable[[bytes, bool], str],
+    answer: bytes,
+    drips: bool,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "TIMEOUT_SECONDS", 0.2)
+
+    assert why in read_page(server(answer, drips)).error

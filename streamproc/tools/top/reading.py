@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Final, NamedTuple
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamproc.http_limits import TimeLimit
 from streamproc.supervision import each_in_a_thread
 
 TIMEOUT_SECONDS: Final = 2.0
 LARGEST_BYTES: Final = 8 << 20
 """A page of thousands of partitions is smaller."""
+MOST_SAMPLES: Final = 100_000
+LARGEST_FIGURE: Final = 1e18
+"""No figure of ours is larger; neither is one that is no number."""
 INFINITE: Final = "+Inf"
+OURS: Final = ("streamproc_", "process_")
+"""The beginnings of names that are shown."""
 
 Labels = frozenset[tuple[str, str]]
 Get = Callable[[str], str]
@@ -61,23 +67,34 @@ class Page:
 
 
 def get(url: str) -> str:
-    """The text of a page. Raises ``OSError`` and ``ValueError``."""
-    with urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-        return str(answer.read(LARGEST_BYTES).decode())
+    """The text of a page. Raises ``OSError``, ``ValueError`` and ``HTTPException``."""
+    limit = TimeLimit(TIMEOUT_SECONDS)
+    try:
+        with limit, limit.opener_of_http().open(url, timeout=TIMEOUT_SECONDS) as answer:
+            return str(answer.read(LARGEST_BYTES).decode())
+    except (OSError, ValueError, HTTPException):
+        if limit.is_over:
+            raise TimeoutError(f"no whole page within {TIMEOUT_SECONDS:g} s") from None
+        raise
 
 
 def read_page(place: str, ask: Get = get) -> Page:
     """The page of a process at HOST:PORT."""
+    samples: dict[Key, float] = {}
     try:
         text = ask(f"http://{place}/metrics")
-        samples = {
-            Key(sample.name, frozenset(sample.labels.items())): float(sample.value)
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-    except (OSError, URLError, ValueError) as error:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                value = float(sample.value)
+                if sample.name.startswith(OURS) and abs(value) < LARGEST_FIGURE:
+                    samples[Key(sample.name, frozenset(sample.labels.items()))] = value
+            if len(samples) > MOST_SAMPLES:
+                return Page(place, {}, f"its page has more than {MOST_SAMPLES:,} figures")
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         return Page(place, {}, str(getattr(reason, "strerror", None) or reason))
+    except Exception as error:  # the library has many for a page of another form
+        return Page(place, {}, f"its page is none of metrics ({type(error).__name__})")
     return Page(place, samples)
 
 
@@ -118,6 +135,14 @@ class Change:
         found: dict[float, float] = {}
         for known, value in page.values(f"{name}_bucket"):
             if labels.items() <= known.items():
-                bound = float("inf") if known["le"] == INFINITE else float(known["le"])
+                bound = _bound(known.get("le", ""))
                 found[bound] = found.get(bound, 0.0) + value
         return found
+
+
+def _bound(text: str) -> float:
+    try:
+        found = float("inf") if text == INFINITE else float(text)
+    except ValueError:
+        return float("inf")
+    return float("inf") if math.isnan(found) else found

@@ -16,6 +16,10 @@ from streamproc.tools.top.reading import Change
 COLUMNS: Final = 80
 SHORT, LONG = 6, 24
 """Columns of a figure, and of a name."""
+MOST_ALARMS, MOST_GATEWAYS = 20, 50
+LONGEST_ERROR: Final = 200
+LONGEST_NUMBER: Final = 11
+"""Digits of a partition."""
 MOST_PARTITIONS: Final = 12
 """Rows of partitions; those that are furthest behind come first."""
 STYLES: Final = {"red": "bold white on red", "orange": "black on yellow", "good": "green"}
@@ -36,7 +40,8 @@ def whole(changes: list[Change], at: str) -> Group:
             parts.append(_canary(one))
     silent = [one.page for one in changes if one.page.error]
     for page in silent:
-        parts.append(Text(f"{page.place} does not answer: {page.error}", style="bold red"))
+        words = f"{page.place} does not answer: {page.error[:LONGEST_ERROR]}"
+        parts.append(Text(printable(words), style="bold red"))
     lines = [(Text(""), part) if isinstance(part, Table) else (part,) for part in parts]
     return Group(*(one for line in lines for one in line))
 
@@ -52,18 +57,22 @@ def _head(changes: list[Change], at: str) -> Text:
 
 
 def _alarms(changes: list[Change]) -> Text:
-    raised = sorted(
-        (labels["tier"] != "red", labels["alarm"], labels["gateway"], labels["tier"])
+    found = (
+        tuple(labels.get(name, "") for name in ("tier", "alarm", "gateway"))
         for one in changes
         for labels, value in one.page.values("streamproc_worker_alarm_raised_state")
         if value
     )
+    raised = sorted(found, key=lambda one: (one[0] != "red", one[1:]))
     line = Text("Alarms    ")
     if not raised:
         return line.append("none is raised", style=STYLES["good"])
-    for number, (_, alarm, gateway, tier) in enumerate(raised):
+    for number, (tier, alarm, gateway) in enumerate(raised[:MOST_ALARMS]):
         line.append("  " if number else "")
-        line.append(f" {printable(' '.join(filter(None, (alarm, gateway))))} ", style=STYLES[tier])
+        name = printable(" ".join(filter(None, (alarm, gateway))))
+        line.append(f" {name} ", style=STYLES.get(tier, STYLES["orange"]))
+    if len(raised) > MOST_ALARMS:
+        line.append(f"  and {len(raised) - MOST_ALARMS} more")
     return line
 
 
@@ -135,12 +144,14 @@ def _gateways(dispatchers: list[Change]) -> Table:
     table = _table("gateway", "state", "waiting", "oldest", "accepted/s", "failed/s", "answers in")
     names = sorted(
         {
-            labels["gateway"]
+            labels.get("gateway", "")
             for one in dispatchers
             for labels, _ in one.page.values("streamproc_dispatch_connected_state")
         }
     )
-    for name in names:
+    if len(names) > MOST_GATEWAYS:
+        table.caption = f"and {len(names) - MOST_GATEWAYS} more"
+    for name in names[:MOST_GATEWAYS]:
         submits = "streamproc_dispatch_submits_total"
         accepted = sum(one.rate(submits, gateway=name, answer="accepted") for one in dispatchers)
         answers = sum(one.rate(submits, gateway=name) for one in dispatchers)
@@ -173,7 +184,7 @@ def _state_of(dispatchers: Iterable[Change], gateway: str) -> Text:
     pages = [one.page for one in dispatchers]
     for page in pages:
         is_there = any(
-            labels["gateway"] == gateway
+            labels.get("gateway", "") == gateway
             for labels, _ in page.values("streamproc_dispatch_connected_state")
         )
         if is_there and not page.sum("streamproc_dispatch_connected_state", gateway=gateway):
@@ -211,7 +222,10 @@ def _canary(one: Change) -> Table:
 def _by_partition(one: Change, name: str) -> dict[int, float]:
     found: dict[int, float] = {}
     for labels, value in one.page.values(name):
-        number = int(labels["partition"])
+        text = labels.get("partition", "")
+        if not (text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER):
+            continue
+        number = int(text)
         found[number] = found.get(number, 0.0) + value
     return found
 
