@@ -271,4 +271,3 @@ class Decider:
                 summary=one.summary,
             )
         return [Placed(at.offset, one) for at, one in zip(written, changes, strict=True)]
-

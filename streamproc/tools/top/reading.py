@@ -18,7 +18,7 @@ LARGEST_BYTES: Final = 8 << 20
 """A page of thousands of partitions is smaller."""
 MOST_SAMPLES: Final = 100_000
 LARGEST_FIGURE: Final = 1e18
-"""No figure of ours is larger; neither is one that is no number."""
+"""No figure of ours is larger, or not a number."""
 INFINITE: Final = "+Inf"
 OURS: Final = ("streamproc_", "process_")
 """The beginnings of names that are shown."""
@@ -69,13 +69,17 @@ class Page:
 def get(url: str) -> str:
     """The text of a page. Raises ``OSError``, ``ValueError`` and ``HTTPException``."""
     limit = TimeLimit(TIMEOUT_SECONDS)
+    late = TimeoutError(f"no whole page within {TIMEOUT_SECONDS:g} s")
     try:
         with limit, limit.opener_of_http().open(url, timeout=TIMEOUT_SECONDS) as answer:
-            return str(answer.read(LARGEST_BYTES).decode())
+            text = str(answer.read(LARGEST_BYTES).decode())
     except (OSError, ValueError, HTTPException):
         if limit.is_over:
-            raise TimeoutError(f"no whole page within {TIMEOUT_SECONDS:g} s") from None
+            raise late from None
         raise
+    if limit.is_over:  # what had come until then looks like a page
+        raise late
+    return text
 
 
 def read_page(place: str, ask: Get = get) -> Page:
