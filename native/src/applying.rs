@@ -1,8 +1,7 @@
 //! Applies one record to one row.
 
-use std::io::Write;
-
 use crate::account::{self, Applied};
+use crate::calendar::write_number;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::constants_generated::{DUE_BYTES, LONGEST_KEY_BYTES, SHORTEST_KEY_BYTES};
@@ -65,7 +64,8 @@ pub fn apply<'a>(
 /// What identifies an event, as `name_of` of `streamproc.core.usage.dedupe` makes it.
 fn name_of<'a>(key: &[u8], usage: &Usage<'_>, name: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     name.clear();
-    write!(name, "{}:{}:", key.len(), usage.source.len()).ok()?;
+    write_length(name, key);
+    write_length(name, usage.source);
     name.extend_from_slice(key);
     name.extend_from_slice(usage.source);
     name.extend_from_slice(usage.id);
@@ -75,7 +75,7 @@ fn name_of<'a>(key: &[u8], usage: &Usage<'_>, name: &'a mut Vec<u8>) -> Option<&
 /// The same as earlier releases kept it in the account.
 fn old_name_of<'a>(key: &[u8], usage: &Usage<'_>, name: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     name.clear();
-    write!(name, "{}:", usage.source.len()).ok()?;
+    write_length(name, usage.source);
     name.extend_from_slice(usage.source);
     name.extend_from_slice(usage.id);
     let digest = xxh3_64(name).to_be_bytes();
@@ -84,6 +84,11 @@ fn old_name_of<'a>(key: &[u8], usage: &Usage<'_>, name: &'a mut Vec<u8>) -> Opti
     name.extend_from_slice(key);
     name.extend_from_slice(&digest);
     Some(name)
+}
+
+fn write_length(out: &mut Vec<u8>, text: &[u8]) {
+    write_number(out, text.len() as i64);
+    out.push(b':');
 }
 
 /// Digits of a phone number, or an id that nobody takes for one. The core judges all others.

@@ -19,20 +19,43 @@ fn date(day: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Write at least `width` digits, with leading zeros.
-fn digits(out: &mut Vec<u8>, value: i64, width: u32) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (value / 10_i64.pow(place) % 10) as u8);
+/// Write the last `WIDTH` digits, with leading zeros.
+#[inline]
+pub fn write_digits<const WIDTH: usize>(out: &mut Vec<u8>, value: i64) {
+    let (mut text, mut rest) = ([b'0'; WIDTH], value as u32);
+    for place in text.iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
+    out.extend_from_slice(&text);
+}
+
+/// Write a whole number in decimal.
+pub fn write_number(out: &mut Vec<u8>, value: i64) {
+    let mut text = [0; 20];
+    let (mut at, mut rest) = (text.len(), value.unsigned_abs());
+    loop {
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        text[at] = b'-';
+    }
+    out.extend_from_slice(&text[at..]);
 }
 
 fn write_date(out: &mut Vec<u8>, day: i64) {
     let (year, month, day) = date(day);
-    digits(out, year, 4);
+    write_digits::<4>(out, year);
     out.push(b'-');
-    digits(out, month, 2);
+    write_digits::<2>(out, month);
     out.push(b'-');
-    digits(out, day, 2);
+    write_digits::<2>(out, day);
 }
 
 /// Write `"2026-01-05T08:00:00.123000Z"`, with a fraction only if it is not 0.
@@ -41,14 +64,14 @@ pub fn write_instant(out: &mut Vec<u8>, instant_ms: i64) {
     out.push(b'"');
     write_date(out, day);
     out.push(b'T');
-    digits(out, of_day / 3_600_000, 2);
+    write_digits::<2>(out, of_day / 3_600_000);
     out.push(b':');
-    digits(out, of_day / 60_000 % 60, 2);
+    write_digits::<2>(out, of_day / 60_000 % 60);
     out.push(b':');
-    digits(out, of_day / 1000 % 60, 2);
+    write_digits::<2>(out, of_day / 1000 % 60);
     if of_day % 1000 != 0 {
         out.push(b'.');
-        digits(out, of_day % 1000, 3);
+        write_digits::<3>(out, of_day % 1000);
         out.extend_from_slice(b"000");
     }
     out.extend_from_slice(b"Z\"");
@@ -59,9 +82,9 @@ pub fn write_minute(out: &mut Vec<u8>, minute: i64) {
     write_date(out, minute.div_euclid(DAY_MINUTES));
     let of_day = minute.rem_euclid(DAY_MINUTES);
     out.push(b' ');
-    digits(out, of_day / 60, 2);
+    write_digits::<2>(out, of_day / 60);
     out.push(b':');
-    digits(out, of_day % 60, 2);
+    write_digits::<2>(out, of_day % 60);
 }
 
 /// Two ASCII digits as a number.
@@ -147,6 +170,15 @@ mod tests {
         assert_eq!(shown(1_767_600_001_000), r#""2026-01-05T08:00:01Z""#);
         assert_eq!(shown(1_767_600_001_120), r#""2026-01-05T08:00:01.120000Z""#);
         assert_eq!(shown(-1), r#""1969-12-31T23:59:59.999000Z""#);
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        for value in [0, 7, 10, 1_234_567_890, -1, -90, i64::MAX, i64::MIN] {
+            let mut out = Vec::new();
+            write_number(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
     }
 
     #[test]

@@ -33,6 +33,20 @@ pub enum Value<'a> {
     Truth,
 }
 
+/// How many of the first bytes of a string are printable ASCII other than quotes and escapes. Each
+/// test finds its lowest byte for certain; above that it may err.
+#[inline]
+fn plain_bytes(word: [u8; 8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x80 * ONES;
+    let word = u64::from_le_bytes(word);
+    let is_below = |word: u64, least: u64| word.wrapping_sub(least * ONES) & !word;
+    let is_byte = |byte: u8| is_below(word ^ (u64::from(byte) * ONES), 1);
+    let is_control = is_below(word, 0x20) | is_byte(0x7f) | word;
+    let ends = (is_control | is_byte(b'"') | is_byte(b'\\')) & TOPS;
+    ends.trailing_zeros() as usize / 8
+}
+
 pub struct Cursor<'a> {
     data: &'a [u8],
     at: usize,
@@ -71,6 +85,13 @@ impl<'a> Cursor<'a> {
     pub fn string(&mut self, least: usize, most: usize) -> Option<&'a [u8]> {
         self.expect(b'"')?;
         let start = self.at;
+        while let Some(word) = self.data.get(self.at..self.at + 8) {
+            let plain = plain_bytes(word.try_into().ok()?);
+            self.at += plain;
+            if plain < 8 {
+                break;
+            }
+        }
         loop {
             match *self.data.get(self.at)? {
                 b'"' => break,
@@ -159,6 +180,23 @@ mod tests {
             "1",
         ] {
             assert_eq!(whole(unusual, form), None, "{unusual}");
+        }
+    }
+
+    #[test]
+    fn every_byte_ends_a_string_wherever_it_stands_unless_it_is_plain() {
+        for byte in 0..=u8::MAX {
+            for at in 0..20 {
+                let mut json = vec![b'x'; 24];
+                (json[0], json[23], json[1 + at]) = (b'"', b'"', byte);
+                let found = Cursor::new(&json).string(0, usize::MAX);
+                let expected = match byte {
+                    b'"' => Some(at),
+                    b'\\' | 0..=0x1f | 0x7f..=0xff => None,
+                    _ => Some(22),
+                };
+                assert_eq!(found.map(<[u8]>::len), expected, "{byte} at {at}");
+            }
         }
     }
 

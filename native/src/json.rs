@@ -1,6 +1,6 @@
 //! Builds JSON text.
 
-use crate::calendar::write_instant;
+use crate::calendar::{write_instant, write_number};
 
 pub struct Json {
     pub out: Vec<u8>,
@@ -28,7 +28,7 @@ impl Json {
     }
 
     pub fn number(&mut self, value: i64) {
-        self.raw(&value.to_string());
+        write_number(&mut self.out, value);
     }
 
     pub fn truth(&mut self, value: bool) {

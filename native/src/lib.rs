@@ -11,10 +11,12 @@
 
 mod account;
 mod applying;
+mod batches;
 mod bucket;
 mod calendar;
 mod extra;
 mod form;
+mod hashing;
 mod ids;
 mod json;
 mod msgpack;

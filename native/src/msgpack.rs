@@ -3,6 +3,27 @@
 
 pub const NIL: u8 = 0xc0;
 
+/// The whole length of a value by its first byte; 0 if that byte does not tell it.
+const LENGTHS: [u8; 256] = lengths();
+
+const fn lengths() -> [u8; 256] {
+    let mut of = [0; 256];
+    let mut tag = 0;
+    while tag < 256 {
+        of[tag] = match tag {
+            0x00..=0x7f | 0x80 | 0x90 | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => 1,
+            0xa0..=0xbf => (tag & 0x1f) as u8 + 1,
+            0xcc | 0xd0 => 2,
+            0xcd | 0xd1 => 3,
+            0xce | 0xd2 => 5,
+            0xcf | 0xd3 => 9,
+            _ => 0,
+        };
+        tag += 1;
+    }
+    of
+}
+
 pub struct Reader<'a> {
     pub data: &'a [u8],
     pub at: usize,
@@ -13,56 +34,60 @@ impl<'a> Reader<'a> {
         Reader { data, at: 0 }
     }
 
+    #[inline]
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.data.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
+    #[inline]
     fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let found = self.data.get(self.at..self.at.checked_add(length)?)?;
         self.at += length;
         Some(found)
     }
 
-    fn big_endian(&mut self, length: usize) -> Option<u64> {
-        Some(
-            self.bytes(length)?
-                .iter()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-        )
+    #[inline]
+    fn big_endian<const LENGTH: usize>(&mut self) -> Option<u64> {
+        let mut value = [0; 8];
+        value[8 - LENGTH..].copy_from_slice(self.bytes(LENGTH)?);
+        Some(u64::from_be_bytes(value))
     }
 
     /// A whole number; None for anything else or beyond i64.
+    #[inline]
     pub fn integer(&mut self) -> Option<i64> {
         let tag = self.byte()?;
         match tag {
             0x00..=0x7f => Some(i64::from(tag)),
             0xe0..=0xff => Some(i64::from(tag as i8)),
-            0xcc => self.big_endian(1)?.try_into().ok(),
-            0xcd => self.big_endian(2)?.try_into().ok(),
-            0xce => self.big_endian(4)?.try_into().ok(),
-            0xcf => self.big_endian(8)?.try_into().ok(),
-            0xd0 => Some(i64::from(self.big_endian(1)? as u8 as i8)),
-            0xd1 => Some(i64::from(self.big_endian(2)? as u16 as i16)),
-            0xd2 => Some(i64::from(self.big_endian(4)? as u32 as i32)),
-            0xd3 => Some(self.big_endian(8)? as i64),
+            0xcc => self.big_endian::<1>()?.try_into().ok(),
+            0xcd => self.big_endian::<2>()?.try_into().ok(),
+            0xce => self.big_endian::<4>()?.try_into().ok(),
+            0xcf => self.big_endian::<8>()?.try_into().ok(),
+            0xd0 => Some(i64::from(self.big_endian::<1>()? as u8 as i8)),
+            0xd1 => Some(i64::from(self.big_endian::<2>()? as u16 as i16)),
+            0xd2 => Some(i64::from(self.big_endian::<4>()? as u32 as i32)),
+            0xd3 => Some(self.big_endian::<8>()? as i64),
             _ => None,
         }
     }
 
     /// A whole number that is not negative, as [`write_natural`] writes it.
+    #[inline]
     pub fn natural(&mut self) -> Option<i64> {
         self.integer().filter(|value| *value >= 0)
     }
 
+    #[inline]
     pub fn string(&mut self) -> Option<&'a [u8]> {
         let tag = self.byte()?;
         let length = match tag {
             0xa0..=0xbf => usize::from(tag & 0x1f),
-            0xd9 => self.big_endian(1)? as usize,
-            0xda => self.big_endian(2)? as usize,
-            0xdb => self.big_endian(4)? as usize,
+            0xd9 => self.big_endian::<1>()? as usize,
+            0xda => self.big_endian::<2>()? as usize,
+            0xdb => self.big_endian::<4>()? as usize,
             _ => return None,
         };
         self.bytes(length)
@@ -70,14 +95,15 @@ impl<'a> Reader<'a> {
 
     pub fn binary(&mut self) -> Option<&'a [u8]> {
         let length = match self.byte()? {
-            0xc4 => self.big_endian(1)? as usize,
-            0xc5 => self.big_endian(2)? as usize,
-            0xc6 => self.big_endian(4)? as usize,
+            0xc4 => self.big_endian::<1>()? as usize,
+            0xc5 => self.big_endian::<2>()? as usize,
+            0xc6 => self.big_endian::<4>()? as usize,
             _ => return None,
         };
         self.bytes(length)
     }
 
+    #[inline]
     pub fn array(&mut self) -> Option<usize> {
         self.count(0x90, 0xdc)
     }
@@ -89,14 +115,15 @@ impl<'a> Reader<'a> {
 
     /// A count within a tag of the `short` form, or after a `long` tag in two bytes, or after the
     /// next tag in four bytes.
+    #[inline]
     fn count(&mut self, short: u8, long: u8) -> Option<usize> {
         let tag = self.byte()?;
         if tag & 0xf0 == short {
             Some(usize::from(tag & 0x0f))
         } else if tag == long {
-            Some(self.big_endian(2)? as usize)
+            Some(self.big_endian::<2>()? as usize)
         } else if tag == long + 1 {
-            Some(self.big_endian(4)? as usize)
+            Some(self.big_endian::<4>()? as usize)
         } else {
             None
         }
@@ -112,9 +139,19 @@ impl<'a> Reader<'a> {
 
     /// Skip one value: nil, a boolean, a number, a text, an instant, or an array or map of such
     /// values.
+    #[inline]
     pub fn skip(&mut self) -> Option<()> {
+        let length = usize::from(LENGTHS[usize::from(*self.data.get(self.at)?)]);
+        if length == 0 {
+            return self.skip_long();
+        }
+        let end = self.at + length;
+        (end <= self.data.len()).then(|| self.at = end)
+    }
+
+    /// Skip a value whose first byte does not tell its length.
+    fn skip_long(&mut self) -> Option<()> {
         match *self.data.get(self.at)? {
-            NIL | 0xc2 | 0xc3 => self.at += 1,
             0x80..=0x8f | 0xde | 0xdf => {
                 for _ in 0..self.map()? {
                     self.skip()?;
@@ -130,7 +167,7 @@ impl<'a> Reader<'a> {
             }
             0xc7 => {
                 self.byte()?;
-                let length = self.big_endian(1)? as usize;
+                let length = self.big_endian::<1>()? as usize;
                 self.bytes(1 + length)?;
             }
             0x90..=0x9f | 0xdc | 0xdd => {
@@ -138,15 +175,13 @@ impl<'a> Reader<'a> {
                     self.skip()?;
                 }
             }
-            0xa0..=0xbf | 0xd9..=0xdb => {
+            0xd9..=0xdb => {
                 self.string()?;
             }
             0xc4..=0xc6 => {
                 self.binary()?;
             }
-            _ => {
-                self.integer()?;
-            }
+            _ => return None,
         }
         Some(())
     }

@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::applying::apply;
+use crate::batches::{self, Batches};
 use crate::constants_generated::{BAGGAGE, DUE_BYTES, ORIGIN_HEADER, TRACEPARENT, TRACESTATE};
 use crate::ids;
 use crate::interface_generated::INTERFACE;
@@ -312,6 +313,63 @@ impl SeenIds {
     }
 }
 
+/// A batch of records, where aiokafka expects its `BatchBuilder`.
+#[pyclass(frozen)]
+struct FinishedBatch(Mutex<batches::Batch>);
+
+#[pymethods]
+impl FinishedBatch {
+    fn record_count(&self) -> PyResult<i32> {
+        Ok(self.batch()?.count)
+    }
+
+    /// Its bytes.
+    fn size(&self) -> PyResult<usize> {
+        Ok(self.batch()?.data.len())
+    }
+
+    /// Write who sends the batch, and the checksum.
+    fn seal(&self, producer_id: i64, producer_epoch: i16, base_sequence: i32) -> PyResult<()> {
+        self.batch()?
+            .seal(producer_id, producer_epoch, base_sequence);
+        Ok(())
+    }
+
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.batch()?.data))
+    }
+}
+
+impl FinishedBatch {
+    fn batch(&self) -> PyResult<std::sync::MutexGuard<'_, batches::Batch>> {
+        self.0.lock().map_err(poisoned)
+    }
+}
+
+/// The batches of a transaction for records (pairs of key and value) that all have this time.
+#[pyfunction]
+fn pack_records(
+    records: &Bound<'_, PyList>,
+    timestamp_ms: i64,
+    batch_bytes: usize,
+) -> PyResult<Vec<FinishedBatch>> {
+    let mut batches = Batches::new(timestamp_ms, batch_bytes);
+    for record in records {
+        let record = record.cast::<PyTuple>()?;
+        let (key, value) = (record.get_borrowed_item(0)?, record.get_borrowed_item(1)?);
+        batches.append(bytes_of(&key)?, bytes_of(&value)?);
+    }
+    let finished = batches.finish().into_iter();
+    Ok(finished.map(|one| FinishedBatch(Mutex::new(one))).collect())
+}
+
+fn bytes_of<'a>(part: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a [u8]>> {
+    if part.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(part.cast::<PyBytes>()?.as_bytes()))
+}
+
 /// Whether headers say nothing of the event: they are of a trace, or of a forwarded record.
 fn is_plain(headers: &Bound<'_, PyAny>, stops_at_sampled: bool) -> PyResult<bool> {
     if !headers.is_truthy()? {
@@ -345,5 +403,7 @@ fn says_sampled(parent: &Bound<'_, PyAny>) -> bool {
 fn streamproc_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
     module.add_class::<PlainUsage>()?;
-    module.add_class::<SeenIds>()
+    module.add_class::<SeenIds>()?;
+    module.add_class::<FinishedBatch>()?;
+    module.add_function(wrap_pyfunction!(pack_records, module)?)
 }

@@ -1,6 +1,6 @@
 //! The part of the rulebook that plain usage needs, as Python passed it.
 
-use std::collections::HashSet;
+use crate::hashing::HashSet;
 
 use crate::bucket::Bucket;
 use crate::usage::Usage;
@@ -256,7 +256,7 @@ mod tests {
         let bucket = read_bucket(&mut Reader::new(&row)).unwrap();
         assert_eq!(rules().crosses(&bucket, 900), Some(false));
         let named = |source: &str| Thresholds {
-            buckets: Some([source.into()].into()),
+            buckets: Some([source.into()].into_iter().collect()),
             ..low()
         };
         assert_eq!(crosses(named("data"), 0, 900), Some(true));
@@ -312,8 +312,8 @@ mod tests {
             "no scopes at all"
         );
         let scope = crate::views_generated::Scope {
-            rating_groups: Some([20].into()),
-            roaming_zones: Some(["home".to_string()].into()),
+            rating_groups: Some([20].into_iter().collect()),
+            roaming_zones: Some(["home".to_string()].into_iter().collect()),
             hours: None,
         };
         rules.scopes.insert("video".into(), scope);

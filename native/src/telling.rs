@@ -13,6 +13,7 @@ use blake2::{Blake2b, Digest};
 
 use crate::account::Applied;
 use crate::bucket::{read_bucket, Bucket};
+use crate::calendar::write_number;
 use crate::constants_generated::{DAY_MINUTES, DAY_MS, NEVER_MS};
 use crate::json::Json;
 use crate::msgpack::Reader;
@@ -25,6 +26,7 @@ use crate::usage::Usage;
 use crate::views_generated::{Rules, TaughtText};
 use crate::words::{plain, About};
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const MINUTE_MS: i64 = 60_000;
 const MOST_TAUGHT: usize = 65_536;
 /// For how many days words are kept per locale.
@@ -297,12 +299,29 @@ fn reminder_id(
     value: i64,
     arming: i64,
 ) -> String {
-    let beginning = if id_key.is_empty() { "" } else { "\0" };
-    let reason = format!(
-        "{id_key}{beginning}{subscriber}\0{rule}\0{cycle_start_ms}\0{bucket_id}/{value}/{arming}"
-    );
-    let digest = Blake2b::<U16>::digest(reason.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut reason = Vec::with_capacity(192);
+    if !id_key.is_empty() {
+        reason.extend_from_slice(id_key.as_bytes());
+        reason.push(0);
+    }
+    reason.extend_from_slice(subscriber.as_bytes());
+    reason.push(0);
+    reason.extend_from_slice(rule.as_bytes());
+    reason.push(0);
+    write_number(&mut reason, cycle_start_ms);
+    reason.push(0);
+    reason.extend_from_slice(bucket_id.as_bytes());
+    reason.push(b'/');
+    write_number(&mut reason, value);
+    reason.push(b'/');
+    write_number(&mut reason, arming);
+    let mut id = String::with_capacity(32);
+    for byte in Blake2b::<U16>::digest(&reason) {
+        for half in [byte >> 4, byte & 15] {
+            id.push(char::from(HEX[usize::from(half)]));
+        }
+    }
+    id
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub fn rules() -> Rules {
 
 pub fn low() -> Thresholds {
     Thresholds {
-        bucket_kinds: ["allowance".into(), "topup".into()].into(),
+        bucket_kinds: ["allowance".into(), "topup".into()].into_iter().collect(),
         buckets: None,
         levels_are: LevelsAre::Percent,
         levels: vec![80],

@@ -1,6 +1,6 @@
 //! Fills a text that Python has taught with the figures of a bucket.
 
-use crate::calendar::write_minute;
+use crate::calendar::{write_digits, write_minute, write_number};
 use crate::constants_generated::DAY_MINUTES;
 use crate::views_generated::{Figure, TaughtText, Thresholds};
 
@@ -41,20 +41,23 @@ impl TaughtText {
                         0 => 100,
                         granted => about.used.checked_mul(100)? / granted,
                     };
-                    out.extend_from_slice(percent.to_string().as_bytes());
+                    write_number(&mut out, percent);
                 }
                 Figure::Threshold if rule.is_percent() => {
-                    out.extend_from_slice(format!("{value}%").as_bytes());
+                    write_number(&mut out, value);
+                    out.push(b'%');
                 }
                 Figure::Threshold if (0..1_000).contains(&value) => {
-                    out.extend_from_slice(format!("{value} B").as_bytes());
+                    write_number(&mut out, value);
+                    out.extend_from_slice(b" B");
                 }
                 Figure::Threshold => write_bytes(&mut out, value)?,
                 Figure::AsOf => write_minute(&mut out, local_minute),
                 Figure::AsOfClock => {
                     let minute = local_minute.rem_euclid(DAY_MINUTES);
-                    let (hour, minute) = (minute / 60, minute % 60);
-                    out.extend_from_slice(format!("{hour:02}:{minute:02}").as_bytes());
+                    write_digits::<2>(&mut out, minute / 60);
+                    out.push(b':');
+                    write_digits::<2>(&mut out, minute % 60);
                 }
             }
         }
@@ -91,15 +94,25 @@ impl TaughtText {
 
 /// Text that is the same in JSON, and that is in the plain part of GSM-7.
 pub fn plain(text: &[u8]) -> Option<&str> {
-    let is_plain = text
-        .iter()
-        .all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\[]^{}|~`".contains(byte));
-    if is_plain {
+    if text.iter().all(|byte| IS_PLAIN[usize::from(*byte)]) {
         std::str::from_utf8(text).ok()
     } else {
         None
     }
 }
+
+const IS_PLAIN: [bool; 256] = {
+    let mut of = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        of[byte as usize] = !matches!(
+            byte,
+            b'"' | b'\\' | b'[' | b']' | b'^' | b'{' | b'}' | b'|' | b'~' | b'`'
+        );
+        byte += 1;
+    }
+    of
+};
 
 /// Write bytes in decimal units, cut off after two digits: `1.25 GB`, as in English and Chinese.
 fn write_bytes(out: &mut Vec<u8>, count: i64) -> Option<()> {
@@ -115,12 +128,17 @@ fn write_bytes(out: &mut Vec<u8>, count: i64) -> Option<()> {
         _ => (count / 10_000_000_000, "TB"),
     };
     let (whole, rest) = (hundredths / 100, hundredths % 100);
-    let text = match rest {
-        0 => format!("{whole} {unit}"),
-        _ if rest % 10 == 0 => format!("{whole}.{} {unit}", rest / 10),
-        _ => format!("{whole}.{rest:02} {unit}"),
-    };
-    out.extend_from_slice(text.as_bytes());
+    write_number(out, whole);
+    if rest > 0 {
+        out.push(b'.');
+        if rest % 10 == 0 {
+            write_digits::<1>(out, rest / 10);
+        } else {
+            write_digits::<2>(out, rest);
+        }
+    }
+    out.push(b' ');
+    out.extend_from_slice(unit.as_bytes());
     Some(())
 }
 

@@ -7,7 +7,7 @@ memory. So the life of a partition can be read and tested without any of the thr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -117,6 +117,25 @@ class Producer(Protocol):
 
     def meaning_of(self, error: BaseException) -> BaseException | None:
         """The engine's own error for an error of a commit; None if it has none."""
+
+
+class Finished(Protocol):
+    """A batch that is complete but for its producer's number and its checksum."""
+
+    def record_count(self) -> int: ...
+
+    def size(self) -> int:
+        """Its bytes."""
+
+    def seal(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
+        """Write who sends the batch, and the checksum."""
+
+    def data(self) -> bytes: ...
+
+
+Pack = Callable[[list[tuple[bytes | None, bytes | None]], int, int], list[Finished]]
+"""Makes the batches of a transaction from records that all have the same time (ms). The last
+argument: a batch has fewer bytes, or a single record."""
 
 
 class Cluster(Protocol):

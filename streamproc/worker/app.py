@@ -37,6 +37,7 @@ from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
 from streamproc.worker.ids_bound import IdsBound
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
+from streamproc.worker.native_bridge.loading import packer
 from streamproc.worker.observing import Facts, WorkerObserver
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
@@ -94,7 +95,10 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     share = WorkerShare(settings.topics, settings.app_id, settings.name)
     observer = WorkerObserver(metrics, share=share if settings.decides_alarms else None)
     engine: Engine[Account] = Engine(
-        engine_settings, processor, Brokers(engine_settings), observer=observer
+        engine_settings,
+        processor,
+        Brokers(engine_settings, packer(processor.is_native)),
+        observer=observer,
     )
     attach(engine, app)
     app.tables.add(_table(app, engine, partitions))

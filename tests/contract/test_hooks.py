@@ -141,6 +141,10 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_set_recovery_ended", Recovery),
         ("_wait", Recovery),
     ],
+    "finished_batches": [
+        ("_build", BatchBuilder),
+        ("_set_producer_state", BatchBuilder),
+    ],
     "producer": [
         ("_builder", BatchBuilder),
         ("_closed", AIOKafkaProducer),

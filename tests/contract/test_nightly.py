@@ -29,6 +29,7 @@ VARIABLES = {
 }
 """All that tests read, and why it leaves out none of them unseen."""
 CONDITIONS = {
+    "tests/contract/test_finished_batches.py": "the compiled part is not installed",
     "tests/contract/test_native_interface_built.py": "no Rust compiler: nothing can be built",
     "tests/contract/test_man_and_completion.py": "man, zsh or fish is not installed",
     "tests/driver/test_simulate.py": "the compiled part or matplotlib is not installed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.engine.cluster import Errors
+from streamproc.engine.cluster import Errors, Pack
 from streamproc.engine.faust.advice import FORBIDDEN, TRANSIENT, advice
 from streamproc.engine.faust.log_reader import BatchReader
 from streamproc.engine.faust.producer import TransactionalProducer
@@ -15,12 +15,15 @@ class Brokers:
     transient: Errors = TRANSIENT
     forbidden: Errors = FORBIDDEN
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, pack: Pack | None = None) -> None:
+        """``pack``: of :class:`TransactionalProducer`."""
         self._settings = settings
+        self._pack = pack
 
     def producer(self, partition: int) -> TransactionalProducer:
         """A new producer that is not started yet."""
-        return TransactionalProducer(self._settings.broker, self._settings.app_id, partition)
+        settings = self._settings
+        return TransactionalProducer(settings.broker, settings.app_id, partition, self._pack)
 
     async def reader(self) -> BatchReader:
         """A started reader."""

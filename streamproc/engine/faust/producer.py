@@ -10,9 +10,18 @@ from typing import Any
 
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
-from streamproc.engine.cluster import NO_HEADERS, Copy, Headers, HeadersByIndex, Place, Records
+from streamproc.engine.cluster import (
+    NO_HEADERS,
+    Copy,
+    Headers,
+    HeadersByIndex,
+    Pack,
+    Place,
+    Records,
+)
 from streamproc.engine.errors import ForbiddenError, TakenOverError
 from streamproc.engine.faust.advice import FORBIDDEN
+from streamproc.engine.faust.finished_batches import SealedLater
 from streamproc.kafka.aio_clients import aio_producer
 from streamproc.kafka.settings import Broker
 
@@ -27,8 +36,12 @@ TRANSACTION_TIMEOUT_MS = 60_000
 class TransactionalProducer:
     """The transactional producer of one input partition."""
 
-    def __init__(self, broker: Broker, app_id: str, partition: int) -> None:
+    def __init__(
+        self, broker: Broker, app_id: str, partition: int, pack: Pack | None = None
+    ) -> None:
+        """``pack`` makes batches without aiokafka; None: aiokafka appends every record."""
         self.partition = partition
+        self._pack = pack
         self._broker = broker
         self._producer: Any = aio_producer(
             broker,
@@ -105,6 +118,10 @@ class TransactionalProducer:
     ) -> list[asyncio.Future[Any]]:
         """Send records; returns futures that are done when the broker has them."""
         now_ms = int(time.time() * 1000)
+        if self._pack is not None and not headers:
+            batches = self._pack(list(records), now_ms, BATCH_BYTES)
+            place = Place(topic, self.partition)
+            return [await self._send(SealedLater(one), place) for one in batches]
         copies: Iterable[_Copy]
         if headers:
             # The builder takes lists alone.
@@ -128,18 +145,19 @@ class TransactionalProducer:
         append = batch._builder.append  # the public method of the batch takes twice as long
         for key, value, timestamp_ms, headers in copies:
             if append(count, timestamp_ms, key, value, headers) is None:
-                sent.append(await self._send(batch, count, place))
+                batch._relative_offset = count
+                sent.append(await self._send(batch, place))
                 batch, count = self._producer.create_batch(), 0
                 append = batch._builder.append
                 if append(count, timestamp_ms, key, value, headers) is None:
                     raise ValueError(f"a record for {place.topic} exceeds {BATCH_BYTES} bytes")
             count += 1
         if count:
-            sent.append(await self._send(batch, count, place))
+            batch._relative_offset = count
+            sent.append(await self._send(batch, place))
         return sent
 
-    async def _send(self, batch: Any, count: int, place: Place) -> asyncio.Future[Any]:
-        batch._relative_offset = count
+    async def _send(self, batch: Any, place: Place) -> asyncio.Future[Any]:
         sent: asyncio.Future[Any] = await self._producer.send_batch(
             batch, place.topic, partition=place.partition
         )

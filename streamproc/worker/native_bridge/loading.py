@@ -15,6 +15,7 @@ import structlog
 
 from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.core.rules.rulebook import Rulebook
+from streamproc.engine.cluster import Pack
 from streamproc.engine.ids import IdMemory, SeenIds
 from streamproc.errors import StreamprocError
 from streamproc.worker.native_bridge.interface.fingerprint import interface
@@ -60,6 +61,14 @@ def new_ids(is_native: bool) -> IdMemory:
     if not is_native:
         return SeenIds()
     compiled: IdMemory = streamproc_native.SeenIds()
+    return compiled
+
+
+def packer(is_native: bool) -> Pack | None:
+    """What makes record batches without aiokafka; None if the compiled part is not used."""
+    if not is_native:
+        return None
+    compiled: Pack = streamproc_native.pack_records
     return compiled
 
 

@@ -28,7 +28,7 @@ def render(
     return "\n".join(
         [
             f"{HEAD}//! What Python hands over, and what it gets back.\n",
-            "use std::collections::{HashMap, HashSet};\n",
+            "use crate::hashing::{HashMap, HashSet};\n",
             *(_enum(one) for one in enums),
             *(_struct(name, view, names) for name, view in views.items()),
             _result(result),
