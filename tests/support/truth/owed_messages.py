@@ -267,7 +267,7 @@ class OwedMessages:
 
     def _works_again(self, over: Any, after: Snapshot) -> Iterator[OwedMessage]:
         """Data works again, and the subscriber knows that it had stopped."""
-        if over.id not in self.stopped:
+        if over.id not in self.stopped or after.closed:
             return
         self.stopped.remove(over.id)
         for rule in self.rules.resolved_rules:
