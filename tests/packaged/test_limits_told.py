@@ -310,3 +310,44 @@ def test_a_cap_of_0_that_applies_again_after_the_cycle_of_its_consent_is_told(to
     effects = line.reach(day(40))
     assert [one.state for one in _changes(effects)] == ["barred"]
     assert [one.text for one in reminders(effects)] == ["Less"]
+
+
+MORE_URGENT = """
+  - {id: stopped, kind: access_limited, policies: [end, capped], category: x, group: g,
+     texts: {en: Stopped}}
+  - {id: other, category: x, group: g, severity: critical, texts: {en: Other}, %s}
+"""
+EMPTY_OR_CAPPED = """
+version: 1
+currency: EUR
+default_locale: en
+plans:
+  - id: hard
+    allowances: [{id: data, granted_bytes: 1000}]
+    policies: [{id: end, when: nothing_left, state: barred}]
+  - id: cap
+    allowances: [{id: much, granted_bytes: 1000}]
+    overage_price_minor: 1
+    overage_unit_bytes: 1
+    cost_cap_minor: 50
+    policies: [{id: capped, when: cost_cap, state: barred}]
+rules:
+"""
+
+
+@pytest.mark.parametrize(
+    ("plan", "other", "texts"),
+    [
+        ("hard", "kind: zero_balance", ["Other", "Stopped"]),
+        ("cap", "kind: spend_amount, thresholds: [50]", ["Other", "Stopped"]),
+        ("cap", "kind: spend_percent, thresholds: [90]", ["Other", "Stopped"]),
+        ("cap", "kind: spend_percent, thresholds: [90, 100]", ["Other"]),  # it is about the cap
+        ("cap", "kind: access_limited, policies: [capped]", ["Other"]),
+    ],
+)
+def test_that_data_has_stopped_is_not_lost_in_a_message_that_does_not_say_so(
+    plan: str, other: str, texts: list[str]
+) -> None:
+    line = Line(load_rulebook(EMPTY_OR_CAPPED + MORE_URGENT % other, "rules.yaml"))
+    line.activate(plan=plan)
+    assert [one.text for one in reminders(line.use(2000, at=1.0))] == texts

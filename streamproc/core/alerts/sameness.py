@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Final
 
 from streamproc.core.alerts.message import Candidate
 from streamproc.core.rules.account_rules import WatchRule
@@ -13,6 +14,9 @@ from streamproc.core.state.account import Account
 from streamproc.core.usage.costs import is_home_data_left
 from streamproc.core.usage.policies import is_limited_by, limits_in_force
 from streamproc.core.usage.tariffs import is_capped
+
+_WHOLE_CAP: Final = 100
+"""The percentage of a cost cap at which data stops."""
 
 
 def is_same_telling(one: Candidate, other: Candidate) -> bool:
@@ -44,6 +48,8 @@ def are_told_together(one: Candidate, other: Candidate, account: Account, rules:
     if _tells_price_of(one, other, account, rules) or _tells_price_of(other, one, account, rules):
         return True
     if one.rule.mandatory and other.rule.mandatory and _family(one) != _family(other):
+        return False
+    if _loses_stop(one, other) or _loses_stop(other, one):
         return False
     if one.bucket == other.bucket:
         return True
@@ -110,6 +116,22 @@ def _stops(stop: Candidate, part: Candidate, account: Account, rules: Rulebook) 
         and any(is_limited_by(bucket, one, rules) for one in limits)
         for bucket in account.buckets
     )
+
+
+def _loses_stop(stop: Candidate, other: Candidate) -> bool:
+    """Whether one reports that data is barred or throttled, and the other, which would be sent in
+    its place, reports something else."""
+    kind = WATCH_KINDS.get(stop.rule.kind)
+    if kind is None or not kind.tells_limits or urgency(other.rule) > urgency(stop.rule):
+        return False
+    rule = other.rule
+    is_whole_cap = (
+        rule.kind == "spend_percent"
+        and isinstance(rule, WatchRule)
+        and rule.cap_minor is None
+        and other.waiting.mark.threshold >= _WHOLE_CAP
+    )
+    return rule.kind != stop.rule.kind and not is_whole_cap
 
 
 def _is_used_up(part: Candidate, account: Account, but_of: Container[str] = ()) -> bool:

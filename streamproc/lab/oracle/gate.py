@@ -507,6 +507,8 @@ class _Desk:
             return True
         if first.mandatory and second.mandatory and fact_of(first) != fact_of(second):
             return False
+        if self._hides_stop(one, other) or self._hides_stop(other, one):
+            return False
         if one.reason.about == other.reason.about:
             return True
         if self._is_stop_of(one, other) or self._is_stop_of(other, one):
@@ -540,6 +542,17 @@ class _Desk:
             if one.when == "nothing_left"
             for bucket in spent
         )
+
+    def _hides_stop(self, louder: Letter, stop: Letter) -> bool:
+        """Whether the second says that data has stopped, and the first, which would be sent, does
+        not."""
+        rule, other = rule_called(stop.rule, self.rules), rule_called(louder.rule, self.rules)
+        if rule.kind != "access_limited" or other.kind == "access_limited":
+            return False
+        if urgency_of(louder.rule, self.rules) > urgency_of(stop.rule, self.rules):
+            return False
+        is_of_cap = other.kind == "spend_percent" and other.cap_minor is None
+        return not (is_of_cap and (louder.reason.threshold or 0) >= 100)
 
     def _limits(self) -> set[str]:
         """The policies that bar or throttle data now."""

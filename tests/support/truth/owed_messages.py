@@ -357,6 +357,9 @@ class OwedMessages:
         if _is_of_limits(owed):
             # A price says that data can be used.
             is_price = owed.over is not None and rule.kind == "overage_started"
+            is_cap = message.threshold is not None and message.threshold.value >= 100
+            if rule.kind == "spend_percent" and not is_cap:
+                return False
             return rule.id == owed.rule.id or rule.kind in OF_LIMITS or is_price
         if owed.rule.kind == "overage_started":
             return _tells_cost(rule, owed.rule)
