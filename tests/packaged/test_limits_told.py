@@ -351,3 +351,21 @@ def test_that_data_has_stopped_is_not_lost_in_a_message_that_does_not_say_so(
     line = Line(load_rulebook(EMPTY_OR_CAPPED + MORE_URGENT % other, "rules.yaml"))
     line.activate(plan=plan)
     assert [one.text for one in reminders(line.use(2000, at=1.0))] == texts
+
+
+def test_quota_yaml_the_first_byte_that_costs_is_told_with_its_price() -> None:
+    line = Line(packaged_rulebook("quota.yaml"))
+    line.activate(plan="metered-2gb")
+    (message,) = reminders(line.use(2 * GB + 100 * MB, at=1.5))
+    assert message.text.endswith("More of it costs €0.03 per MB.")
+    (message,) = reminders(line.use(MB, at=1.6, roaming_zone="eu"))
+    assert message.text.startswith("Data abroad now costs €0.25 per MB (")
+
+
+def test_quota_yaml_a_plan_without_a_price_is_told_once_that_data_has_stopped() -> None:
+    line = Line(packaged_rulebook("quota.yaml"))
+    line.activate(plan="prepaid")
+    line.top_up(granted_bytes=GB, at=1.5)
+    line.reach(day(1.6))
+    (message,) = reminders(line.use(2 * GB, at=1.7))
+    assert message.text.startswith("Data has stopped: ")

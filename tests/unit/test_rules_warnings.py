@@ -256,11 +256,11 @@ CASES = [
     ),
     Case(
         "limit-untold",
+        file(rule("kind: access_limited, policies: [end]"), CAPPED.replace("500", "0")),
+        "no rule tells a subscriber that top stops data",
         file(rule("kind: access_limited, policies: [end]"),
              rule("kind: spend_percent, thresholds: [100]").replace("id: r,", "id: s,"),
              CAPPED.replace("500", "0")),
-        "no rule tells a subscriber that top stops data",
-        file(rule("kind: access_limited, policies: [end, top]"), CAPPED.replace("500", "0")),
     ),
     Case(
         "limit-untold",
@@ -288,6 +288,17 @@ CASES = [
              rule("kind: spend_amount, thresholds: [5]").replace("id: r,", "id: s,"),
              PLANS + "    tariffs: [{id: eu, roaming_zones: [eu], overage_price_minor: 2, "
              "cost_cap_minor: 9}]\n"),
+    ),
+    Case(
+        "cap-untold",
+        file(rule("kind: overage_started"),
+             rule("kind: access_limited, policies: [top, end]").replace("id: r,", "id: s,"),
+             CAPPED),
+        "under plan basic one event may reach the cost cap, and then this rule is silent",
+        file(rule("kind: overage_started"),
+             rule("kind: access_limited, policies: [top, end]").replace("id: r,", "id: s,")
+             .replace("en: x", 'en: "{spend}"'),
+             CAPPED),
     ),
     Case(
         "zone-price",

@@ -62,7 +62,7 @@ def test_the_name_is_the_best_for_the_reader(locale: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("locale", "name"),
     [
-        *(("en", "extra data"), ("zh-HK", "加贈上網量"), ("zh-CN", "加赠流量")),
+        *(("en", "extra data"), ("zh-HK", "額外上網量"), ("zh-CN", "额外流量")),
         *(("pl", "dodatkowy"), ("de-AT", "Zusatzvolumen"), ("hi", "अतिरिक्त डेटा")),
         *(("ja", "extra data"), ("", "extra data"), ("ru", "Дополнительный")),
     ],

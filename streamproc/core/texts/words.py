@@ -10,8 +10,8 @@ DEFAULT: Final = "en"
 BUCKET_KINDS: Final[dict[str, dict[str, str]]] = {
     "topup": {
         "en": "extra data",
-        "zh-CN": "加赠流量",
-        "zh-TW": "加贈上網量",
+        "zh-CN": "额外流量",
+        "zh-TW": "額外上網量",
         "pl": "dodatkowy",
         "ru": "Дополнительный",
         "ar": "البيانات الإضافية",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamproc.contracts.rules_file.format.conversation import RoamingWelcomeEntry
 from streamproc.contracts.rules_file.format.plans import PlanEntry
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned, costs
+from streamproc.core.rules.kinds.access_limited import AccessLimitedEntry
 from streamproc.core.rules.kinds.base import Need
 from streamproc.core.rules.kinds.entry import plain_texts
 from streamproc.core.rules.kinds.overage_started import OverageStartedEntry
@@ -70,12 +71,18 @@ def costs_beside_home_data(subject: Subject) -> Warned:
 
 def cap_untold(subject: Subject) -> Warned:
     """Rules about overage under a cost cap, where no rule reports what was spent up to the cap."""
-    own = [one.id for one in subject.file.plans if one.cost_cap_minor is not None and costs(one)]
+    all_plans = subject.file.plans
+    named = _stops_that_tell_spend(subject)
+    own = [
+        one.id
+        for one in all_plans
+        if one.cost_cap_minor is not None and costs(one) and (one.id, None) not in named
+    ]
     capped = [
         (one.id, plan.id)
-        for plan in subject.file.plans
+        for plan in all_plans
         for one in plan.tariffs
-        if one.cost_cap_minor is not None and costs(one)
+        if one.cost_cap_minor is not None and costs(one) and (plan.id, one.id) not in named
     ]
     amounts = {rule.tariff for _, rule in subject.rules(SpendAmountEntry)}
     shares = {rule.tariff for _, rule in subject.rules(SpendPercentEntry)}
@@ -87,6 +94,22 @@ def cap_untold(subject: Subject) -> Warned:
                 f"under plan {plans[0]} one event may reach the cost cap, and then this rule is "
                 "silent: tell what was spent by a spend_percent rule, too",
             )
+
+
+def _stops_that_tell_spend(subject: Subject) -> set[tuple[str, str | None]]:
+    """Plan and tariff of each cap that stops data, if a rule reports that with what was spent."""
+    told = {
+        name
+        for _, rule in subject.rules(AccessLimitedEntry)
+        if all("{spend" in text for text in plain_texts(rule.texts).values())
+        for name in rule.policies
+    }
+    return {
+        (plan.id, one.tariff)
+        for plan in subject.file.plans
+        for one in plan.policies
+        if one.when == "cost_cap" and one.id in told
+    }
 
 
 def other_price_in_zone(subject: Subject) -> Warned:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.contracts.rules_file.format.plans import PlanEntry, PolicyEntry
+from streamproc.contracts.rules_file.format.plans import PolicyEntry
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
 from streamproc.core.rules.kinds.access_limited import AccessLimitedEntry
 from streamproc.core.rules.kinds.entry import BucketEntry
@@ -14,7 +14,7 @@ def limit_untold(subject: Subject) -> Warned:
     """A policy that no rule tells, so that data stops or slows down in silence."""
     for number, plan in enumerate(subject.file.plans):
         for place, policy in enumerate(plan.policies):
-            if not _is_told(policy, plan, subject):
+            if not _is_told(policy, subject):
                 words = "stops" if policy.state == "barred" else "slows down"
                 hint = (
                     "a usage_percent rule with bucket_kinds [member]"
@@ -27,7 +27,7 @@ def limit_untold(subject: Subject) -> Warned:
                 )
 
 
-def _is_told(policy: PolicyEntry, plan: PlanEntry, subject: Subject) -> bool:
+def _is_told(policy: PolicyEntry, subject: Subject) -> bool:
     if policy.when == "member_cap":
         return any(
             MEMBER in rule.bucket_kinds and rule.buckets is None
@@ -35,16 +35,7 @@ def _is_told(policy: PolicyEntry, plan: PlanEntry, subject: Subject) -> bool:
         )
     if any(policy.id in rule.policies for _, rule in subject.rules(AccessLimitedEntry)):
         return True
-    if policy.when != "cost_cap" or _cap_minor(policy, plan) == 0:
-        return False  # no spend reaches a cap of 0: it is in force from the start of a cycle
-    return any(
+    return policy.when == "cost_cap" and any(
         100 in rule.thresholds and rule.cap_minor is None and rule.tariff == policy.tariff
         for _, rule in subject.rules(SpendPercentEntry)
     )
-
-
-def _cap_minor(policy: PolicyEntry, plan: PlanEntry) -> int | None:
-    """The cap that a policy is about."""
-    if policy.tariff is None:
-        return plan.cost_cap_minor
-    return next((one.cost_cap_minor for one in plan.tariffs if one.id == policy.tariff), None)
