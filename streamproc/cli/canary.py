@@ -34,7 +34,7 @@ STANDSTILL_SECONDS = 60.0
 
 
 @click.command(short_help="Prove again and again that reminders arrive.")
-@kafka_options("Kafka brokers.", required=False, role="reader")
+@kafka_options("Kafka brokers.", required=False, role="canary")
 @events_option("Topic for usage and account events.")
 @topic_options(WorkerTopics, "reminders", "rejects")
 @topic_options(DispatchTopics, "receipts")

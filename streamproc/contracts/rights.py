@@ -19,7 +19,9 @@ from streamproc.contracts.topics import (
     changelog_of,
 )
 
-UserRole = Literal["worker", "dispatcher", "billing", "history", "operator", "replay", "reader"]
+UserRole = Literal[
+    "worker", "dispatcher", "billing", "history", "operator", "replay", "reader", "canary"
+]
 Operation = Literal["Create", "Describe", "DescribeConfigs", "Read", "Write"]
 Resource = Literal["topic", "group", "transactional-id"]
 
@@ -31,6 +33,7 @@ USER_ROLES: Mapping[UserRole, str] = {
     "operator": "`streamproc topics`, `dead-letters`, `retract`",
     "replay": "`streamproc replay` from a topic to another one",
     "reader": "`streamproc explain`, `verify`, `receipts`, `simulate`, `record`",
+    "canary": "`streamproc canary`",
 }
 """Each role, and what its user runs."""
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 Part = Literal["billing", "messaging", "worker", "dispatcher", "policy system", "operator"]
 """Who writes or reads a topic."""
-Tool = Literal["reader", "history", "operator"]
+Tool = Literal["reader", "history", "operator", "canary"]
 """Roles of users whose tools read or write a topic, beside the parts that it is for."""
 Key = Literal["the subscriber", "the reminder", "none", "its own"]
 
@@ -88,7 +88,7 @@ EVENTS = Topic(
     written_by=("billing",),
     read_by=("worker",),
     read_with=("reader", "operator"),
-    written_with=("operator",),  # `retract`
+    written_with=("operator", "canary"),  # `retract`
     retention=INPUT_RETENTION,
 )
 COMMANDS = Topic(
@@ -108,7 +108,7 @@ REMINDERS = Topic(
     "the subscriber",
     written_by=("worker",),
     read_by=("dispatcher",),
-    read_with=("reader", "history", "operator"),  # the operator's dead letters
+    read_with=("reader", "history", "operator", "canary"),  # the operator's dead letters
     retention=Retention(
         30,
         "dispatchers that are down; dead letters, which are sent again from here; `explain`",
@@ -211,7 +211,7 @@ class WorkerTopics(_Names):
             "none",
             written_by=("worker",),
             read_by=("operator",),
-            read_with=("reader",),
+            read_with=("reader", "canary"),
             retention=Retention(30, "bad input that is mended and sent again", bytes_per_event=2),
         )
     )
@@ -358,7 +358,7 @@ class DispatchTopics(_Names):
             "the reminder",
             written_by=("dispatcher",),
             read_by=("messaging",),
-            read_with=("reader", "history"),
+            read_with=("reader", "history", "canary"),
             retention=Retention(90, "`explain`, statistics", bytes_per_event=70),
         )
     )

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 
 from streamproc.cli import main
+from streamproc.cli.canary import RULES as CANARY_RULES
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.records.receipts import DeadLetter, ReminderRecord, encode_receipt
 from streamproc.contracts.rights import Right, UserRole, alarms_id
@@ -124,7 +126,10 @@ def watch_folder(cast: Cast, event: str, code: int = 0) -> str:
 
 def rules_of(cast: Cast) -> Path:
     file = cast.directory / "rules.yaml"
-    file.write_text(RULES)
+    rules = yaml.safe_load(RULES)
+    for name, more in yaml.safe_load(CANARY_RULES.read_text(encoding="utf-8")).items():
+        rules[name] += more
+    file.write_text(yaml.safe_dump(rules, sort_keys=False))
     return file
 
 
@@ -164,6 +169,12 @@ def verify(cast: Cast, code: int = 0) -> str:
 
 def receipts(cast: Cast, code: int = 0) -> str:
     return run("receipts", *cast.way("reader"), "--receipts", cast.dispatch.receipts, code=code)
+
+
+def canary(cast: Cast, code: int = 0) -> str:
+    topics = ("--reminders", cast.worker.reminders, "--rejects", cast.worker.rejects)
+    words = ("--topic", cast.events, *topics, "--receipts", cast.dispatch.receipts)
+    return run("canary", "--once", *cast.way("canary"), *words, code=code)
 
 
 def replay(cast: Cast, code: int = 0) -> str:
@@ -316,6 +327,8 @@ def without(cast: Cast, role: UserRole, right: Right) -> str | None:
         return attempt(dispatch_command(cast)) if topic else ended(start_dispatcher(cast))
     if role == "replay":
         return replay(cast, 1)
+    if role == "canary":
+        return canary(cast, 1)
     if role == "reader":
         is_state = topic in (cast.worker.forwarded, f"{cast.app_id}-accounts-changelog")
         if topic == cast.worker.alarms:
@@ -358,6 +371,7 @@ def test_the_whole_chain_runs_with_the_rights_that_are_printed(
     assert "1 subscribers equal" in verify(cast)
     assert "sent" in receipts(cast) or "console" in receipts(cast)
     assert "2 records" in replay(cast)
+    assert "all 1 arrived" in canary(cast)
     assert history(cast) > 2
     assert consumed(cast, "billing", cast.worker.orders) == 0
     for process in processes:
