@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import conn
 from aiokafka.abc import AbstractTokenProvider
@@ -12,7 +12,9 @@ from aiokafka.errors import KafkaConnectionError
 from streamproc.kafka.errors import TokenError
 from streamproc.kafka.secret import Password
 from streamproc.kafka.settings import KafkaSettings
-from streamproc.kafka.tokens import TokenSource
+
+if TYPE_CHECKING:
+    from streamproc.kafka.tokens import TokenSource
 
 
 class Connection(conn.AIOKafkaConnection):  # type: ignore[misc]  # untyped library

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.cluster import ClusterMetadata
@@ -20,7 +20,9 @@ from streamproc.kafka.probe import refuse_unreachable, told_by_us
 from streamproc.kafka.python_logins import use_own_logins
 from streamproc.kafka.python_tls import bound_handshakes
 from streamproc.kafka.settings import Broker, settings_of
-from streamproc.kafka.tokens import TokenSource
+
+if TYPE_CHECKING:
+    from streamproc.kafka.tokens import TokenSource
 
 # A mistyped name must not become a topic, whatever the broker allows. kafka-python's producer and
 # consumer have an option for that, and do not hand it on to what asks the broker.

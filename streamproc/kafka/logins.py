@@ -9,18 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.secret import Password, Secret
-from streamproc.kafka.tokens import (
-    ClientCredentials,
-    FileTokens,
-    MskTokens,
-    OAuthClient,
-    TokenSource,
-)
+
+if TYPE_CHECKING:  # most logins have no tokens, and these import an HTTP client
+    from streamproc.kafka.tokens import TokenSource
 
 Values = Mapping[str, Any]
 """The values that the user set, by the names of ``fields.py``."""
@@ -116,6 +112,8 @@ def password_login(mechanism: str) -> Callable[[Values], Login]:
 
 def token_login(values: Values) -> Login:
     """A token from a file, or from an authorisation server."""
+    from streamproc.kafka.tokens import ClientCredentials, FileTokens, OAuthClient
+
     path: Path | None = values.get("oauth-token-file")
     url: str | None = values.get("oauth-token-url")
     if (path is None) == (url is None):
@@ -169,6 +167,8 @@ def msk_login(values: Values) -> Login:
         raise KafkaSettingsError(
             "--kafka-sasl-mechanism AWS_MSK_IAM needs --kafka-aws-region (or AWS_REGION)"
         )
+    from streamproc.kafka.tokens import MskTokens
+
     return TokenLogin(MskTokens(region))
 
 

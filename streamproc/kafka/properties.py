@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import javaproperties
-
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.fields import BY_NAME, FIELDS
 from streamproc.kafka.jaas import JAAS, options_of_jaas
@@ -44,6 +42,8 @@ def read_properties(path: Path) -> tuple[str | None, dict[str, Any]]:
     Keys that do not concern the connection to Kafka are skipped, because the file may be that of a
     whole producer. Raises :class:`KafkaSettingsError` for a security key that is unknown here.
     """
+    import javaproperties  # it brings XML and an HTTP client, and most commands have no such file
+
     refuse_special(path)
     try:
         with path.open("rb") as file:

@@ -28,6 +28,6 @@ def turn_clock(path: str) -> None:
 
 if __name__ == "__main__":
     turn_clock(os.environ[VARIABLE])  # before anybody takes a reference
-    from streamproc.cli import main
+    from streamproc.__main__ import run
 
-    main()
+    run()

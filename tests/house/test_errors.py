@@ -18,8 +18,7 @@ from streamproc.errors import StreamprocError
 
 def modules() -> Iterator[str]:
     for found in pkgutil.walk_packages(streamproc.__path__, "streamproc."):
-        if found.name != "streamproc.__main__":  # importing it runs the command
-            yield found.name
+        yield found.name
 
 
 def own_errors() -> list[type[BaseException]]:

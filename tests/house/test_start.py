@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+import atexit
+import gc
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+import streamproc.cli
+from streamproc.__main__ import run
+from streamproc.engine.housekeeping import YOUNG_OBJECTS
+
 ROOT = Path(__file__).parents[2]
-SLOW = {"aiohttp", "faust", "matplotlib", "cryptography", "asn1tools"}
-"""Each takes a tenth of a second and more, at each start of a program."""
+SLOW = {"aiohttp", "faust", "matplotlib", "cryptography", "asn1tools", "javaproperties"}
+"""Each takes long at each start of a program, or brings others that do."""
 
 
 def imported_by(module: str) -> Iterator[str]:
@@ -50,3 +57,15 @@ def test_a_program_starts_without_large_libraries_that_few_need(begin: str) -> N
 
 def test_what_is_imported_is_followed() -> None:
     assert "faust" in libraries("streamproc.worker.app")
+
+
+def test_the_collector_looks_through_no_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Mock()
+    monkeypatch.setattr(gc, "set_threshold", calls.set_threshold)
+    monkeypatch.setattr(atexit, "register", calls.at_the_end)
+    monkeypatch.setattr(streamproc.cli, "main", calls.main)
+    run()
+    names = [name for name, _, _ in calls.mock_calls]
+    assert names == ["set_threshold", "at_the_end", "main"]
+    assert calls.set_threshold.call_args.args[0] == YOUNG_OBJECTS
+    calls.at_the_end.assert_called_once_with(gc.freeze)
