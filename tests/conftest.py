@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the unit tests need no Kafka client, which takes long to im
 
 # What collecting the tests makes stays to the end: looking through it at every 700th new object
 # took a tenth of the unit tests' time.
-gc.set_threshold(10_000, 10, 10)
+gc.set_threshold(100_000, 20, 20)
 
 _SKIP_REASON = "--no-broker was given"
 _FOREIGN_PARTS = "foreign parts cannot be had"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -44,6 +43,9 @@ TIMED_OUT = KafkaError("Could not execute transactional request: Request timed o
 class Producer:
     """A transactional producer. ``commit``: why it cannot commit; ``abort``: why not abort."""
 
+    now = 0.0
+    """Seconds; a broker that is frozen turns the clock."""
+
     def __init__(self, commit: Exception, abort: Exception | None, seconds: float = 0.0) -> None:
         self._commit, self._abort, self._seconds = commit, abort, seconds
 
@@ -52,7 +54,7 @@ class Producer:
     def flush(self, timeout: float | None = None) -> None: ...
 
     def commit_transaction(self) -> None:
-        time.sleep(self._seconds)  # the broker is frozen
+        self.now += self._seconds
         raise self._commit
 
     def abort_transaction(self) -> None:
@@ -67,14 +69,16 @@ class Producer:
         (Producer(TIMED_OUT, None), KafkaError),
         (Producer(InvalidProducerEpochError(), None), DispatcherFencedError),
         # The broker takes the id from a transaction that lasts too long: nobody else has it.
-        (Producer(InvalidProducerEpochError(), None, 0.02), JournalLostError),
-        (Producer(TIMED_OUT, InvalidProducerEpochError(), 0.02), JournalLostError),
+        (Producer(InvalidProducerEpochError(), None, 20.0), JournalLostError),
+        (Producer(InvalidProducerEpochError(), None, 19.9), DispatcherFencedError),
+        (Producer(TIMED_OUT, InvalidProducerEpochError(), 20.0), JournalLostError),
     ],
 )
 def test_a_commit_that_a_silent_broker_spoiled_is_told_from_a_successor(
     monkeypatch: pytest.MonkeyPatch, producer: Producer, error: type[Exception]
 ) -> None:
-    monkeypatch.setattr(partition_journal, "TRANSACTION_TIMEOUT_MS", 10)
+    clock = f"{partition_journal.__name__}.time.monotonic"
+    monkeypatch.setattr(clock, lambda: producer.now)
     journal = PartitionJournal(DispatchSettings(mock.Mock()), ("urgent",), 0)
     journal._producer = producer
     with pytest.raises(error) as raised:
