@@ -7,7 +7,7 @@ JOBS ?= 6
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
+.PHONY: dist product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,9 +22,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 # The compiled plain case of usage: the same results for 1.3 to 5.7 times less CPU time (`python -m
-# perf.native`). Without a Rust compiler everything works in pure Python.
+# perf.native`). A wheel of build/dist or of WHEELS (a folder or an index) is used if it is of these
+# sources. Without one and without a Rust compiler everything works in pure Python.
 $(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
-	@if ! command -v cargo >/dev/null; then \
+	@if $(BIN)/python -m tests.support.packaging.prebuilt; then :; \
+	elif ! command -v cargo >/dev/null; then \
 		echo "no Rust compiler (cargo) here: streamproc runs in pure Python"; \
 	elif ! $(BIN)/pip install --quiet --disable-pip-version-check ./native; then \
 		echo "the compiled part could not be built: streamproc runs in pure Python"; \
@@ -38,10 +40,12 @@ lock:  ## resolve the dependencies of pyproject.toml anew into the three locks (
 	$(COMPILE) --group dev -o requirements.lock
 	$(COMPILE) --constraints requirements.lock -o requirements-product.lock
 	$(BIN)/uv pip compile --group pyproject.toml:supply --universal --generate-hashes --no-emit-index-url --no-header -o requirements-supply.lock
+	$(BIN)/uv pip compile --group pyproject.toml:packaging --universal --generate-hashes --no-emit-index-url --no-header -o requirements-packaging.lock
 
 # Environments of their own: one has what is shipped, the other the tools that look at it.
 PRODUCT := build/product
 SUPPLY := build/supply
+PACKAGING := build/packaging
 
 build/%/.ready: requirements-%.lock
 	$(PYTHON) -m venv build/$*
@@ -61,6 +65,10 @@ licences: $(PRODUCT)/.ready $(SUPPLY)/.ready  ## write the licences of what is s
 
 audit: $(SUPPLY)/.ready  ## ask for known vulnerabilities of what is shipped; needs an index that knows them
 	$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-product.lock
+
+# PLATFORMS="manylinux-x86_64 ..." builds some only.
+dist: $(PACKAGING)/.ready  ## build all wheels that this machine can build, and the source archive, into build/dist
+	$(PACKAGING)/bin/python -m tests.support.packaging.wheels $(PLATFORMS)
 
 digests:  ## pin the images of Dockerfile and docker-compose.yml to their digests; asks their registries
 	$(PYTHON) -m tests.support.image_digests

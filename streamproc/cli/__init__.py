@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from streamproc import __version__
 from streamproc.cli.acls import acls
 from streamproc.cli.canary import canary
 from streamproc.cli.completion import completion
@@ -29,6 +28,7 @@ from streamproc.cli.top import top
 from streamproc.cli.topics import topics
 from streamproc.cli.verify import verify
 from streamproc.cli.verify_outputs import verify_outputs
+from streamproc.cli.version import version_option
 from streamproc.cli.worker import worker
 from streamproc.cli.workload import workload
 
@@ -38,7 +38,7 @@ from streamproc.cli.workload import workload
     context_settings={"show_default": True},
     params=[config_option()],
 )
-@click.version_option(__version__)
+@version_option
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Exact quota tables and timely usage reminders on Kafka and Faust."""

@@ -200,7 +200,7 @@ def worker(
     if native == "no" and settings.native == "auto":
         log.warning(
             "the compiled part is not installed: usage is applied in Python, which is slower",
-            advice="pip install ./native (docs/performance.md), or --native off",
+            advice="docs/packages.md says which platforms have it, or --native off",
         )
     with watched(settings.broker):
         topics = prepare_topics(settings)

@@ -9,7 +9,7 @@ makes the messages.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -45,15 +45,30 @@ def is_native(choice: Native) -> bool:
         return False
     if streamproc_native is None:
         if choice == "on":
-            raise NativeMissingError("streamproc_native is not installed: pip install ./native")
+            raise NativeMissingError(
+                "streamproc_native is not installed: pip took the pure wheel, because there is none "
+                "for this platform (docs/packages.md); in a checkout: pip install ./native"
+            )
         return False
-    if getattr(streamproc_native, "INTERFACE", None) != interface():
+    if not _is_of_this_release():
         # Not ignored silently: the worker would be half as fast without a visible reason.
         raise NativeMissingError(
             "streamproc_native is of another release: pip install ./native builds it again; after "
             "pip uninstall streamproc-native all works without it (a worker: --native off)"
         )
     return True
+
+
+def installed() -> Literal["in use", "not installed", "of another release"]:
+    """What ``auto`` finds here, for people."""
+    if streamproc_native is None:
+        return "not installed"
+    return "in use" if _is_of_this_release() else "of another release"
+
+
+def _is_of_this_release() -> bool:
+    """Whether it was built from this core and its sources."""
+    return bool(getattr(streamproc_native, "INTERFACE", None) == interface())
 
 
 def new_ids(is_native: bool) -> IdMemory:

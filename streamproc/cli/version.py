@@ -1,0 +1,29 @@
+"""``streamproc --version``: the release, and whether the compiled part runs."""
+
+from __future__ import annotations
+
+import click
+
+from streamproc import __version__
+
+
+def version_option(command: click.Command) -> click.Command:
+    """Add ``--version`` to a command."""
+    return click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show,
+        help="Show the version, and whether the compiled part runs; exit.",
+    )(command)
+
+
+def _show(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if not is_asked or context.resilient_parsing:
+        return
+    from streamproc.worker.native_bridge.loading import installed
+
+    click.echo(f"streamproc, version {__version__}")
+    click.echo(f"compiled part: {installed()}")
+    context.exit()
