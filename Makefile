@@ -7,7 +7,7 @@ JOBS ?= 6
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: dist product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
+.PHONY: dist shipped product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -70,6 +70,9 @@ audit: $(SUPPLY)/.ready  ## ask for known vulnerabilities of what is shipped; ne
 dist: $(PACKAGING)/.ready  ## build all wheels that this machine can build, and the source archive, into build/dist
 	$(PACKAGING)/bin/python -m tests.support.packaging.wheels $(PLATFORMS)
 
+shipped: setup  ## test what `make dist` has built, in clean environments without Rust
+	$(BIN)/pytest -q $(wildcard tests/shipped/deep_*.py)
+
 digests:  ## pin the images of Dockerfile and docker-compose.yml to their digests; asks their registries
 	$(PYTHON) -m tests.support.image_digests
 
@@ -87,6 +90,7 @@ tables: setup  ## write the tables of docs and schemas that follow registries: t
 	$(BIN)/python -m tests.support.kind_tables
 	$(BIN)/python -m tests.support.kafka_settings_table
 	$(BIN)/python -m tests.support.command_pages
+	$(BIN)/python -m tests.support.packaging.chart
 
 man: setup  ## write the manual pages of the commands into build/man
 	$(BIN)/python -m tests.support.man_pages build/man

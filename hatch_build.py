@@ -1,6 +1,7 @@
-"""Puts the compiled part into the wheel of streamproc, if ``STREAMPROC_NATIVE_WHEEL`` names its wheel.
+"""Puts the compiled part into the wheel of streamproc.
 
-`make dist` sets it once for each platform. Without it the wheel is pure Python, for all platforms.
+``STREAMPROC_NATIVE_WHEEL`` names the wheel of the compiled part alone; `make dist` sets it once for
+each platform. Without it the wheel is pure Python, for all platforms.
 """
 
 from __future__ import annotations

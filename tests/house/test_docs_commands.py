@@ -44,6 +44,7 @@ FOREIGN = {
         "export",
         "git",
         "head",
+        "helm",
         "kubectl",
     ),
     *(

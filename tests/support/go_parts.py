@@ -18,6 +18,8 @@ PROGRAMS = PARTS / "programs"
 PLAIN = "go"
 """The program whose clients are Go alone. Another one has C in it, and needs its compiler."""
 GO_LIMIT_S = 280.0
+TOOL_LIMIT_S = 900.0
+"""Of programs of others, which are large."""
 
 
 def go_program(folder: str = PLAIN) -> Path:
@@ -26,8 +28,17 @@ def go_program(folder: str = PLAIN) -> Path:
     Where there is no Go, or no proxy, the test is skipped, and the end of the run says so. With CI
     set and Go there, what is missing is an error.
     """
+    return _built_here(folder, ".")
+
+
+def go_tool(folder: str, package: str) -> Path:
+    """A program of others that the go.mod of a folder pins, as :func:`go_program`."""
+    return _built_here(folder, package)
+
+
+def _built_here(folder: str, package: str) -> Path:
     try:
-        return _built(folder)
+        return _built(folder, package)
     except PartsUnavailable as error:
         if is_duty(os.environ, shutil.which("go")):
             raise
@@ -43,7 +54,7 @@ def module_version(module: str, folder: str = PLAIN) -> str:
 
 
 @functools.cache
-def _built(folder: str) -> Path:
+def _built(folder: str, package: str) -> Path:
     digest = hashlib.sha256()
     for file in sorted((PROGRAMS / folder).iterdir()):
         digest.update(file.read_bytes())
@@ -53,6 +64,7 @@ def _built(folder: str) -> Path:
         if go is None:
             raise PartsUnavailable(f"{program} is missing, and no 'go' is on the PATH")
         with appearing(program, "program") as scratch:
-            command = [go, "build", "-mod=readonly", "-o", str(scratch / "program"), "."]
-            run("go", command, PROGRAMS / folder, GO_LIMIT_S)
+            limit_s = GO_LIMIT_S if package == "." else TOOL_LIMIT_S
+            command = [go, "build", "-mod=readonly", "-o", str(scratch / "program"), package]
+            run("go", command, PROGRAMS / folder, limit_s)
     return program

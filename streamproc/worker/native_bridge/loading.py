@@ -46,8 +46,8 @@ def is_native(choice: Native) -> bool:
     if streamproc_native is None:
         if choice == "on":
             raise NativeMissingError(
-                "streamproc_native is not installed: pip took the pure wheel, because there is none "
-                "for this platform (docs/packages.md); in a checkout: pip install ./native"
+                "streamproc_native is not installed: pip took the pure wheel, because there is no "
+                "other for this platform (docs/packages.md); in a checkout: pip install ./native"
             )
         return False
     if not _is_of_this_release():

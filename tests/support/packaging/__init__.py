@@ -1,1 +1,1 @@
-"""Makes what is shipped: wheels, the package for Debian, the chart's generated files (docs/packages.md)."""
+"""Makes what is shipped: wheels, the package for Debian, files of the Helm chart."""

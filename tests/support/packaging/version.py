@@ -39,7 +39,9 @@ def problems(tag: str) -> list[str]:
         if f"v{number}" != tag
     ]
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    if not re.search(rf"(?m)^## \[{re.escape(tag.removeprefix('v'))}\] - \d{{4}}-\d\d-\d\d$", changes):
+    if not re.search(
+        rf"(?m)^## \[{re.escape(tag.removeprefix('v'))}\] - \d{{4}}-\d\d-\d\d$", changes
+    ):
         found.append(f"CHANGELOG.md has no section for {tag.removeprefix('v')} with its date")
     return found
 
