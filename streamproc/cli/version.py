@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from streamproc import __version__
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-def version_option(command: click.Command) -> click.Command:
+
+def version_option(command: Command) -> Command:
     """Add ``--version`` to a command."""
     return click.option(
         "--version",

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +23,7 @@ PURE = f"streamproc-{__version__}-py3-none-any.whl"
 
 CHOICES = {
     ("manylinux_2_17_x86_64", "3.11"): "manylinux2014_x86_64",
-    ("manylinux_2_36_x86_64", "3.14"): "manylinux2014_x86_64",
+    ("manylinux2014_x86_64", "3.14"): "manylinux2014_x86_64",
     ("manylinux2014_aarch64", "3.13"): "manylinux2014_aarch64",
     ("musllinux_1_2_x86_64", "3.12"): "musllinux_1_2_x86_64",
     ("musllinux_1_2_aarch64", "3.14"): "musllinux_1_2_aarch64",
@@ -90,12 +89,12 @@ class Room:
 
 
 @pytest.fixture(scope="module", params=PYTHONS)
-def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Room:
     assert any(DIST.glob("*.whl")), "run `make dist` first"
     python = interpreter(request.param)
     if python is None:
         pytest.skip(f"there is no Python {request.param} on this machine")
-    yield Room(tmp_path_factory.mktemp(f"python{request.param}") / "room", python)
+    return Room(tmp_path_factory.mktemp(f"python{request.param}") / "room", python)
 
 
 def first_line(room: Room, *words: str) -> str:
