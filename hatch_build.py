@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 VARIABLE = "STREAMPROC_NATIVE_WHEEL"
 
 
-class CompiledPart(BuildHookInterface[Any]):
+class CompiledPart(BuildHookInterface[Any]):  # type: ignore[misc]  # it has no types here
     """The hook; it changes wheels alone, and no editable ones."""
 
     PLUGIN_NAME = "custom"
