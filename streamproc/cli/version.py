@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from streamproc import __version__
+from streamproc.cli.printing import echo
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +30,6 @@ def _show(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
         return
     from streamproc.worker.native_bridge.loading import installed
 
-    click.echo(f"streamproc, version {__version__}")
-    click.echo(f"compiled part: {installed()}")
+    echo(f"streamproc, version {__version__}")
+    echo(f"compiled part: {installed()}")
     context.exit()
