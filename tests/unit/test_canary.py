@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,9 +12,12 @@ from structlog.testing import capture_logs
 
 from streamproc.canaries import canary_of
 from streamproc.cli.canary import RULES
+from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import to_ms
+from streamproc.core.subscribers import CANARY_PREFIX
 from streamproc.metrics.canary import CanaryMetrics
+from streamproc.tools.canary import watching
 from streamproc.tools.canary.beats import STAGES, Beats, Stage, Verdict, stage_seconds, summary
 from streamproc.tools.canary.events import (
     beat_events,
@@ -25,6 +29,8 @@ from streamproc.tools.canary.events import (
     timed_mark,
 )
 from streamproc.tools.canary.observing import CanaryObserver
+from streamproc.tools.canary.watching import CanarySettings, CanaryWatch
+from tests.support.desk import reminder
 from tests.support.quota_driver import DAY, MINUTE, SECOND, START, QuotaDriver
 
 T0 = to_ms(START)
@@ -240,3 +246,44 @@ def test_changes_are_logged_once_and_all_is_counted() -> None:
     assert value(broken_of, {"way": "usage", "stage": "readable"}) == 1
     recent = {"way": "usage", "stage": "sent", "quantile": "0.99"}
     assert value("streamproc_canary_recent_seconds", recent) == 1.0
+
+
+# What others write.
+
+
+def watch() -> tuple[CanaryWatch, list[bytes]]:
+    """A canary of partition 0, and the keys of what it has sent."""
+    settings = CanarySettings("b:1", "events", "reminders", "rejects", "receipts")
+    one = CanaryWatch(settings, lambda verdicts, beats: None)
+    one._living[0] = canary_of(day_of(T0), 0, 1)
+    one._producer = producer = MagicMock()
+    sent: list[bytes] = []
+    producer.send.side_effect = lambda topic, **record: sent.append(record["key"])
+    return one, sent
+
+
+def take(one: CanaryWatch, key: str, subscriber: str) -> None:
+    value = encode_effect(reminder(subscriber=subscriber))
+    record = MagicMock(key=key.encode(), value=value, partition=0)
+    one._take("reminders", record, T0)
+
+
+def test_the_contract_of_a_customer_is_not_ended() -> None:
+    """A user who may write reminders, but no events, must not close accounts."""
+    one, sent = watch()
+    other = canary_of(day_of(T0 - DAY), 0, 1)
+
+    take(one, other, "34600000001")
+    assert sent == []
+    take(one, other, other)
+    take(one, other, other)
+    assert sent == [other.encode()]
+
+
+def test_canaries_of_others_are_ended_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MOST_ENDED", 3)
+    one, sent = watch()
+    for number in range(9):
+        take(one, f"{CANARY_PREFIX}{number}", f"{CANARY_PREFIX}{number}")
+
+    assert len(sent) == 3

@@ -45,6 +45,8 @@ POLL_MS: Final = 100
 BLOCK_MS: Final = 2_000
 """While the broker is away, a turn takes no longer: verdicts must come in time."""
 RETRY_SECONDS: Final = 2.0
+MOST_ENDED: Final = 100_000
+"""Canaries of others that a run ends. Kafka has no topic of so many partitions."""
 BEAT_MS: Final = BEAT_SECONDS * 1000
 
 
@@ -235,6 +237,8 @@ class CanaryWatch:
             if not key.startswith(CANARY_KEY):
                 return
             reminder = decode_reminder(value)
+            if reminder.subscriber.encode() != key:
+                return  # it is of somebody else, whose contract the canary must not end
             mark = mark_of(reminder)
             if mark is not None:
                 self.beats.readable(mark, reminder.id, now_ms)
@@ -254,6 +258,8 @@ class CanaryWatch:
     def _end_others(self, partition: int, subscriber: str, now_ms: int) -> None:
         """A canary of another day that still gets messages: the one that began it was killed."""
         if subscriber in self._living.values() or subscriber in self._ended:
+            return
+        if len(self._ended) >= MOST_ENDED:
             return
         if partition not in self._living:
             return  # it may be the one of this day, and this run has not begun yet
