@@ -5,6 +5,10 @@ counted and ``/metrics`` read every 5 s, and with nothing counted and no page. E
 gives one ratio of CPU time per event; the order within a pair alternates. Ratios, never seconds:
 what else the machine does falls on both alike. Exit 1 if the median costs more than the limit.
 
+With ``--what traces`` it is what spans cost: one event in a hundred is sampled, and its spans go to
+a receiver on this machine by OTLP. The other run of a pair has ``--traces off``. Both count their
+figures.
+
 CPU time of the worker is compared: it is what bounds its throughput, and wall time says more of the
 machine's other work.
 """
@@ -18,18 +22,22 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from statistics import median
+from unittest import mock
 from uuid import uuid4
 
 from perf.compare import run_once
 from perf.compare_peers import Peer, build_nothing, streamproc
 from perf.compare_task import EVENTS_PER_SUBSCRIBER, fill
 from perf.machine import describe
+from streamproc.tracing.opening import ENDPOINTS, SAMPLER_ARG
 from tests.support.broker import open_broker
+from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.ports import free_port
 
 READ_SECONDS = 5.0
 """Prometheus reads every 15 s with the configuration in ``ops/``."""
 LIMIT = 0.02
+SAMPLED = 0.01
 NATIVE = {"compiled": "native=auto", "Python": "native=off"}
 
 
@@ -56,13 +64,45 @@ def scraped(port: int) -> Iterator[list[int]]:
         thread.join()
 
 
+@contextlib.contextmanager
+def collected() -> Iterator[OtlpReceiver]:
+    """A collector of spans, named by the variables that a worker inherits."""
+    with OtlpReceiver() as receiver:
+        variables = {ENDPOINTS[0]: receiver.url, SAMPLER_ARG: str(SAMPLED)}
+        with mock.patch.dict("os.environ", variables):
+            yield receiver
+
+
 def peer(part: str, *options: str) -> Peer:
     """A worker in wall time, as in production."""
     command = streamproc("full", "clock=wall", NATIVE[part], *options)
     return Peer("streamproc full", "exactly once", "defaults", command, build_nothing, is_full=True)
 
 
-def pairs(part: str, rounds: int, events: int, broker: str) -> Iterator[float]:
+@contextlib.contextmanager
+def metrics(is_on: bool) -> Iterator[list[str]]:
+    """The options of a worker that is watched by Prometheus, or that counts nothing."""
+    port = free_port()
+    with scraped(port) as sizes:
+        yield [f"port={port}"] if is_on else ["counted=no"]
+    assert bool(sizes) == is_on, "the page is read in watched runs only"
+
+
+@contextlib.contextmanager
+def traces(is_on: bool) -> Iterator[list[str]]:
+    """The options of a worker that sends spans, or that makes none."""
+    with collected() as receiver:
+        yield ["traces=on"] if is_on else ["traces=off"]
+    assert bool(receiver.spans) == is_on, "spans come in traced runs only"
+    if is_on:
+        traced = sum(one.name.startswith("process ") for one in receiver.spans)
+        print(f"{traced} events traced", flush=True)
+
+
+WHAT = {"metrics": metrics, "traces": traces}
+
+
+def pairs(what: str, part: str, rounds: int, events: int, broker: str) -> Iterator[float]:
     """What watching adds to the CPU time per event, pair by pair. The first pair warms up."""
     with open_broker(broker) as running:
         given = fill(
@@ -71,11 +111,8 @@ def pairs(part: str, rounds: int, events: int, broker: str) -> Iterator[float]:
         for number in range(rounds + 1):
             found: dict[bool, float] = {}
             for is_watched in (True, False) if number % 2 else (False, True):
-                port = free_port()
-                options = [f"port={port}"] if is_watched else ["counted=no"]
-                with scraped(port) as sizes:
+                with WHAT[what](is_watched) as options:
                     run = run_once(running.bootstrap, peer(part, *options), given)
-                assert bool(sizes) == is_watched, "the page is read in watched runs only"
                 found[is_watched] = run.cpu_seconds / run.events
             if number:
                 yield found[True] / found[False] - 1
@@ -84,6 +121,7 @@ def pairs(part: str, rounds: int, events: int, broker: str) -> Iterator[float]:
 def main() -> None:
     """Exit 1 if watching costs more than the limit."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--what", choices=list(WHAT), default="metrics")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--part", choices=list(NATIVE), default="compiled")
@@ -91,11 +129,13 @@ def main() -> None:
     options = parser.parse_args()
     print(f"Machine: {describe()}.", flush=True)
     found = []
-    for share in pairs(options.part, options.rounds, options.events, options.broker):
+    for share in pairs(options.what, options.part, options.rounds, options.events, options.broker):
         found.append(share)
         print(f"pair {len(found)}: {share:+.2%} CPU time per event", flush=True)
     cost = median(found)
-    print(f"watching costs {cost:+.2%} (from {min(found):+.2%} to {max(found):+.2%})")
+    print(
+        f"{options.what}: watching costs {cost:+.2%} (from {min(found):+.2%} to {max(found):+.2%})"
+    )
     sys.exit(int(cost > LIMIT))
 
 

@@ -5,7 +5,8 @@ with FORM ``bare`` (``perf.bare.counter`` on the engine) or ``full`` (the app of
 worker``). Options: ``commit`` (seconds), ``native`` (auto, on, off), ``clock`` (wall, event),
 ``standbys`` (warm copies), ``session`` (timeout in seconds),
 ``timed`` (START:COUNT, in epoch seconds: packs are reminded of at COUNT successive seconds),
-``port`` (of ``/metrics``), ``counted`` (``no``: what is counted for metrics is left out).
+``port`` (of ``/metrics``), ``counted`` (``no``: what is counted for metrics is left out),
+``traces`` (``on``: spans are sent) and ``traces_per_second``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.faust.ending import BoundedWorker
 from streamproc.engine.housekeeping import relax_collector
 from streamproc.engine.observer import UNOBSERVED
+from streamproc.tracing.opening import PER_SECOND, TraceSettings
 from streamproc.worker import processor as processor_module
 from streamproc.worker.app import create_app
 from streamproc.worker.rules import RulesFile
@@ -57,6 +59,10 @@ def main() -> None:
         create_topics=True,
         start_empty=True,
         http_port=int(options["port"]) if "port" in options else None,
+        traces=TraceSettings(
+            options.get("traces", "off"),  # type: ignore[arg-type]
+            int(options.get("traces_per_second", PER_SECOND)),
+        ),
     )
     prepare_topics(settings)
     rules = RulesFile(settings.rules)

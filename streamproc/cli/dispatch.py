@@ -14,7 +14,7 @@ from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.moved import moved_option
-from streamproc.cli.process_options import http_options, log_options
+from streamproc.cli.process_options import http_options, log_options, traces_options
 from streamproc.cli.shared_options import key_file_option
 from streamproc.cli.topic_options import (
     create_topics_option,
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     help="Report it if nothing is sent for so long though messages are due.",
 )
 @http_options
+@traces_options
 @moved_option("--stats", "receipts --broker ...", is_flag=True)
 @topic_options(DispatchTopics)
 @create_topics_option

@@ -22,7 +22,7 @@ from streamproc.printable import printable_lines
 
 Format = Literal["text", "json"]
 
-_QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+_QUIET = ("faust", "mode", "aiokafka", "kafka", "asyncio", "urllib3")
 """Libraries that log every step. Only their warnings are shown, unless the level is debug."""
 
 _CONNECTIONS = "kafka.net.transport"

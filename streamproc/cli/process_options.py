@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +11,7 @@ import click
 from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import Count
 from streamproc.metrics.options import LOOPBACK
+from streamproc.tracing.opening import PER_SECOND, TraceSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +29,33 @@ def log_options(command: Command) -> Command:
         default="info",
     )
     return level(form(command))
+
+
+def traces_options(command: Command) -> Command:
+    """``--traces`` and ``--traces-per-second``; the command gets ``traces``."""
+
+    @wraps(command)
+    def with_settings(*args: Any, **kwargs: Any) -> Any:
+        mode, per_second = kwargs.pop("traces"), kwargs.pop("traces_per_second")
+        return command(*args, traces=TraceSettings(mode, per_second), **kwargs)
+
+    given = click.option(
+        "--traces-per-second",
+        cls=SharedOption,
+        type=Count(1),
+        default=PER_SECOND,
+        help="Of more traced events or reminders than these in a second, the others get no spans.",
+    )(with_settings)
+    return click.option(
+        "--traces",
+        cls=SharedOption,
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        help=(
+            "Send spans of sampled traces by OTLP (docs/tracing.md); auto: if the variables of "
+            "OpenTelemetry name a collector."
+        ),
+    )(given)  # type: ignore[return-value]
 
 
 def http_options(command: Command) -> Command:

@@ -14,7 +14,7 @@ from streamproc.cli.configuration.defaults import config_in_use
 from streamproc.cli.identity import process_name, tell_who_starts
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
-from streamproc.cli.process_options import http_options, log_options
+from streamproc.cli.process_options import http_options, log_options, traces_options
 from streamproc.cli.rules import rules_option
 from streamproc.cli.shared_options import app_id_option, clock_option, key_file_option
 from streamproc.cli.topic_options import (
@@ -150,6 +150,7 @@ log = structlog.get_logger(__name__)
 )
 @log_options
 @http_options
+@traces_options
 @click.option(
     "--report",
     type=FilePath(),

@@ -19,7 +19,7 @@ from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
 from streamproc.dispatch.matching import AwaitedPart, Outstanding
 from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
-from streamproc.dispatch.outcome_records import receipt_of
+from streamproc.dispatch.outcome_records import receipt_of, settled_of
 
 LAST_PART_MS: Final = 15_000
 """After the last part's report, how long to wait for reports of the other parts if the gateway
@@ -203,6 +203,8 @@ class Deliveries:
             message_id, ledger.partition, entry, status, now_ms, error, code if error else ""
         )
         ledger.receipt(receipt)
+        if entry.trace and entry.facts is not None:
+            ledger.settled(settled_of(message_id, ledger.partition, entry, status, now_ms))
         self.drop(ledger.partition, message_id, entry)
         entry.state = "settled"
         ledger.write(message_id, entry)

@@ -41,7 +41,13 @@ from streamproc.dispatch.model import (
     message_of,
 )
 from streamproc.dispatch.number_hashes import NumberHashes
-from streamproc.dispatch.outcome_records import dead_letter_of, facts_of, receipt_of, unreadable
+from streamproc.dispatch.outcome_records import (
+    dead_letter_of,
+    expired_of,
+    facts_of,
+    receipt_of,
+    unreadable,
+)
 from streamproc.dispatch.router import Router
 from streamproc.tracing.context import NO_TRACE, TraceHeaders
 
@@ -140,6 +146,7 @@ class Desk:
             lane = cursor_lane
         self._sequence += 1
         message = message_of(reminder, origin, lane, self._sequence, resend, trace)
+        message.read_ms = now_ms
         if lane != cursor_lane or message.id in ledger.messages or ledger.knows(message.id):
             mark.skip(origin.offset)
             return
@@ -455,6 +462,8 @@ class Desk:
             return
         entry = self._entry(message, "settled", now_ms)
         self._say(ledger, message, entry, "expired", "", "", now_ms)
+        if message.trace:
+            ledger.settled(expired_of(message))
         self._finish(ledger, message, entry)
 
     def _say(
@@ -489,6 +498,7 @@ class Desk:
             doubted=message.doubted,
             doubt_ms=message.doubt_ms,
             former=list(message.former),
+            trace=[one.decode("ascii") for _, one in message.trace] if message.is_submit else [],
         )
 
     def _know(self, message: Outgoing, outcome: Outcome, now_ms: int) -> None:

@@ -20,6 +20,7 @@ from streamproc.contracts.records.codec import UNREADABLE
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.dispatch.matching import bounded_id
 from streamproc.dispatch.number_hashes import keyed
+from streamproc.tracing.context import TRACE_NAMES, TraceHeaders, trace_of
 
 State = Literal["intent", "retry", "accepted", "uncertain", "settled"]
 
@@ -87,6 +88,14 @@ class JournalEntry(Struct, omit_defaults=True, gc=False):
     """When that attempt was sent."""
     former: list[str] = []
     """Message ids of parts that gateways before this one accepted."""
+    trace: list[str] = []
+    """``traceparent`` of its last submit, and ``tracestate`` if there is one; only if it has a
+    span."""
+
+    @property
+    def trace_headers(self) -> TraceHeaders:
+        """The trace of its last submit."""
+        return trace_of(list(zip(TRACE_NAMES, [one.encode() for one in self.trace], strict=False)))
 
 
 _decode = msgspec.json.Decoder(JournalEntry).decode

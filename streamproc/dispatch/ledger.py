@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.dispatch.journal import JournalEntry, encode, is_suspect
 from streamproc.dispatch.model import Outgoing
+from streamproc.dispatch.traced import Settled
 from streamproc.dispatch.watermark import Watermark
 
 FORGET_STEP_MS = 900_000
@@ -28,6 +29,8 @@ class JournalTransaction:
     positions: dict[Cursor, int] = field(default_factory=dict)
     reports: dict[int, int] = field(default_factory=dict)
     release: list[Outgoing] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
+    """Receipts that have a span."""
     answered: list[str] = field(default_factory=list)
     """Gateways whose answers it contains, one entry for each answer."""
 
@@ -94,6 +97,10 @@ class Ledger:
 
     def receipt(self, receipt: Receipt) -> None:
         self._batch.receipts.append(receipt)
+
+    def settled(self, told: Settled) -> None:
+        """A receipt is of a message that has spans."""
+        self._batch.settled.append(told)
 
     def dead_letter(self, letter: DeadLetter) -> None:
         self._batch.dead_letters.append(letter)

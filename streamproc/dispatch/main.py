@@ -53,6 +53,7 @@ from streamproc.kafka.rights import missing_right, said
 from streamproc.kafka.topic_watch import watched
 from streamproc.printable import printable
 from streamproc.provision.planning import TopicsError
+from streamproc.tracing.opening import Origin, open_tracer
 
 log = structlog.get_logger(__name__)
 
@@ -98,9 +99,11 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         canary_number=config.canary_number,
         partitions=partitions[settings.topics.reminders],
     )
+    origin = Origin("streamproc-dispatcher", settings.name, settings.group)
+    tracer = open_tracer(settings.traces, origin)
     try:
         watch = watch_of(settings, partitions)
-        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms, watch))
+        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms, watch, tracer))
     except (TopicError, TopicsError) as error:
         raise DispatchError(f"stopped: {error}") from error
     except (BrokenError, OwnershipError) as error:

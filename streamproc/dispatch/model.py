@@ -11,7 +11,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.core.subscribers import is_canary
 from streamproc.errors import StreamprocError
-from streamproc.tracing.context import NO_TRACE, TraceHeaders
+from streamproc.tracing.context import NO_TRACE, SpanContext, TraceHeaders
 
 Policy = Literal["at_most_once", "at_least_once"]
 """What to do with a message if it is unknown whether the gateway accepted it."""
@@ -78,7 +78,13 @@ class Outgoing:
     split_into: int | None = None
     """Number of parts by the rules of its gateway; None: as the reminder says."""
     trace: TraceHeaders = NO_TRACE
-    """The trace of the event that caused it, for gateways that can pass it on."""
+    """The trace of the event that caused it, for gateways that can pass it on. With spans it is
+    that of the last submit."""
+    span: SpanContext | None = None
+    """Its span since it was read; each submit has one below it."""
+    is_submit: bool = False
+    """``trace`` names a submit, not the reminder."""
+    read_ms: int = 0
     queued: bool = False
     """It has fallen due and is in its subscriber's queue."""
     settled: bool = False

@@ -17,6 +17,7 @@ from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.health import DispatchHealth
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, Outcome, Refused
+from streamproc.dispatch.traced import DispatchSpans
 from streamproc.metrics.dispatch import DispatchMetrics
 
 BREAKER_STATES = ("closed", "half_open", "open")
@@ -46,8 +47,10 @@ class DispatchObserver:
         now_ms: Callable[[], int] = lambda: 0,
         stall_seconds: float = 60.0,
         share: DispatcherShare | None = None,
+        spans: DispatchSpans | None = None,
     ) -> None:
-        """``share`` counts for alarms what is counted here."""
+        """``share`` counts for alarms what is counted here. ``spans``: None makes none."""
+        self._spans = spans
         self._share = share
         self._metrics = metrics
         self._now_ms = now_ms
@@ -72,6 +75,9 @@ class DispatchObserver:
             if letter.subscriber and is_canary(letter.subscriber):
                 continue
             metrics.dead_letters.labels(letter.reason).inc()
+        if self._spans is not None:
+            for told in batch.settled:
+                self._spans.settled(told)
         if self._share is not None:
             self._share.committed(batch)
         self.health.committed(batch)

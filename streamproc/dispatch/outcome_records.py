@@ -10,6 +10,7 @@ from streamproc.core.privacy import mask
 from streamproc.dispatch.journal import Facts, JournalEntry
 from streamproc.dispatch.model import Origin, Outgoing
 from streamproc.dispatch.number_hashes import NumberHashes
+from streamproc.dispatch.traced import Settled
 
 
 def facts_of(message: Outgoing, hashes: NumberHashes) -> Facts:
@@ -63,6 +64,27 @@ def receipt_of(
         error_class=error_class or UNSET,
         error_code=error_code or UNSET,
         resend=resend or UNSET,
+    )
+
+
+def settled_of(
+    message_id: str, partition: int, entry: JournalEntry, status: Status, since_ms: int
+) -> Settled:
+    """What the span of a delivery receipt says."""
+    facts = entry.facts
+    assert facts is not None  # every entry of an open message has facts
+    place = facts.topic, partition, facts.offset
+    error = "" if status == "delivered" else status
+    return Settled(entry.trace_headers, message_id, *place, entry.gateway, status, since_ms, error)
+
+
+def expired_of(message: Outgoing) -> Settled:
+    """What the span says of a message that nobody was in time to send."""
+    origin = message.origin
+    place = origin.topic, origin.partition, origin.offset
+    status = "expired"
+    return Settled(
+        message.trace, message.id, *place, message.gateway, status, message.read_ms, status
     )
 
 

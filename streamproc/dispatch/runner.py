@@ -40,6 +40,7 @@ from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
+from streamproc.dispatch.traced import DispatchSpans
 from streamproc.kafka.silence import FAILED_SECONDS
 from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.metrics.dispatch import DispatchMetrics
@@ -47,6 +48,7 @@ from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.supervision import on_loop, one_thread, start_task, tell
 from streamproc.tracing.context import trace_of
+from streamproc.tracing.spans import Tracer
 
 if TYPE_CHECKING:
     from streamproc.metrics.serving import MetricsServer
@@ -74,7 +76,12 @@ class Runner:
         gateways: dict[str, Gateway],
         now_ms: Callable[[], int],
         watch: TopicWatch,
+        tracer: Tracer | None = None,
     ) -> None:
+        """``tracer``: None makes no spans."""
+        self._tracer = tracer
+        kinds = {name: line.kind for name, line in desk.router.lines.items()}
+        self._spans = DispatchSpans(tracer, kinds) if tracer is not None else None
         self.settings = settings
         self._watch = watch
         self.desk = desk
@@ -82,7 +89,9 @@ class Runner:
         self.metrics = DispatchMetrics(CollectorRegistry())
         register_process(self.metrics.registry)
         self._share = DispatcherShare(settings.name)
-        self._observer = DispatchObserver(self.metrics, now_ms, settings.stall_seconds, self._share)
+        self._observer = DispatchObserver(
+            self.metrics, now_ms, settings.stall_seconds, self._share, self._spans
+        )
         self._observer.canary_gateways = frozenset(
             name for name, line in desk.router.lines.items() if line.is_canary
         )
@@ -203,6 +212,8 @@ class Runner:
             yield self._server.close()
         yield self._alarms.close()
         yield self._sends_end()
+        if self._tracer is not None:
+            yield in_thread(None, self._tracer.close)
 
     async def _sends_end(self) -> None:
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -415,6 +426,7 @@ class Runner:
 
     async def _send(self, message: Outgoing) -> None:
         began = time.perf_counter()
+        began_ns = 0 if self._spans is None else self._spans.submitting(message)
         try:
             outcome = await self._gateways[message.gateway].send(message)
         except Exception as error:  # a bug in one gateway must not stop the others
@@ -423,6 +435,8 @@ class Runner:
             )
             outcome = Unknown(f"gateway_bug_{type(error).__name__}")
         took = time.perf_counter() - began
+        if self._spans is not None:
+            self._spans.submitted(message, outcome, began_ns)
         self._observer.answered(message.gateway, message.lane, outcome, took)
         self.desk.settle(message, outcome, self._now_ms())
         self._owner.answered()

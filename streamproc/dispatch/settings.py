@@ -9,6 +9,7 @@ from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
+from streamproc.tracing.opening import TraceSettings
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class DispatchSettings:
     http_host: str = LOOPBACK
     http_port: int | None = None
     """Port of metrics and probes; None: none, 0: any free port."""
+
+    traces: TraceSettings = field(default_factory=TraceSettings)
 
     def lane_group(self, lane: int, name: str) -> str:
         """The consumer group that stores the position of a lane."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-Operation = Literal["poll", "process", "send", "commit"]
+Operation = Literal["poll", "process", "send", "commit", "settle"]
 
 _TYPES: Final[dict[Operation, str]] = {
     "poll": "receive",
     "process": "process",
     "send": "send",
     "commit": "settle",
+    "settle": "settle",
 }
 COUNT: Final = "messaging.batch.message_count"
 ERROR: Final = "error.type"

@@ -18,6 +18,7 @@ import msgspec
 
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
+TRACE_NAMES: Final = (TRACEPARENT, TRACESTATE)
 BAGGAGE: Final = "baggage"
 """What a program wants to say to all that follow. It is not passed on."""
 MAX_STATE_BYTES: Final = 512

@@ -32,6 +32,7 @@ from streamproc.metrics.figures import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
+from streamproc.tracing.opening import Origin, open_tracer
 from streamproc.worker.alarm_share import WorkerShare
 from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
@@ -74,6 +75,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
     """
     register()
     app = _faust_app(settings, partitions)
+    tracer = open_tracer(settings.traces, _origin_of(settings))
     processor = QuotaProcessor(
         rules.rulebook,
         settings.topics,
@@ -81,19 +83,14 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         settings.native,
         Placement(partitions, settings.wrong_partition, settings.topics.forwarded),
         RejectWarnings(),
+        tracer,
     )
-    engine_settings = EngineSettings(
-        broker=settings.broker,
-        app_id=settings.app_id,
-        input_topics=settings.topics.read,
-        commit_interval_seconds=settings.commit_interval_seconds,
-        partitions=partitions,
-        max_value_bytes=MAX_RECORD_BYTES,
-    )
+    engine_settings = _engine_settings(settings, partitions)
     metrics = WorkerMetrics(CollectorRegistry())
     register_process(metrics.registry)
     share = WorkerShare(settings.topics, settings.app_id, settings.name)
-    observer = WorkerObserver(metrics, share=share if settings.decides_alarms else None)
+    share_told = share if settings.decides_alarms else None
+    observer = WorkerObserver(metrics, share=share_told, tracer=tracer)
     engine: Engine[Account] = Engine(
         engine_settings,
         processor,
@@ -165,8 +162,25 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         if settings.report is not None:
             write_report(settings.report, processor, engine)
         await engine.partitions.close()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)
 
     return app
+
+
+def _engine_settings(settings: WorkerSettings, partitions: int) -> EngineSettings:
+    return EngineSettings(
+        broker=settings.broker,
+        app_id=settings.app_id,
+        input_topics=settings.topics.read,
+        commit_interval_seconds=settings.commit_interval_seconds,
+        partitions=partitions,
+        max_value_bytes=MAX_RECORD_BYTES,
+    )
+
+
+def _origin_of(settings: WorkerSettings) -> Origin:
+    return Origin("streamproc-worker", settings.name, settings.app_id)
 
 
 def _table(app: Any, engine: Engine[Account], partitions: int) -> PartitionedTable:

@@ -13,6 +13,7 @@ from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
+from streamproc.tracing.opening import TraceSettings
 
 Clock = Literal["wall", "event"]
 Native = Literal["auto", "on", "off"]
@@ -69,6 +70,7 @@ class WorkerSettings:
     """A URL that gets each change of an alarm; it may contain a password."""
     alarm_webhook_key: Secret | None = None
     """The keys that sign what is posted there."""
+    traces: TraceSettings = field(default_factory=TraceSettings)
     name: str = ""
     """Name of this worker in the log lines of its peers; empty: the host's name."""
     report: Path | None = None

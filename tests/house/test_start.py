@@ -16,7 +16,10 @@ from streamproc.__main__ import run
 from streamproc.engine.housekeeping import YOUNG_OBJECTS
 
 ROOT = Path(__file__).parents[2]
-SLOW = {"aiohttp", "faust", "matplotlib", "cryptography", "asn1tools", "javaproperties"}
+SLOW = {
+    *("aiohttp", "faust", "matplotlib", "cryptography", "asn1tools", "javaproperties"),
+    "opentelemetry",
+}
 """Each takes long at each start of a program, or brings others that do."""
 
 
@@ -69,3 +72,9 @@ def test_the_collector_looks_through_no_modules(monkeypatch: pytest.MonkeyPatch)
     assert names == ["set_threshold", "at_the_end", "main"]
     assert calls.set_threshold.call_args.args[0] == YOUNG_OBJECTS
     calls.at_the_end.assert_called_once_with(gc.freeze)
+
+
+@pytest.mark.parametrize("begin", ["streamproc.worker.app", "streamproc.dispatch.main"])
+def test_a_process_without_spans_does_not_load_their_library(begin: str) -> None:
+    assert "opentelemetry" not in libraries(begin)
+    assert "opentelemetry" in libraries("streamproc.tracing.otel")

@@ -22,6 +22,8 @@ from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing
 from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.router import GatewayLine, Router
 from streamproc.dispatch.shaping import Shaper
+from streamproc.dispatch.traced import Settled
+from streamproc.tracing.context import NO_TRACE, TraceHeaders
 
 START_MS = 1_767_225_600_000
 TOPIC = "reminders"
@@ -106,6 +108,9 @@ class Table:
         self.receipts: list[Receipt] = []
         self.dead_letters: list[DeadLetter] = []
         self.sent: list[Outgoing] = []
+        self.settled: list[Settled] = []
+        self.trace: TraceHeaders = NO_TRACE
+        """The trace of every reminder."""
         self.restart()
 
     @property
@@ -182,7 +187,7 @@ class Table:
             position = self.desk.ledgers[partition].cursors[lane, TOPIC].position
             for offset in range(position, len(log)):
                 origin = Origin(TOPIC, partition, offset, START_MS)
-                self.desk.offer(lane, origin, log[offset][0], self.now_ms)
+                self.desk.offer(lane, origin, log[offset][0], self.now_ms, trace=self.trace)
 
     def commit(self) -> list[Outgoing]:
         """Commit the pending writes; returns the messages that may be sent now."""
@@ -200,6 +205,7 @@ class Table:
             else:
                 stored.journal[key] = value
         self.receipts.extend(batch.receipts)
+        self.settled.extend(batch.settled)
         self.dead_letters.extend(batch.dead_letters)
         stored.positions.update(batch.positions)
         stored.reports = batch.reports
