@@ -113,6 +113,9 @@ class OwedMessages:
                 self.open.append(owed)
         for owed in list(self.open):
             is_closed = (scene.event or {}).get("type") == "account.closed" and not scene.rejected
+            if is_closed and _is_of_limits(owed):
+                self.open.remove(owed)  # nobody can use data any more
+                continue
             if scene.now_ms >= owed.due_ms or is_closed or self._is_free(owed, scene):
                 self.open.remove(owed)
                 yield owed, f"it was reached {(scene.now_ms - owed.since_ms) // 60_000} minutes ago"
