@@ -32,7 +32,21 @@ ODD_VALUES: tuple[Any, ...] = (
     *("", " ", "\0", "a\nb", "\x1b[31m", "\u202eabc", "\ud800", "\ufffe", "é", "١٢", "x" * 2_000),
     *("9" * 5_000, "-1", "1e1000000", "NaN", "0x10", "2026-02-30", "2026-01-01T00:00:00Z"),
     *("right/UTC", "posix/Asia/Tokyo", "../etc/passwd", "/dev/zero", "localtime", "Asia/Tokyo"),
-    *("{", "{}", "{0}", "{x.__class__}", "%s", "en", "zz-ZZ", "* * * * *", "UTC", "USD"),
+    *(
+        "{",
+        "{}",
+        "{0}",
+        "{x.__class__}",
+        "%s",
+        ".",
+        "/",
+        "..",
+        "en",
+        "zz-ZZ",
+        "* * * * *",
+        "UTC",
+        "USD",
+    ),
     *([], {}, [[]], [None], ["a", "a"], [1, "a"], {"": 0}, {"a": {"b": []}}, {"kind": []}),
 )
 """Values that a field of another type does not expect."""

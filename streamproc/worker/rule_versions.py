@@ -147,7 +147,10 @@ class RuleVersions:
             return None
         try:
             version = decode_rules(record.value)
+            is_file = PurePath(version.file).name == version.file  # "." and "/" have no name
         except UNREADABLE:
+            is_file = False
+        if not is_file:
             log.warning(
                 "a record is not a version of rules; it is ignored",
                 topic=self._topic,

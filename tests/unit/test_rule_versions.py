@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -96,10 +98,14 @@ def test_the_id_depends_on_all_that_the_rules_depend_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{", b"\xff", b"[" * 100_000, b'{"type":"rules.withdrawn"}']
+    "value",
+    [b"", b"{", b"\xff", b"[" * 100_000, b'{"type":"rules.withdrawn"}']
+    + [b'{"file": "%s"}' % name for name in (b".", b"/", b"./", b"a/", b"../a.yaml", b"/a.yaml")],
 )
 def test_what_is_no_version_is_ignored(topic: Topic, value: bytes) -> None:
     versions().publish(RULES)
+    if value.startswith(b'{"file"'):  # a version of a name that is no file's
+        value = msgspec.json.encode(msgspec.json.decode(topic.values[0]) | json.loads(value))
     topic.values += [value, None]
     with capture_logs() as logs:
         assert versions().last_good() is not None
