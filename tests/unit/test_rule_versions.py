@@ -105,7 +105,7 @@ def test_the_id_depends_on_all_that_the_rules_depend_on() -> None:
 def test_what_is_no_version_is_ignored(topic: Topic, value: bytes) -> None:
     versions().publish(RULES)
     if value.startswith(b'{"file"'):  # a version of a name that is no file's
-        value = msgspec.json.encode(msgspec.json.decode(topic.values[0]) | json.loads(value))
+        value = msgspec.json.encode(msgspec.json.decode(topic.values[0] or b"") | json.loads(value))
     topic.values += [value, None]
     with capture_logs() as logs:
         assert versions().last_good() is not None
