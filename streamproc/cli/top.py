@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from shutil import get_terminal_size
 
 import click
 
@@ -30,7 +31,7 @@ def top(pages: tuple[str, ...], every_seconds: float, once: bool) -> None:
     from rich.live import Live
 
     from streamproc.tools.top.reading import Change, Page, read_pages
-    from streamproc.tools.top.showing import COLUMNS, whole
+    from streamproc.tools.top.showing import COLUMNS, Screenful, whole
 
     places = [place for words in pages for place in words.split(",")]
 
@@ -55,7 +56,9 @@ def top(pages: tuple[str, ...], every_seconds: float, once: bool) -> None:
         try:
             while True:
                 found, now = changes(before, since)
-                live.update(whole(found, clock()), refresh=True)
+                lines = get_terminal_size().lines
+                page = Screenful(whole(found, clock(), lines), lines)
+                live.update(page, refresh=True)
                 before, since = [one.page for one in found], now
                 time.sleep(every_seconds)
         except KeyboardInterrupt:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,45 +10,9 @@ import pytest
 
 from streamproc.kafka.topics import topic_facts
 from tests.support.commands import contents, contents_at_rest, run
+from tests.support.terminal import Terminal
 
 EVENTS = 20_000
-
-
-class Terminal:
-    """A process on a terminal of its own."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamproc", *map(str, arguments)],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def press(self, key: str) -> None:
-        os.write(self._ours, key.encode())
-
-    def wait_for(self, pattern: str, timeout_seconds: float = 60) -> None:
-        """Read on until what is shown from here on matches."""
-        start, deadline = len(self.shown), time.monotonic() + timeout_seconds
-        while not re.search(pattern, self.shown[start:]):
-            assert time.monotonic() < deadline, self.shown
-            if select.select([self._ours], [], [], 0.1)[0]:
-                try:
-                    self.shown += os.read(self._ours, 65_536).decode(errors="replace")
-                except OSError:  # the process is gone
-                    break
-        assert re.search(pattern, self.shown[start:]), self.shown
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ def draw_faults(
     figure = _figure(WIDTH_INCHES, rows * 2.9)
     for number, (span, panel) in enumerate(found):
         axes = figure.add_subplot(rows, 2, number + 1)
-        _lines(axes, panel, prometheus, span.began - 60, span.ended + 60, [span])
+        until = min(span.ended + 60, time.time())
+        _lines(axes, panel, prometheus, span.began - 60, until, [span])
         late = "" if span.fired is None else f", alert after {span.fired - span.began:.0f} s"
         axes.set_title(f"{span.name}: panel “{panel['title']}”{late}", size=10, loc="left")
         if span.fired is not None:
@@ -144,16 +146,18 @@ def _stat(axes: Any, panel: Mapping[str, Any], prometheus: Prometheus, ended: fl
 
 def _table(axes: Any, prometheus: Prometheus, began: float, ended: float) -> None:
     """Alerts over time: Grafana's table has those of now alone."""
-    fired: dict[str, list[float]] = {}
+    fired: dict[str, dict[str, list[float]]] = {}
     for one in prometheus.ask_range(FIRING, began, ended, (ended - began) / POINTS):
-        name = f"{one['metric']['alertname']} {one['metric']['tier']}"
-        fired.setdefault(name, []).extend(at - began for at, _ in one["values"])
-    for number, (name, times) in enumerate(sorted(fired.items(), reverse=True)):
-        colour = COLOURS[name.rpartition(" ")[2]]
-        axes.scatter(times, [number] * len(times), s=4, marker="s", color=colour)
-    axes.set_yticks(range(len(fired)), sorted(fired, reverse=True), size=5)
-    axes.tick_params(axis="y", direction="in", pad=-90)
-    axes.set_xlim(-0.4 * (ended - began), ended - began)
+        tiers = fired.setdefault(one["metric"]["alertname"], {})
+        times = tiers.setdefault(one["metric"]["tier"], [])
+        times.extend(at - began for at, _ in one["values"])
+    for number, name in enumerate(sorted(fired, reverse=True)):
+        axes.text(-0.29 * (ended - began), number, name, size=6, va="center")
+        for tier in sorted(fired[name]):  # red lies above orange
+            times = fired[name][tier]
+            axes.scatter(times, [number] * len(times), s=5, marker="s", color=COLOURS[tier])
+    axes.set_yticks([])
+    axes.set_xlim(-0.3 * (ended - began), ended - began)
     _seconds(axes)
 
 

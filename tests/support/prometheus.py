@@ -16,7 +16,9 @@ from tests.support.debian_parts import debian_program
 from tests.support.ports import free_port
 
 SECONDS = 1
-"""Between two readings, and two evaluations."""
+"""Between two evaluations."""
+SCRAPE_SECONDS = 2
+"""Between two readings; a process that needs longer for a page counts as down."""
 
 
 class Prometheus:
@@ -24,7 +26,11 @@ class Prometheus:
 
     def __init__(self, directory: Path, targets: dict[str, list[int]]) -> None:
         config = yaml.safe_load((ops.OPS / "prometheus" / "prometheus.yml").read_text())
-        config["global"] = {"scrape_interval": f"{SECONDS}s", "evaluation_interval": f"{SECONDS}s"}
+        config["global"] = {
+            "scrape_interval": f"{SCRAPE_SECONDS}s",
+            "scrape_timeout": f"{SCRAPE_SECONDS}s",
+            "evaluation_interval": f"{SECONDS}s",
+        }
         config["rule_files"] = [str(ops.RULES / "*.yml")]
         del config["alerting"]
         for job in config["scrape_configs"]:

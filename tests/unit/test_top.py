@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import socketserver
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +25,8 @@ from streamproc.tools.canary.beats import Beats
 from streamproc.tools.canary.observing import CanaryObserver
 from streamproc.tools.top import reading
 from streamproc.tools.top.reading import Change, Page, read_page, read_pages
-from streamproc.tools.top.showing import COLUMNS, whole
+from streamproc.tools.top.showing import COLUMNS, Screenful, whole
+from tests.support.terminal import Terminal
 
 
 def text_of(registry: CollectorRegistry) -> str:
@@ -122,7 +125,7 @@ def test_what_is_wrong_stands_first() -> None:
     (behind,) = [line for line in lines if line.lstrip().startswith("1 ") and "1.5 M" in line]
     assert "90 s" in behind
     assert "no connection" in found
-    assert "accepted" in found
+    assert "canary usage not accepted" in lines[1]
     assert "1 partition\n" in "\n".join(line.rstrip() for line in lines) + "\n"
     assert "…" not in found
     assert "x:1 does not answer: refused" in found
@@ -142,6 +145,51 @@ def test_no_line_is_longer_than_80_columns() -> None:
 
     assert max(map(len, found.splitlines())) <= COLUMNS
     assert "and 28 that are less behind" in found
+
+
+def test_no_figure_of_a_worker_is_cut_off() -> None:
+    found = shown(change(worker(10**9, lag_seconds=10**6), place="192.168.100.101:9464"))
+    head, row = (line for line in found.splitlines() if line.startswith(("worker ", "192.168.")))
+
+    assert head.split()[-1] == "mem"
+    assert row.split()[0] == "192.168.100.101:9464"
+    assert row.split()[-1] == "%"
+
+
+def test_on_a_low_screen_what_is_wrong_is_left_and_the_rest_is_counted() -> None:
+    one = [change(worker(partitions=40)), change(dispatcher()), change(canary())]
+    high, low = whole(one, "17:55:03", 40), Screenful(whole(one, "17:55:03", 12), 12)
+    out = [StringIO(), StringIO()]
+    for file, renderable in zip(out, (high, low), strict=True):
+        Console(file=file, width=COLUMNS, color_system=None).print(renderable, end="")
+    lines = out[1].getvalue().splitlines()
+
+    assert "and 28 that are less behind" in out[0].getvalue()
+    assert len(lines) == 12
+    assert "canary usage not accepted" in lines[1]
+    assert lines[-1].endswith("more lines: make the terminal higher")
+
+
+def test_it_lives_on_a_terminal_of_80_columns_until_it_is_interrupted(
+    server: Callable[[bytes, bool], str],
+) -> None:
+    text = worker(5, lag_seconds=90, partitions=40)
+    place = server(b"HTTP/1.1 200 OK\r\n\r\n" + text.encode(), False)
+    terminal = Terminal("top", place, "--every-seconds", "0.2", columns=COLUMNS, lines=20)
+    try:
+        for _ in range(2):  # it shows the page again
+            terminal.wait_for("and 31 that are less behind")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.wait_for(r"\x1b\[\?1049l")
+        assert terminal.process.wait(30) == 0
+    finally:
+        terminal.close()
+    assert terminal.shown.startswith("\x1b[?1049h")
+    screen = max(terminal.shown.split("\x1b[H"), key=len)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen).splitlines()
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= COLUMNS
+    assert "make the terminal higher" not in screen
 
 
 def test_pages_are_read_in_order() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import StringIO
 from typing import Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,24 +15,60 @@ from streamproc.printable import printable
 from streamproc.tools.top.reading import Change
 
 COLUMNS: Final = 80
-SHORT, LONG = 6, 24
+SHORT, LONG = 5, 24
 """Columns of a figure, and of a name."""
 MOST_ALARMS, MOST_GATEWAYS = 20, 50
 LONGEST_ERROR: Final = 200
 LONGEST_NUMBER: Final = 11
 """Digits of a partition."""
-MOST_PARTITIONS: Final = 12
+MOST_PARTITIONS, LEAST_PARTITIONS = 12, 2
 """Rows of partitions; those that are furthest behind come first."""
 STYLES: Final = {"red": "bold white on red", "orange": "black on yellow", "good": "green"}
 _KIB: Final = 1024.0
 
 
-def whole(changes: list[Change], at: str) -> Group:
-    """The whole page; ``at`` is the time of day."""
+class Screenful:
+    """A page on a screen of so many lines. It says how many lines have no room."""
+
+    def __init__(self, page: Group, lines: int) -> None:
+        self._page = page
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The page, or as much of it as there is room for."""
+        found = console.render_lines(self._page, options.update(height=None), new_lines=True)
+        left = len(found) - self._lines
+        for line in found if left <= 0 else found[: self._lines - 1]:
+            yield from line
+        if left > 0:
+            yield Text(f"{left + 1} more lines: make the terminal higher", style="bold")
+
+
+def whole(changes: list[Change], at: str, lines: int = 0) -> Group:
+    """The whole page; ``at`` is the time of day.
+
+    ``lines``: how many there is room for, 0 if there is no end. The less there are, the fewer
+    partitions are shown.
+    """
+    without = _page(changes, at, 0)
+    if not lines:
+        return _page(changes, at, MOST_PARTITIONS)
+    # Beside its rows a table has a blank line, a head, a rule and a caption.
+    room = lines - _height(without) - 4
+    return _page(changes, at, min(max(room, LEAST_PARTITIONS), MOST_PARTITIONS))
+
+
+def _height(page: Group) -> int:
+    return len(Console(width=COLUMNS, file=StringIO()).render_lines(page))
+
+
+def _page(changes: list[Change], at: str, partitions: int) -> Group:
     parts: list[RenderableType] = [_head(changes, at), _alarms(changes), _promise(changes)]
     workers = [one for one in changes if one.page.role == "worker"]
     if workers:
-        parts += [_workers(workers), _partitions(workers)]
+        parts.append(_workers(workers))
+    if workers and partitions:
+        parts.append(_partitions(workers, partitions))
     dispatchers = [one for one in changes if one.page.role == "dispatch"]
     if dispatchers:
         parts.append(_gateways(dispatchers))
@@ -63,7 +100,13 @@ def _alarms(changes: list[Change]) -> Text:
         for labels, value in one.page.values("streamproc_worker_alarm_raised_state")
         if value
     )
-    raised = sorted(found, key=lambda one: (one[0] != "red", one[1:]))
+    broken = [
+        ("red", "canary", f"{labels.get('way', '')} not {labels.get('stage', '')}")
+        for one in changes
+        for labels, value in one.page.values("streamproc_canary_broken_partitions")
+        if value
+    ]
+    raised = sorted([*found, *broken], key=lambda one: (one[0] != "red", one[1:]))
     line = Text("Alarms    ")
     if not raised:
         return line.append("none is raised", style=STYLES["good"])
@@ -94,6 +137,7 @@ def _promise(changes: list[Change]) -> Text:
 
 def _workers(workers: list[Change]) -> Table:
     table = _table("worker", "parts", "rows", "events/s", "rej/s", "rem/s", "lag", "commit", "mem")
+    table.padding = (0, 0, 0, 0)  # a longer name has room
     for one in workers:
         page = one.page
         used = page.sum("process_resident_memory_bytes")
@@ -114,7 +158,7 @@ def _workers(workers: list[Change]) -> Table:
     return table
 
 
-def _partitions(workers: list[Change]) -> Table:
+def _partitions(workers: list[Change], most: int) -> Table:
     """Those that are furthest behind first."""
     found = []
     for one in workers:
@@ -126,7 +170,7 @@ def _partitions(workers: list[Change]) -> Table:
             found.append((-max(lag, due), number, rows, waiting.get(number, 0.0), lag, due, one))
     found.sort(key=lambda row: row[:2])
     table = _table("partition", "rows", "records waiting", "behind", "due work", "worker")
-    for _, number, rows, records, lag, due, one in found[:MOST_PARTITIONS]:
+    for _, number, rows, records, lag, due, one in found[:most]:
         table.add_row(
             str(number),
             _count(rows),
@@ -135,8 +179,8 @@ def _partitions(workers: list[Change]) -> Table:
             _behind(due),
             printable(one.page.place),
         )
-    if len(found) > MOST_PARTITIONS:
-        table.caption = f"and {len(found) - MOST_PARTITIONS} that are less behind"
+    if len(found) > most:
+        table.caption = f"and {len(found) - most} that are less behind"
     return table
 
 
