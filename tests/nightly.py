@@ -44,7 +44,7 @@ class Part:
 PARTS = (
     Part(
         "deep tests",
-        0.4,
+        0.33,
         (
             *("pytest", "-q", "-n", "2", "--dist", "worksteal", "--timeout", "1800"),
             *("--minutes", "{minutes}", "--turn", "{turn}", *DEEP_TESTS),
@@ -58,6 +58,8 @@ PARTS = (
         ("perf.truth", "--messages", "0", "--minutes", "{minutes}", "--seed", "{turn}000"),
     ),
     Part("fuzzing", 0.05, ("perf.fuzz", "all", "--minutes", "{minutes}", "--seed", "{turn}")),
+    # Half an hour, whatever the minutes.
+    Part("watched faults", 0.07, ("tests.faults.watched",)),
     Part("fault laboratory", 0.2, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
     Part("mutations", 0.2, ("tests.mutations", "--minutes", "{minutes}")),
 )

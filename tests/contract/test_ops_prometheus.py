@@ -32,7 +32,7 @@ from streamproc.tools.canary.beats import Beats
 from streamproc.tools.canary.observing import CanaryObserver
 from streamproc.worker.observing import Facts, WorkerObserver
 from tests.driver.conftest import RULES
-from tests.support import ops
+from tests.support import boards, ops
 from tests.support.debian_parts import debian_program
 from tests.support.desk import Table, reminder
 from tests.support.ports import free_port
@@ -159,3 +159,11 @@ def test_every_record_and_every_panel_has_data(tmp_path: Path) -> None:
                 if prometheus.ask(query):
                     del missing[name]
         assert sorted(missing) == []
+        ended = time.time()
+        for file in ops.DASHBOARDS:
+            drawn = tmp_path / f"{file.stem}.png"
+            spans = [boards.Span("a fault", ended - 5, ended - 2, ended - 3)]
+            boards.draw_board(file.stem, prometheus, ended - 10, ended, spans, drawn)
+            assert drawn.stat().st_size > 20_000
+        shown = [(spans[0], boards.panel_of("service", "Clock, against Prometheus"))]
+        boards.draw_faults(shown, prometheus, tmp_path / "faults.png")

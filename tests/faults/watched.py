@@ -465,13 +465,16 @@ def broken(prometheus: Prometheus) -> list[str]:
 
 
 def agreed(prometheus: Prometheus, fault: Fault) -> bool:
-    """Whether the canary says during a fault what is broken, and nothing else."""
-    if fault.canary and "" not in fault.canary:
-        if waited(lambda: bool(set(fault.canary) & set(broken(prometheus))), FIRE_SECONDS) is None:
-            return False
-    else:
+    """Whether the canary says within the limit what is broken, and nothing else."""
+    needed, allowed = set(fault.canary), {*fault.canary, *fault.also}
+    if not needed or "" in needed:
         time.sleep(BEAT_SECONDS)  # it must have had a beat of its own within the fault
-    return set(broken(prometheus)) <= {*fault.canary, *fault.also}
+
+    def agrees() -> bool:
+        said = set(broken(prometheus))
+        return said <= allowed and (not needed or "" in needed or bool(said & needed))
+
+    return waited(agrees, FIRE_SECONDS) is not None
 
 
 def is_well(prometheus: Prometheus, alert: str, tier: str) -> bool:
