@@ -7,7 +7,7 @@ JOBS ?= 6
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: dist shipped product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
+.PHONY: dist deb shipped product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -69,6 +69,9 @@ audit: $(SUPPLY)/.ready  ## ask for known vulnerabilities of what is shipped; ne
 # PLATFORMS="manylinux-x86_64 ..." builds some only.
 dist: $(PACKAGING)/.ready  ## build all wheels that this machine can build, and the source archive, into build/dist
 	$(PACKAGING)/bin/python -m tests.support.packaging.wheels $(PLATFORMS)
+
+deb: $(PACKAGING)/.ready setup  ## make the packages for Debian 12 (amd64, arm64) from the wheels of `make dist`
+	$(BIN)/python -m tests.support.packaging.deb
 
 shipped: setup  ## test what `make dist` has built, in clean environments without Rust
 	$(BIN)/pytest -q $(wildcard tests/shipped/deep_*.py)

@@ -45,6 +45,7 @@ FOREIGN = {
         "git",
         "head",
         "helm",
+        "systemctl",
         "kubectl",
     ),
     *(

@@ -32,7 +32,9 @@ def is_played(path: Path) -> bool:
 
 def is_checked(path: Path) -> bool:
     """Whether tests/house/test_configuration_docs.py checks it, or test_compose.py runs it."""
-    return path in (EXAMPLES / "streamproc.toml", EXAMPLES / "compose" / "streamproc.toml")
+    compose = EXAMPLES / "compose"
+    settings = (EXAMPLES / "streamproc.toml", compose / "streamproc.toml")
+    return path in (*settings, compose / "rules" / "rules.yaml")
 
 
 def is_on_a_page(path: Path) -> bool:

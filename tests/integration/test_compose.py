@@ -7,15 +7,18 @@ import re
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from streamproc.cli import main
 from tests.support.docker_broker import KAFKA_IMAGE
 from tests.support.jvm_broker import JvmBroker
 from tests.support.kafka_jars import kafka_tool
@@ -26,7 +29,12 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
-GREETINGS = {"worker": "input flows", "dispatcher": "partition opened"}
+GREETINGS = {
+    "worker-1": "input flows",
+    "worker-2": "input flows",
+    "dispatcher": "partition opened",
+    "canary": "metrics are served",
+}
 """What a service that stays writes when it works."""
 LIMIT_SECONDS = 60.0
 
@@ -62,13 +70,36 @@ def test_the_file_is_valid_compose() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_containers_write_nothing_and_have_time_to_stop() -> None:
+    for name in OURS:
+        service = SERVICES[name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        # docs/operations.md: a stop takes at most 15 s.
+        assert service["stop_grace_period"] == "20s"
+
+
+def test_the_rules_are_those_of_the_first_example_and_of_the_canary() -> None:
+    rules = yaml.safe_load((ROOT / "examples/compose/rules/rules.yaml").read_text())
+    first = yaml.safe_load((ROOT / "examples/first/rules.yaml").read_text())
+    canary = yaml.safe_load(CliRunner().invoke(main, ["canary", "--show-rules"]).stdout)
+    assert rules["plans"] == [*first["plans"], *canary["plans"]]
+    assert rules["rules"] == [*first["rules"], *canary["rules"]]
+    assert {**rules, "plans": 0, "rules": 0} == {**first, "plans": 0, "rules": 0}
+
+
 def test_prometheus_reads_the_pages_of_the_services_and_its_files_are_there() -> None:
     settings = tomllib.loads((ROOT / "examples/compose/streamproc.toml").read_text())
     targets = ROOT / "ops" / "prometheus" / "targets"
-    for service, section in (("worker", "worker"), ("dispatcher", "dispatch")):
-        (group,) = yaml.safe_load((targets / f"{service}.yml").read_text())
-        assert group["targets"] == [f"{service}:{settings[section]['http_port']}"]
+    watched = {"worker": "worker", "dispatcher": "dispatch", "canary": "canary"}
+    for job, section in watched.items():
+        (group,) = yaml.safe_load((targets / f"{job}.yml").read_text())
+        port = settings[section]["http_port"]
+        services = [name for name in OURS if SERVICES[name]["command"] == [section]]
+        assert group["targets"] == [f"{name}:{port}" for name in services]
         assert settings[section]["http_host"] == "0.0.0.0"
+        # The image asks this port whether the program is well.
+        assert {SERVICES[name]["environment"]["HEALTH_PORT"] for name in services} == {str(port)}
     for name in ("prometheus", "alertmanager", "grafana"):
         mounted = [one.split(":")[0] for one in SERVICES[name]["volumes"] if one.startswith("./")]
         assert mounted
@@ -125,6 +156,8 @@ def environment_of(name: str, kafka: ComposeBroker, directory: Path) -> dict[str
     """The variables of a service: its settings file, with paths and the broker of the host."""
     service = SERVICES[name]
     volumes = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", one) for one in service["volumes"]]
+    variables = service["environment"].items()
+    own = {key: value for key, value in variables if key.startswith("STREAMPROC_")}
     mounted = {inside: ROOT / host for host, inside, *_ in (one.split(":") for one in volumes)}
     settings = mounted.pop(service["environment"]["STREAMPROC_CONFIG"])
     text = settings.read_text(encoding="utf-8")
@@ -133,11 +166,12 @@ def environment_of(name: str, kafka: ComposeBroker, directory: Path) -> dict[str
     for port in re.findall(r"(?m)^http_port = (\d+)$", text):
         text = text.replace(port, str(free_port()))
     for inside, outside in mounted.items():
-        assert inside in text
-        text = text.replace(inside, str(outside))
+        assert f"{inside}/" in text
+        assert outside.is_dir(), "an editor replaces a file, and a container keeps the old one"
+        text = text.replace(f"{inside}/", f"{outside}/")
     file = directory / f"{name}.toml"
     file.write_text(text)
-    return {**os.environ, "STREAMPROC_CONFIG": str(file)}
+    return {**os.environ, **own, "STREAMPROC_CONFIG": str(file)}
 
 
 def run_services(kafka: ComposeBroker, tmp_path: Path) -> None:
@@ -161,6 +195,10 @@ def run_services(kafka: ComposeBroker, tmp_path: Path) -> None:
             log_file, process = tmp_path / name, started[name]
             wait_until(partial(has_come, process, log_file, words), LIMIT_SECONDS)
             assert words in log_file.read_text(), log_file.read_text()
+        # A usage event of the canary became an SMS that the dispatcher has delivered.
+        wait_until(partial(is_delivered, tmp_path / "canary"), LIMIT_SECONDS)
+        for name in reversed(GREETINGS):
+            log_file, process = tmp_path / name, started[name]
             # What is to be restarted only when it fails ends with success when it is stopped.
             assert SERVICES[name]["restart"] == "on-failure"
             process.terminate()
@@ -169,6 +207,17 @@ def run_services(kafka: ComposeBroker, tmp_path: Path) -> None:
         for process in started.values():
             process.kill()
             process.wait()
+
+
+def is_delivered(log: Path) -> bool:
+    """What the page of the canary says, whose address is in its log."""
+    (url,) = re.findall(r"url=(\S+)", log.read_text())
+    with urllib.request.urlopen(url.replace("0.0.0.0", "127.0.0.1"), timeout=5) as page:
+        text = page.read().decode()
+    found = re.findall(
+        r'(?m)^streamproc_canary_stage_seconds_count\{stage="delivered",way="usage"\} (\S+)', text
+    )
+    return any(float(count) > 0 for count in found)
 
 
 def has_come(process: subprocess.Popen[bytes], log: Path, words: str) -> bool:

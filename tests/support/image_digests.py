@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 FILES = ("Dockerfile", "docker-compose.yml")
 SECONDS = 20.0
 
-_IMAGE = re.compile(r"(?m)^(\s*(?:FROM|image:)\s+)([\w./-]+:[\w.-]+)(?:@sha256:[0-9a-f]{64})?")
+_IMAGE = re.compile(
+    r"(?m)^(\s*(?:(?:FROM|image:)\s+|ARG \w+_IMAGE=))([\w./-]+:[\w.-]+)(?:@sha256:[0-9a-f]{64})?"
+)
 _KINDS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
