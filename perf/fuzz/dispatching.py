@@ -17,7 +17,7 @@ from streamproc.dispatch.reports_log import decode_report
 from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.gateway import SmppSettings, builder
 from streamproc.dispatch.smpp.text import TextForm, count_parts, split
-from streamproc.dispatch.sms_memory import Heard, SmsMemory, Taken, decode_record
+from streamproc.dispatch.sms_memory import CommandWritten, PartHeard, SmsMemory, decode_record
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
 RECORD_LIMIT = 1_000_000
@@ -157,11 +157,11 @@ def _memory() -> SmsMemory:
 
 def _sms(value: bytes) -> None:
     record, memory = decode_record(value), _memory()
-    if isinstance(record, Heard):
+    if isinstance(record, PartHeard):
         command = memory.hear(record)
         if command is not None:
             from_ms(command.time_ms)
-    elif isinstance(record, Taken):
+    elif isinstance(record, CommandWritten):
         memory.take(record)
     elif record is not None:
         memory.answer(record)

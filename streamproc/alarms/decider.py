@@ -49,7 +49,7 @@ CREATE_TIME: Final = 0
 """Kafka's ``timestamp_type`` of a time that the sender has given."""
 
 
-class Placed(NamedTuple):
+class PlacedChange(NamedTuple):
     """A change, and where it stands in the topic."""
 
     offset: int
@@ -98,7 +98,7 @@ class Decider:
         """Of how many subscribers something was shown in the last minutes, by command."""
         return self._fleet.revealed() if self._place.reveals else {}
 
-    def open(self) -> list[Placed]:
+    def open(self) -> list[PlacedChange]:
         """Fence the worker that decided before; returns all changes that the topic still has.
 
         Raises :class:`TopicError`.
@@ -131,7 +131,7 @@ class Decider:
             raise self._told(error) from error
         return placed
 
-    def turn(self) -> list[Placed]:
+    def turn(self) -> list[PlacedChange]:
         """Take new shares, decide, and write what changes. Raises :class:`TopicError`: then close
         it, and begin with a new one."""
         try:
@@ -164,7 +164,7 @@ class Decider:
         broker, words = place.broker, f"cannot decide alarms with {place.alarms}"
         return TopicError(said(error, broker, "Read or Write", words))
 
-    def _decided(self) -> list[Placed]:
+    def _decided(self) -> list[PlacedChange]:
         """All changes of this application."""
         found = []
         topic = TopicPartition(self._place.alarms, PARTITION)
@@ -177,7 +177,7 @@ class Decider:
                 log.warning("a record is not an alarm; it is ignored", offset=record.offset)
                 continue
             if change.app_id == self._place.app_id:
-                found.append(Placed(record.offset, change))
+                found.append(PlacedChange(record.offset, change))
         return found
 
     def _new_reader(self) -> Any:
@@ -250,7 +250,7 @@ class Decider:
             self._told_once.add(what)
             log.warning(what, **fields)
 
-    def _write(self, changes: list[AlarmChanged]) -> list[Placed]:
+    def _write(self, changes: list[AlarmChanged]) -> list[PlacedChange]:
         self._producer.begin_transaction()
         sent = [
             self._producer.send(
@@ -270,4 +270,4 @@ class Decider:
                 concerned=one.concerned,
                 summary=one.summary,
             )
-        return [Placed(at.offset, one) for at, one in zip(written, changes, strict=True)]
+        return [PlacedChange(at.offset, one) for at, one in zip(written, changes, strict=True)]

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from streamproc.alarms.fleet import AlarmKey, Figure
+from streamproc.alarms.fleet import AlarmKey, Concerned
 from streamproc.alarms.table import ALARMS, TIERS, Bounds, Tier
 from streamproc.contracts.records.alarms import AlarmChanged
 from streamproc.core.instants import from_ms, to_ms
@@ -17,7 +17,7 @@ from streamproc.core.instants import from_ms, to_ms
 CALM_MS: Final = 30_000
 """A tier must be left for so long before the alarm is lowered or cleared: one that comes and goes
 would wake somebody each time."""
-_NOBODY: Final = Figure(0, [])
+_NOBODY: Final = Concerned(0, [])
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Deciding:
         """The alarms that are raised."""
         return {key: one.tier for key, one in self._standing.items() if one.tier is not None}
 
-    def decide(self, figures: Mapping[AlarmKey, Figure], now_ms: int) -> list[AlarmChanged]:
+    def decide(self, figures: Mapping[AlarmKey, Concerned], now_ms: int) -> list[AlarmChanged]:
         """What changes now. After a change was not written, begin with a new object."""
         changes = []
         for key in sorted({*figures, *self._standing}):
@@ -76,7 +76,7 @@ class Deciding:
         self._standing[key] = _Standing(tier, to_ms(one.since), one.most_concerned)
 
     def _change(
-        self, key: AlarmKey, standing: _Standing, figure: Figure, now_ms: int
+        self, key: AlarmKey, standing: _Standing, figure: Concerned, now_ms: int
     ) -> AlarmChanged | None:
         present = figure.tier or self._bounds.tier_of(figure.concerned)
         for tier in TIERS:
@@ -111,7 +111,7 @@ class Deciding:
         standing: _Standing,
         change: str,
         tier: Tier,
-        figure: Figure,
+        figure: Concerned,
         now_ms: int,
     ) -> AlarmChanged:
         words = "\n".join((self._app_id, *key, change, str(now_ms)))

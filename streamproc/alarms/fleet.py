@@ -36,7 +36,7 @@ OTHER: Final = "other"
 """Commands of other releases, which must not be labels of metrics."""
 
 
-class Figure(NamedTuple):
+class Concerned(NamedTuple):
     """How many an alarm concerns now, and some of them, masked."""
 
     concerned: int
@@ -141,9 +141,9 @@ class Fleet:
             for word in (*REVEAL_COMMANDS, OTHER)
         }
 
-    def figures(self) -> dict[AlarmKey, Figure]:
+    def figures(self) -> dict[AlarmKey, Concerned]:
         """How many each alarm concerns now. Alarms of nobody are left out."""
-        found: dict[AlarmKey, Figure] = {}
+        found: dict[AlarmKey, Concerned] = {}
         for alarm in ALARMS.values():
             for gateway in self._gateways(alarm.name) if alarm.is_by_gateway else ("",):
                 figure = self._figure(alarm, gateway)
@@ -152,7 +152,7 @@ class Fleet:
                     found[AlarmKey(alarm.name, gateway)] = figure
         return found
 
-    def _figure(self, alarm: Alarm, gateway: str) -> Figure:
+    def _figure(self, alarm: Alarm, gateway: str) -> Concerned:
         if alarm.name == "PartitionsAway":
             return self._partitions_away()
         if alarm.name == "ClockWrong":
@@ -171,23 +171,23 @@ class Fleet:
         if alarm.name == "GatewaySlow":
             all_answers = self._within(key_of(SUBMITS, gateway), alarm.window_seconds)
             is_slow = figure.concerned > SLOW_SHARE * all_answers.concerned
-            return Figure(all_answers.concerned, figure.sample) if is_slow else _NOBODY
+            return Concerned(all_answers.concerned, figure.sample) if is_slow else _NOBODY
         return figure
 
-    def _within(self, key: str, seconds: int) -> Figure:
+    def _within(self, key: str, seconds: int) -> Concerned:
         since_ms = self.now_ms - seconds * 1000
         return _sum(part for at_ms, part in self._counted.get(key, ()) if at_ms > since_ms)
 
-    def _partitions_away(self) -> Figure:
+    def _partitions_away(self) -> Concerned:
         """No share has these partitions. Their rows are those of the last share that had them."""
         workers = [one.share for one in self._fresh() if one.share.role == "worker"]
         total = max((one.partitions for one in workers), default=0)
         away = set(range(total)).difference(*(one.rows for one in workers))
         usual = sum(self._rows.values()) // len(self._rows) if self._rows else 0
         concerned = sum(self._rows.get(one, usual) for one in away)
-        return Figure(concerned, joined(self._some.get(one, []) for one in sorted(away)))
+        return Concerned(concerned, joined(self._some.get(one, []) for one in sorted(away)))
 
-    def _clocks_wrong(self) -> Figure:
+    def _clocks_wrong(self) -> Concerned:
         """A share is on its way for milliseconds. What differs by seconds is the clock."""
         wrong = [
             one.share
@@ -195,9 +195,9 @@ class Fleet:
             if abs(one.share.sent_ms - one.at_ms) > CLOCK_SECONDS * 1000
         ]
         concerned = sum(sum(one.rows.values()) for one in wrong)
-        return Figure(concerned, joined(some for one in wrong for some in one.some.values()))
+        return Concerned(concerned, joined(some for one in wrong for some in one.some.values()))
 
-    def _gateways_down(self) -> Figure:
+    def _gateways_down(self) -> Concerned:
         dispatchers = [one.share for one in self._fresh() if one.share.role == "dispatcher"]
         if not dispatchers or not all(one.are_gateways_down for one in dispatchers):
             return _NOBODY
@@ -207,16 +207,16 @@ class Fleet:
             for key, part in one.levels.items()
             if key.startswith("GatewayDown ")
         )
-        return Figure(waiting.concerned, waiting.sample, ALARMS["AllGatewaysDown"].tier)
+        return Concerned(waiting.concerned, waiting.sample, ALARMS["AllGatewaysDown"].tier)
 
-    def _dispatchers_gone(self) -> Figure:
+    def _dispatchers_gone(self) -> Concerned:
         """Messages to everybody wait then."""
         if not self._had_dispatchers or any(
             one.share.role == "dispatcher" for one in self._fresh()
         ):
             return _NOBODY
         everybody = sum(self._rows.values())
-        return Figure(everybody, joined(self._some.values()), ALARMS["ProcessDown"].tier)
+        return Concerned(everybody, joined(self._some.values()), ALARMS["ProcessDown"].tier)
 
     def _gateways(self, alarm: str) -> list[str]:
         """The gateways of which anybody tells this alarm."""
@@ -243,7 +243,7 @@ class Fleet:
                 del self._counted[key]
 
 
-_NOBODY: Final = Figure(0, [])
+_NOBODY: Final = Concerned(0, [])
 _COUNTED: Final = frozenset((*ALARMS, EVENTS, SUBMITS))
 
 
@@ -252,6 +252,6 @@ def _joined(one: Part, other: Part) -> Part:
     return Part(concerned, joined((one.sample, other.sample)))
 
 
-def _sum(parts: Iterator[Part]) -> Figure:
+def _sum(parts: Iterator[Part]) -> Concerned:
     known = list(parts)
-    return Figure(sum(one.concerned for one in known), joined(one.sample for one in known))
+    return Concerned(sum(one.concerned for one in known), joined(one.sample for one in known))

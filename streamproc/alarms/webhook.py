@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from streamproc.alarms.decider import Placed
+from streamproc.alarms.decider import PlacedChange
 from streamproc.contracts.records.alarms import encode_alarm
 from streamproc.contracts.webhook_keys import keys_of, problem_of, signed_headers
 from streamproc.errors import StreamprocError
@@ -36,7 +36,7 @@ PASSING: Final = frozenset((408, 409, 425, 429))
 
 
 @dataclass(frozen=True)
-class WebhookSettings:
+class AlarmWebhookSettings:
     """The URL, and the keys that sign."""
 
     url: str
@@ -59,7 +59,7 @@ def webhook_of(url: str | None, key: Secret | None) -> AlarmWebhook | None:
     if problem:
         raise AlarmWebhookError(f"--alarm-webhook: {problem}")
     try:
-        return AlarmWebhook(WebhookSettings(url, keys_of(key.reveal())))
+        return AlarmWebhook(AlarmWebhookSettings(url, keys_of(key.reveal())))
     except ValueError as error:
         raise AlarmWebhookError(f"the key of --alarm-webhook-key-file {error}") from None
 
@@ -76,9 +76,9 @@ def _unwanted(url: URL) -> str:
 class AlarmWebhook:
     """What is still to be posted."""
 
-    def __init__(self, settings: WebhookSettings) -> None:
+    def __init__(self, settings: AlarmWebhookSettings) -> None:
         self._settings = settings
-        self._waiting: deque[Placed] = deque()
+        self._waiting: deque[PlacedChange] = deque()
         self._next_offset: int | None = None
         self._there = asyncio.Event()
         self._is_failing = False
@@ -88,7 +88,7 @@ class AlarmWebhook:
         """The first change that was not posted yet; None if this worker does not decide."""
         return self._waiting[0].offset if self._waiting else self._next_offset
 
-    def begin(self, known: Iterable[Placed], told_offset: int | None) -> None:
+    def begin(self, known: Iterable[PlacedChange], told_offset: int | None) -> None:
         """This worker decides from now on: post what the former one has not posted."""
         self.end()
         self._next_offset = 0
@@ -97,7 +97,7 @@ class AlarmWebhook:
             if told_offset is not None and one.offset >= told_offset:
                 self.add([one])
 
-    def add(self, changes: Iterable[Placed]) -> None:
+    def add(self, changes: Iterable[PlacedChange]) -> None:
         """Post these, too."""
         for one in changes:
             self._waiting.append(one)
@@ -145,7 +145,7 @@ class AlarmWebhook:
                 await asyncio.sleep(PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)])
                 failures += 1
 
-    async def _post(self, client: aiohttp.ClientSession, one: Placed) -> bool:
+    async def _post(self, client: aiohttp.ClientSession, one: PlacedChange) -> bool:
         """Whether the receiver has taken it, or will never."""
         body = encode_alarm(one.record)
         now_ms = int(time.time() * 1000)

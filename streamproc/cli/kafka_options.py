@@ -25,7 +25,7 @@ from streamproc.printable import printable
 
 if TYPE_CHECKING:
     from streamproc.kafka.settings import KafkaSettings
-    from streamproc.kafka.silence import Heard
+    from streamproc.kafka.silence import Silent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -100,7 +100,7 @@ def _watch(brokers: set[KafkaSettings]) -> None:
         context.with_resource(watched(broker, _show))
 
 
-def _show(heard: Heard) -> None:
+def _show(heard: Silent) -> None:
     """One line; on a terminal it takes the place of a line of progress."""
     begin = "\r\x1b[K" if sys.stderr.isatty() else ""
     click.echo(f"{begin}{printable(str(heard))}", err=True)

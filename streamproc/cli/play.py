@@ -275,13 +275,15 @@ def _print(
     subscribers: list[str],
     options: dict[str, Any],
 ) -> None:
-    from streamproc.tools.play.showing import Look, PlayView
+    from streamproc.tools.play.showing import PlayLook, PlayView
     from streamproc.tools.wrapping import lines_of
 
     terminal = console()
     is_terminal = terminal.is_terminal and not terminal.is_dumb_terminal
     width = min(max(terminal.width, LEAST_WIDTH), MOST_WIDTH) if is_terminal else PLAIN_WIDTH
-    shown = PlayView(played, rules, Look(width, is_terminal, options["sender"], options["every"]))
+    shown = PlayView(
+        played, rules, PlayLook(width, is_terminal, options["sender"], options["every"])
+    )
     is_timeline = options["view"] == "timeline"
     lines = shown.timeline(subscribers) if is_timeline else shown.phones(subscribers)
     for line in chain(lines, shown.no_events(read.bad) if is_timeline else ()):

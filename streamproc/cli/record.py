@@ -34,7 +34,7 @@ class Start(Instant):
         return value if value in ("latest", "earliest") else super().convert(value, param, ctx)
 
 
-class Taken:
+class RevealedToRecord:
     """Writes down whose records are about to be in the file, as far as the broker takes it.
 
     A recording can also be of a cluster without streamproc: it is not refused there.
@@ -131,7 +131,7 @@ def record(
     seconds = None if duration_ms is None else duration_ms / 1000
     try:
         transform = hiding.applied_to if hiding else None
-        taken = None if hiding else Taken(broker, reveals)
+        taken = None if hiding else RevealedToRecord(broker, reveals)
         capture = Capture(broker, list(topics), out, start, transform, taken)
         if capture.resumed:
             echo(f"continuing {printed_name(out)}", err=True)

@@ -30,15 +30,15 @@ def top(pages: tuple[str, ...], every_seconds: float, once: bool) -> None:
     """
     from rich.live import Live
 
-    from streamproc.tools.top.reading import Change, Page, read_pages
+    from streamproc.tools.top.reading import Page, PageChange, read_pages
     from streamproc.tools.top.showing import COLUMNS, Screenful, whole
 
     places = [place for words in pages for place in words.split(",")]
 
-    def changes(before: list[Page], since: float) -> tuple[list[Change], float]:
+    def changes(before: list[Page], since: float) -> tuple[list[PageChange], float]:
         found, now = read_pages(places), time.monotonic()
         pairs = zip(found, before, strict=True)
-        return [Change(page, then, now - since) for page, then in pairs], now
+        return [PageChange(page, then, now - since) for page, then in pairs], now
 
     def clock() -> str:
         return f"{datetime.now():%H:%M:%S}"  # noqa: TID251  # a person reads it beside a clock

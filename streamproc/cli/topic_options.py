@@ -91,7 +91,7 @@ def both_taken(options: dict[str, Any]) -> tuple[WorkerTopics, DispatchTopics]:
     return worker, DispatchTopics(**{name: options[name] for name in DispatchTopics.declared()})
 
 
-class Retention(click.ParamType):
+class RetentionValue(click.ParamType):
     """A topic by the name of its option, and for how long it keeps records."""
 
     name = "retention"
@@ -120,7 +120,7 @@ def making_options(command: Command) -> Command:
             "--retention",
             cls=SharedOption,
             place=("topics", "retention"),
-            type=Retention(),
+            type=RetentionValue(),
             multiple=True,
             metavar="TOPIC=DURATION",
             help=(

@@ -14,7 +14,7 @@ from streamproc.cli.topic_options import both_taken, both_topic_options, making_
 from streamproc.contracts.topics import ROLES
 
 if TYPE_CHECKING:
-    from streamproc.provision.planning import Entry, Making, Plan, Wanted
+    from streamproc.provision.planning import Entry, Making, TopicsPlan, Wanted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -117,7 +117,7 @@ def _making(options: dict[str, Any]) -> Making:
     )
 
 
-def _check_partitions(found: Plan, making: Making) -> None:
+def _check_partitions(found: TopicsPlan, making: Making) -> None:
     from streamproc.provision.planning import TopicsError
 
     if making.partitions and making.partitions != found.partitions:
@@ -127,7 +127,7 @@ def _check_partitions(found: Plan, making: Making) -> None:
         )
 
 
-def _show(found: Plan, made: set[str]) -> None:
+def _show(found: TopicsPlan, made: set[str]) -> None:
     rows = [HEADING, *(_row(one, made) for one in found.entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADING))]
     for row in rows:

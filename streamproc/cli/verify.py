@@ -241,10 +241,10 @@ async def _verify_partition(
     task: _Task, number: int, count: int, reminders: int, result: _Result
 ) -> None:
     from streamproc.tools.verify.losses import in_words
-    from streamproc.tools.verify.sample import Sample
+    from streamproc.tools.verify.sample import SubscriberSample
     from streamproc.tools.verify.verify import missing_reminders, verify_partition
 
-    sample = Sample(task.subscribers, task.share)
+    sample = SubscriberSample(task.subscribers, task.share)
     progress = _Progress(number, count, task.quiet)
     report = await verify_partition(
         *(task.settings, task.rules, number, int(time.time() * 1000), progress.advanced),

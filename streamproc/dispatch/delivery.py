@@ -17,7 +17,7 @@ from streamproc.dispatch.early_reports import Early, EarlyReports
 from streamproc.dispatch.elsewhere import Elsewhere
 from streamproc.dispatch.journal import JournalEntry, read_key
 from streamproc.dispatch.ledger import Ledger
-from streamproc.dispatch.matching import AwaitedPart, Outstanding
+from streamproc.dispatch.matching import AwaitedPart, AwaitedParts
 from streamproc.dispatch.model import DeliveryReport, ReceiptsOf
 from streamproc.dispatch.outcome_records import receipt_of, settled_of
 
@@ -46,7 +46,7 @@ class Deliveries:
         self._complete_since_ms: int | None = None
         self._receipts = receipts or {}
         self.partitions = partitions
-        self._outstanding = Outstanding()
+        self._outstanding = AwaitedParts()
         self._suspects = Suspects()
         self._known = KnownIds()
         self._ways: dict[str, set[bool]] = {}

@@ -53,7 +53,7 @@ def converted(message_id: str) -> set[str]:
     return found - {known}
 
 
-class Outstanding:
+class AwaitedParts:
     """Accepted parts by gateway and message id."""
 
     def __init__(self) -> None:

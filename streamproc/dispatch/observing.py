@@ -25,7 +25,7 @@ NONE = "none"
 """Label of results without a gateway."""
 
 
-class Observer(Protocol):
+class JournalObserver(Protocol):
     """Called at each commit and each answer. It must not fail and must be fast."""
 
     def committed(self, batch: JournalTransaction) -> None:

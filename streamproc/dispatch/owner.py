@@ -14,7 +14,7 @@ from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.journal import read_positions
 from streamproc.dispatch.ledger import Cursor, JournalTransaction
 from streamproc.dispatch.model import Outgoing
-from streamproc.dispatch.observing import Observer
+from streamproc.dispatch.observing import JournalObserver
 from streamproc.dispatch.partition_journal import (
     DispatcherFencedError,
     JournalLostError,
@@ -45,7 +45,7 @@ class JournalOwner:
         settings: DispatchSettings,
         desk: Desk,
         tally: ReceiptTally,
-        observer: Observer,
+        observer: JournalObserver,
         send: Callable[[Outgoing], None],
         wake: Callable[[], None],
         now_ms: Callable[[], int],

@@ -32,12 +32,12 @@ from streamproc.dispatch.sms_memory import (
     REPEAT_MS,
     Answered,
     Answering,
-    Command,
+    CommandWritten,
     Doubted,
-    Heard,
+    PartHeard,
     Record,
     SmsMemory,
-    Taken,
+    WholeSms,
     decode_record,
     heard_of,
     key_of,
@@ -80,7 +80,7 @@ class SmsLog:
         self._sending = one_thread("sms-out")
         self._me = uuid4().hex[:12]
         self._count = 0
-        self._decisions: dict[str, asyncio.Future[Command | None]] = {}
+        self._decisions: dict[str, asyncio.Future[WholeSms | None]] = {}
         self._writing: dict[str, asyncio.Task[None]] = {}
         self._consumer: Any = None
         self._producer: Any = None
@@ -174,7 +174,7 @@ class SmsLog:
     async def _take(self, sms: IncomingSms) -> None:
         self._count += 1
         nonce = f"{self._me}-{self._count}"
-        decision: asyncio.Future[Command | None] = asyncio.get_running_loop().create_future()
+        decision: asyncio.Future[WholeSms | None] = asyncio.get_running_loop().create_future()
         self._decisions[nonce] = decision
         try:
             await self._append(heard_of(sms, nonce, self._now_ms()), sms.subscriber)
@@ -184,7 +184,7 @@ class SmsLog:
         if command is not None and not command.is_taken:
             await self._command(sms, command)
 
-    async def _command(self, sms: IncomingSms, command: Command) -> None:
+    async def _command(self, sms: IncomingSms, command: WholeSms) -> None:
         """Write a command, once even if the SMS arrives again meanwhile."""
         task = self._writing.get(command.id)
         if task is None:
@@ -193,7 +193,7 @@ class SmsLog:
             task.add_done_callback(lambda _: self._writing.pop(command.id, None))
         await asyncio.shield(task)
 
-    async def _write(self, sms: IncomingSms, command: Command) -> None:
+    async def _write(self, sms: IncomingSms, command: WholeSms) -> None:
         whole = command.text or whole_characters(sms.text)
         if len(whole) > LONGEST:
             raise SmsRefusedError(f"it is longer than {LONGEST} characters", is_final=True)
@@ -206,7 +206,7 @@ class SmsLog:
         )
         await self._send(self._settings.topics.commands, sms.subscriber, encode_event(event))
         with suppress(Exception):  # then a repetition is written again, and the worker knows its id
-            await self._append(Taken(command.key, command.id), sms.subscriber)
+            await self._append(CommandWritten(command.key, command.id), sms.subscriber)
 
     async def _correct(self, sms: IncomingSms) -> None:
         with suppress(Exception):  # Kafka does not take the other record either
@@ -223,12 +223,12 @@ class SmsLog:
         await durable(sent)
 
     def _fold(self, record: Record) -> None:
-        if isinstance(record, Heard):
+        if isinstance(record, PartHeard):
             command = self._memory.hear(record)
             decision = self._decisions.get(record.nonce)
             if decision is not None and not decision.done():
                 decision.set_result(command)
-        elif isinstance(record, Taken):
+        elif isinstance(record, CommandWritten):
             self._memory.take(record)
         else:
             self._memory.answer(record)

@@ -44,7 +44,7 @@ Written = Annotated[str, Meta(pattern=r"^([0-9a-f]{4}){0,1600}\Z")]
 Octet = Annotated[int, Meta(ge=0, le=255)]
 
 
-class Heard(Struct, frozen=True, array_like=True, tag="heard"):
+class PartHeard(Struct, frozen=True, array_like=True, tag="heard"):
     """An SMS, or one part of it, reached a dispatcher. ``nonce`` identifies the delivery."""
 
     nonce: Word
@@ -62,7 +62,7 @@ class Heard(Struct, frozen=True, array_like=True, tag="heard"):
     """A digest of the message center's own name of the SMS or part; empty if there is none."""
 
 
-class Taken(Struct, frozen=True, array_like=True, tag="taken"):
+class CommandWritten(Struct, frozen=True, array_like=True, tag="taken"):
     """The command of an SMS was written."""
 
     key: Word
@@ -91,7 +91,7 @@ class Doubted(Struct, frozen=True, array_like=True, tag="doubted"):
     number: Octet
 
 
-Record = Heard | Taken | Answering | Answered | Doubted
+Record = PartHeard | CommandWritten | Answering | Answered | Doubted
 _decode: Callable[[bytes], Record] = msgspec.json.Decoder(Record).decode
 
 
@@ -104,7 +104,7 @@ def decode_record(value: bytes | None) -> Record | None:
 
 
 @dataclass(frozen=True)
-class Command:
+class WholeSms:
     """A whole SMS, and whether its command was written already."""
 
     key: str
@@ -129,7 +129,7 @@ class _Sms:
     answered: set[int] = field(default_factory=set)
     is_taken: bool = False
 
-    def is_repeat(self, heard: Heard) -> bool:
+    def is_repeat(self, heard: PartHeard) -> bool:
         """Whether the record is a part of this SMS, for the first time or again."""
         number = heard.number
         if heard.time_ms - self.time_ms >= REPEAT_MS:
@@ -143,7 +143,7 @@ class _Sms:
         answering_ms = self.answering.get(number)
         return answering_ms is None or heard.time_ms - answering_ms < CONFIRM_MS
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, heard: PartHeard) -> None:
         """Keep a part. If it was kept before, the answer to that one was lost."""
         self.parts[heard.number] = heard.text
         self.identities[heard.number] = heard.identity
@@ -163,7 +163,7 @@ class SmsMemory:
         """The number of remembered parts."""
         return self._count
 
-    def hear(self, heard: Heard) -> Command | None:
+    def hear(self, heard: PartHeard) -> WholeSms | None:
         """A record was read. Returns the whole SMS; None while parts are missing."""
         key = key_of(heard)
         found = self._found.get(key)
@@ -181,9 +181,9 @@ class SmsMemory:
         if len(found.parts) < found.total:
             return None
         text = "" if found.total == 1 else joined(found.parts)
-        return Command(key, found.id, text, found.time_ms, found.is_taken)
+        return WholeSms(key, found.id, text, found.time_ms, found.is_taken)
 
-    def take(self, taken: Taken) -> None:
+    def take(self, taken: CommandWritten) -> None:
         """The command of an SMS was written."""
         found = self._found.get(taken.key)
         if found is not None and found.id == taken.id:
@@ -218,19 +218,19 @@ class SmsMemory:
             self.lost += len(found.parts)
 
 
-def heard_of(sms: IncomingSms, nonce: str, now_ms: int) -> Heard:
+def heard_of(sms: IncomingSms, nonce: str, now_ms: int) -> PartHeard:
     """The record of a delivery."""
     part = sms.part or IncomingPart(0, 1, 1)
     body = sms.text.encode("utf-16-be", "surrogatepass")
     written = body.hex() if sms.part else blake2b(body, digest_size=12).hexdigest()
-    return Heard(
+    return PartHeard(
         *(nonce, sms.gateway, sms.subscriber, sms.to, written, now_ms),
         *(part.reference, part.total, part.number),
         blake2b(sms.identity.encode(), digest_size=12).hexdigest() if sms.identity else "",
     )
 
 
-def key_of(heard: Heard) -> str:
+def key_of(heard: PartHeard) -> str:
     """The key that repetitions of a text have in common; for a long text, all its parts have it."""
     facts = [heard.gateway, heard.subscriber, heard.to, str(heard.reference), str(heard.total)]
     if heard.total == 1:

@@ -9,7 +9,13 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
 from streamproc.kafka.rights import MissingRightError, Needs
 from streamproc.kafka.topic_watch import TopicWatch
-from streamproc.provision.planning import Making, Plan, TopicsError, of_dispatcher, plan_topics
+from streamproc.provision.planning import (
+    Making,
+    TopicsError,
+    TopicsPlan,
+    of_dispatcher,
+    plan_topics,
+)
 from streamproc.provision.starting import admin_of, checked_topics, made_by_a_lost_state, refuse
 
 
@@ -41,7 +47,7 @@ def prepare_topics(settings: DispatchSettings) -> dict[str, int]:
     return plan.counts()
 
 
-def _check_journal(admin: Any, plan: Plan, settings: DispatchSettings) -> None:
+def _check_journal(admin: Any, plan: TopicsPlan, settings: DispatchSettings) -> None:
     """Refuse an empty journal beside receipts that some journal goes with."""
     topics, counts = settings.topics, plan.counts()
     if settings.start_empty:

@@ -15,7 +15,7 @@ from typing import Any
 from kafka.errors import KafkaError
 
 
-class Outstanding:
+class OutstandingRecords:
     """Counts records from :meth:`take` to :meth:`settle`. Any number of threads can use it.
 
     Each record belongs to the round in which it was taken. A thread that wants to wait ends the

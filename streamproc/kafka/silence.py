@@ -27,7 +27,7 @@ SLEPT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Heard:
+class Silent:
     """What is reported of a broker."""
 
     broker: str
@@ -58,7 +58,7 @@ def waited_for(silent_seconds: float) -> str:
     return f"the broker has not answered for {silent_seconds:.0f} s"
 
 
-def logged(heard: Heard) -> None:
+def logged(heard: Silent) -> None:
     """Report as a log line."""
     if heard.is_back:
         log.info("the broker answers again", seconds=round(heard.seconds))
@@ -73,7 +73,7 @@ def logged(heard: Heard) -> None:
     )
 
 
-def left_to_others(_: Heard) -> None:
+def left_to_others(_: Silent) -> None:
     """Report nothing: a :class:`~streamproc.kafka.topic_watch.BrokerWatch` of the process does."""
 
 
@@ -83,7 +83,7 @@ class Silence:
     def __init__(
         self,
         broker: Broker,
-        report: Callable[[Heard], None] = logged,
+        report: Callable[[Silent], None] = logged,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = str(broker)
@@ -120,7 +120,7 @@ class Silence:
         now = self._clock()
         if self._told is not None:
             self._told = None
-            self._report(Heard(self._broker, now - self._answered, is_back=True))
+            self._report(Silent(self._broker, now - self._answered, is_back=True))
         self._answered = now
 
     def pass_second(self) -> None:
@@ -145,5 +145,5 @@ class Silence:
             return
         self._told, self._told_why = now, bool(error)
         self._report(
-            Heard(self._broker, silent, error=refused or error, is_refusal=refused is not None)
+            Silent(self._broker, silent, error=refused or error, is_refusal=refused is not None)
         )

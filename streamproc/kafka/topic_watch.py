@@ -23,7 +23,7 @@ from streamproc.kafka.errors import KafkaSettingsError, ReachError, TokenError, 
 from streamproc.kafka.probe import refusal_of
 from streamproc.kafka.rights import Needs
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
-from streamproc.kafka.silence import Heard, Silence, logged
+from streamproc.kafka.silence import Silence, Silent, logged
 from streamproc.kafka.topics import NOTHING, find_topics
 from streamproc.supervision import start_thread
 
@@ -136,7 +136,7 @@ class TopicWatch:
 class BrokerWatch:
     """Reports a silent broker for work that may wait for it at any place."""
 
-    def __init__(self, broker: Broker, report: Callable[[Heard], None] = logged) -> None:
+    def __init__(self, broker: Broker, report: Callable[[Silent], None] = logged) -> None:
         """Look from now on, in threads that end with the process, or when nobody uses it."""
         self._users: set[object] = set()
         self._report = report
@@ -171,7 +171,7 @@ class BrokerWatch:
         self._users.clear()
         self._closed.set()
 
-    def _report_to_users(self, heard: Heard) -> None:
+    def _report_to_users(self, heard: Silent) -> None:
         if self._users:
             self._report(heard)
 
@@ -198,7 +198,7 @@ def silent_seconds(broker: Broker) -> float:
     return found.seconds if found is not None and found.is_used else 0.0
 
 
-def watch(broker: Broker, report: Callable[[Heard], None] = logged) -> Callable[[], None]:
+def watch(broker: Broker, report: Callable[[Silent], None] = logged) -> Callable[[], None]:
     """Report a silent broker until the returned function is called; it may be called again.
 
     A process has one watch of each broker, with the report of whom it was made for. So a command
@@ -221,7 +221,7 @@ def _close_unused() -> None:
 
 
 @contextmanager
-def watched(broker: Broker, report: Callable[[Heard], None] = logged) -> Iterator[None]:
+def watched(broker: Broker, report: Callable[[Silent], None] = logged) -> Iterator[None]:
     """:func:`watch` meanwhile."""
     end = watch(broker, report)
     try:

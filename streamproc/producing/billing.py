@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from streamproc.kafka.clients import kafka_producer
-from streamproc.kafka.outstanding import Outstanding, send_now
+from streamproc.kafka.outstanding import OutstandingRecords, send_now
 from streamproc.kafka.settings import Broker
 
 
@@ -22,7 +22,7 @@ class BillingProducer:
         self.topic = topic
         self.sent = 0
         self._failures: list[BaseException] = []
-        self._outstanding = Outstanding()
+        self._outstanding = OutstandingRecords()
         defaults = {"acks": "all", "linger_ms": 20, "batch_size": 131_072}
         self._producer = kafka_producer(bootstrap, **{**defaults, **settings})
 

@@ -16,7 +16,7 @@ from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.fixed_partitions import FixedPartitions
 from streamproc.kafka.opening import open_producer
-from streamproc.kafka.outstanding import Outstanding, send_now
+from streamproc.kafka.outstanding import OutstandingRecords, send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topic_watch import watch
@@ -97,7 +97,7 @@ class UsageProducer:
         self._numbering = numbering
         self._unsent_bytes = 0
         self._failed: list[tuple[SubscriberEvent, BaseException]] = []
-        self._outstanding = Outstanding()
+        self._outstanding = OutstandingRecords()
         self._changed = self._outstanding.changed
         config = {
             **DEFAULTS,

@@ -125,7 +125,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TopicsPlan:
     """All wanted topics on one broker."""
 
     entries: tuple[Entry, ...]
@@ -208,7 +208,7 @@ def plan_topics(
     wanted: Iterable[Wanted],
     making: Making,
     needs: Needs = NOTHING,
-) -> Plan:
+) -> TopicsPlan:
     """Look which topics exist, and whether they may be used as ``needs`` says.
 
     Raises ``MissingRightError``, KafkaError.
@@ -219,7 +219,7 @@ def plan_topics(
     found = find_topics(admin, broker, [one.name for one in each], settings, needs)
     existing = [found[one.name].partitions for one in each if _is_counted(one, found)]
     partitions = existing[0] if existing else making.partitions or PARTITIONS
-    return Plan(
+    return TopicsPlan(
         tuple(
             Entry(
                 one,
@@ -236,7 +236,7 @@ def plan_topics(
     )
 
 
-def make_missing(admin: Any, broker: Broker, plan: Plan) -> None:
+def make_missing(admin: Any, broker: Broker, plan: TopicsPlan) -> None:
     """Make what does not exist, and change nothing of what does. Raises ``TopicError``."""
     make_topics(admin, broker, {one.wanted.name: one.new for one in plan.missing})
 

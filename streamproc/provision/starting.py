@@ -15,8 +15,8 @@ from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import end_offsets, open_admin
 from streamproc.provision.planning import (
     Making,
-    Plan,
     TopicsError,
+    TopicsPlan,
     Wanted,
     make_missing,
     plan_topics,
@@ -49,8 +49,8 @@ def checked_topics(
     making: Making,
     command: str | None,
     needs: Needs,
-    check: Callable[[Plan], None] = lambda _: None,
-) -> Plan:
+    check: Callable[[TopicsPlan], None] = lambda _: None,
+) -> TopicsPlan:
     """The topics, all of which exist and fit together; what they may lose is logged.
 
     ``command``: the options that make them, for a person who reads that some are missing. None:
@@ -88,14 +88,14 @@ def made_by_a_lost_state(
     return [name for name, ends in written.items() if any(ends)]
 
 
-def refuse(plan: Plan) -> None:
+def refuse(plan: TopicsPlan) -> None:
     """Raise :class:`TopicsError` if the topics cannot be used as they are."""
     problem = plan.problem()
     if problem:
         raise TopicsError(problem)
 
 
-def tell(plan: Plan) -> None:
+def tell(plan: TopicsPlan) -> None:
     """Log it and continue: a test cluster may be like that."""
     for fault in plan.faults():
         log.critical("a topic's setting loses records", topic=fault.topic, why=str(fault))
@@ -107,7 +107,7 @@ def tell(plan: Plan) -> None:
         )
 
 
-def _missing(plan: Plan, broker: Broker, command: str) -> str:
+def _missing(plan: TopicsPlan, broker: Broker, command: str) -> str:
     names = [one.wanted.name for one in plan.missing]
     is_one = len(names) == 1
     first = f"the topic {names[0]} does" if is_one else f"the topics {', '.join(names)} do"

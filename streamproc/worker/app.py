@@ -39,7 +39,7 @@ from streamproc.worker.health import WorkerHealth
 from streamproc.worker.ids_bound import IdsBound
 from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
 from streamproc.worker.native_bridge.loading import packer
-from streamproc.worker.observing import Facts, WorkerObserver
+from streamproc.worker.observing import WorkerFacts, WorkerObserver
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.reject_warnings import RejectWarnings
@@ -120,7 +120,7 @@ def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> A
         has_refused = rules.refusal is not None
         raised = alarms.raised if alarms is not None else ()
         revealed = alarms.revealed if alarms is not None else {}
-        facts = Facts(silence.seconds, limit, has_refused, raised, revealed, fetches.behind)
+        facts = WorkerFacts(silence.seconds, limit, has_refused, raised, revealed, fetches.behind)
         observer.refresh(engine, processor, int(time.time() * 1000), facts)
 
     figures = FigureLine(metrics, refresh)

@@ -20,7 +20,7 @@ from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.traced import CommitSpans
 
 
-class Facts(NamedTuple):
+class WorkerFacts(NamedTuple):
     """What the worker knows beside engine and processor."""
 
     broker_silent_seconds: float = 0.0
@@ -103,7 +103,7 @@ class WorkerObserver:
             self._share.set_aside()
 
     def refresh(
-        self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int, facts: Facts
+        self, engine: Engine[Any], processor: QuotaProcessor, now_ms: int, facts: WorkerFacts
     ) -> None:
         """Set the gauges to their present values."""
         metrics = self._metrics
@@ -128,7 +128,7 @@ class WorkerObserver:
         self._refresh_lag(engine, now_ms, facts)
         self._refresh_rows(engine, processor, now_ms)
 
-    def _refresh_lag(self, engine: Engine[Any], now_ms: int, facts: Facts) -> None:
+    def _refresh_lag(self, engine: Engine[Any], now_ms: int, facts: WorkerFacts) -> None:
         metrics = self._metrics
         # A partition that another worker owns by now must not keep its last lag here.
         metrics.lag_records.clear()

@@ -8,7 +8,7 @@ from streamproc.contracts.rights import Scope, rights_of, topic_operations
 from streamproc.contracts.topics import PARTITIONS
 from streamproc.kafka.rights import Needs
 from streamproc.kafka.topics import find_topics
-from streamproc.provision.planning import Making, Plan, TopicsError, of_worker
+from streamproc.provision.planning import Making, TopicsError, TopicsPlan, of_worker
 from streamproc.provision.starting import admin_of, checked_topics, made_by_a_lost_state
 from streamproc.worker.settings import WorkerSettings
 
@@ -49,7 +49,7 @@ def needs_of(settings: WorkerSettings) -> Needs:
     return topic_operations(rights_of("worker", scope))
 
 
-def _check_state(admin: Any, plan: Plan, settings: WorkerSettings) -> None:
+def _check_state(admin: Any, plan: TopicsPlan, settings: WorkerSettings) -> None:
     """Refuse an empty state beside outputs that some state has made."""
     if settings.start_empty:
         return

@@ -18,7 +18,7 @@ from streamproc.cli.durations import Duration, Instant
 from streamproc.cli.kafka_options import BrokerOption
 from streamproc.cli.regions import Region
 from streamproc.cli.shared_options import SecretFile, bare
-from streamproc.cli.topic_options import Retention
+from streamproc.cli.topic_options import RetentionValue
 from streamproc.cli.values import Addresses, FilePath
 from streamproc.kafka.secret import Secret
 
@@ -32,7 +32,7 @@ BY_TYPE: dict[type[click.ParamType], tuple[str, str]] = {
     Addresses: ("a:1", "b:2"),
     Duration: ("3s", "4m"),
     Instant: ("2026-01-05T08:00:00Z", "2026-01-06T08:00:00Z"),
-    Retention: ("audit=90d", "inputs=forever"),
+    RetentionValue: ("audit=90d", "inputs=forever"),
     Region: ("CN", "DE"),
     click.DateTime: ("2026-01-05", "2026-01-06"),
 }

@@ -26,7 +26,7 @@ from streamproc.dispatch.model import (
     Unknown,
 )
 from streamproc.dispatch.reports_log import ReportsWriter
-from streamproc.dispatch.sms_memory import Answered, Answering, Doubted, Taken, heard_of
+from streamproc.dispatch.sms_memory import Answered, Answering, CommandWritten, Doubted, heard_of
 from tests.contract.test_asyncapi import DOCUMENT, messages
 from tests.support.desk import START_MS, TOPIC, Table, line, reminder
 
@@ -127,8 +127,8 @@ def test_what_is_heard_of_an_sms_is_as_described(part: IncomingPart | None) -> N
 
     assert accepts("dispatch.sms_heard", heard), heard
     assert not accepts("dispatch.sms_heard", heard[:-1])
-    assert accepts("dispatch.sms_taken", json.loads(encode(Taken("key", "key-1"))))
+    assert accepts("dispatch.sms_taken", json.loads(encode(CommandWritten("key", "key-1"))))
     assert accepts("dispatch.sms_answering", json.loads(encode(Answering("key", 1, START_MS))))
     assert accepts("dispatch.sms_answered", json.loads(encode(Answered("key", 1))))
     assert accepts("dispatch.sms_doubted", json.loads(encode(Doubted("key", 1))))
-    assert not accepts("dispatch.sms_answered", json.loads(encode(Taken("key", "key-1"))))
+    assert not accepts("dispatch.sms_answered", json.loads(encode(CommandWritten("key", "key-1"))))

@@ -30,7 +30,7 @@ from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.tools.canary.beats import Beats
 from streamproc.tools.canary.observing import CanaryObserver
-from streamproc.worker.observing import Facts, WorkerObserver
+from streamproc.worker.observing import WorkerFacts, WorkerObserver
 from tests.driver.conftest import RULES
 from tests.support import boards, ops
 from tests.support.debian_parts import debian_program
@@ -79,7 +79,7 @@ class Worker:
     def refresh(self) -> None:
         """Before each reading."""
         processor: Any = self.driver.processor
-        facts = Facts(0.0, 1 << 30, revealed={"explain": 1})
+        facts = WorkerFacts(0.0, 1 << 30, revealed={"explain": 1})
         self.observer.refresh(self.engine, processor, 5_000, facts)
 
 

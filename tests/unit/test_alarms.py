@@ -16,9 +16,9 @@ from structlog.testing import capture_logs
 
 from streamproc.alarms import fleet as fleets
 from streamproc.alarms import telling
-from streamproc.alarms.decider import AlarmPlace, Decider, Placed
+from streamproc.alarms.decider import AlarmPlace, Decider, PlacedChange
 from streamproc.alarms.deciding import CALM_MS, Deciding
-from streamproc.alarms.fleet import SILENT_MS, AlarmKey, Figure, Fleet
+from streamproc.alarms.fleet import SILENT_MS, AlarmKey, Concerned, Fleet
 from streamproc.alarms.shares import (
     EVENTS,
     SUBMITS,
@@ -35,7 +35,7 @@ from streamproc.alarms.telling import ShareWriter
 from streamproc.alarms.webhook import (
     AlarmWebhook,
     AlarmWebhookError,
-    WebhookSettings,
+    AlarmWebhookSettings,
     webhook_of,
 )
 from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm, encode_alarm
@@ -65,7 +65,7 @@ def fleet(*shares: tuple[Share, int]) -> Fleet:
     return found
 
 
-def heard(*shares: Share) -> dict[AlarmKey, Figure]:
+def heard(*shares: Share) -> dict[AlarmKey, Concerned]:
     """The figures of shares that the broker got when they were sent."""
     return fleet(*((one, one.sent_ms) for one in shares)).figures()
 
@@ -268,8 +268,8 @@ def deciding(*known: AlarmChanged) -> Deciding:
     return Deciding("app", "w1", Bounds(10, 1000), known)
 
 
-def figures(concerned: int) -> dict[AlarmKey, Figure]:
-    return {LATE: Figure(concerned, ["861********01"])} if concerned else {}
+def figures(concerned: int) -> dict[AlarmKey, Concerned]:
+    return {LATE: Concerned(concerned, ["861********01"])} if concerned else {}
 
 
 def run(one: Deciding, *steps: tuple[int, int]) -> list[tuple[int, str, str, int]]:
@@ -326,7 +326,7 @@ def test_the_next_one_knows_what_is_raised() -> None:
 def test_a_change_says_all_that_a_reader_needs() -> None:
     one = deciding()
     gateway = AlarmKey("GatewayDown", "main")
-    found = {gateway: Figure(1240, ["861********01"])}
+    found = {gateway: Concerned(1240, ["861********01"])}
     one.decide(found, T0)
     (change,) = one.decide(found, T0 + 30_000)
 
@@ -378,21 +378,24 @@ class Receiver:
             await self._more.wait()
 
 
-def changes(count: int) -> list[Placed]:
+def changes(count: int) -> list[PlacedChange]:
     one = deciding()
     one.decide(figures(10), T0)
     (first,) = one.decide(figures(10), T0 + 30_000)
     return [
-        Placed(5 + 2 * at, msgspec.structs.replace(first, id=f"{at:032x}")) for at in range(count)
+        PlacedChange(5 + 2 * at, msgspec.structs.replace(first, id=f"{at:032x}"))
+        for at in range(count)
     ]
 
 
-async def post(receiver: Receiver, known: list[Placed], told: int | None, wait_for: int) -> int:
+async def post(
+    receiver: Receiver, known: list[PlacedChange], told: int | None, wait_for: int
+) -> int:
     server = web.ServerRunner(web.Server(receiver))
     await server.setup()
     await web.TCPSite(server, "127.0.0.1", 0).start()
     port = server.addresses[0][1]
-    webhook = AlarmWebhook(WebhookSettings(f"http://127.0.0.1:{port}/", keys_of(SECRET)))
+    webhook = AlarmWebhook(AlarmWebhookSettings(f"http://127.0.0.1:{port}/", keys_of(SECRET)))
     webhook.begin(known, told)
     work = asyncio.create_task(webhook.run())
     try:
@@ -420,7 +423,7 @@ async def test_changes_are_posted_in_order_and_signed(monkeypatch: pytest.Monkey
 
 
 async def test_a_first_webhook_gets_nothing_old() -> None:
-    webhook = AlarmWebhook(WebhookSettings("http://127.0.0.1:9/", keys_of(SECRET)))
+    webhook = AlarmWebhook(AlarmWebhookSettings("http://127.0.0.1:9/", keys_of(SECRET)))
     known = changes(2)
     webhook.begin(known, None)
     assert webhook.told_offset == known[-1].offset + 1
@@ -526,7 +529,7 @@ async def test_an_odd_error_does_not_end_the_webhook(monkeypatch: pytest.MonkeyP
     posted: list[int] = []
     all_posted = asyncio.Event()
 
-    async def post(self: AlarmWebhook, client: Any, one: Placed) -> bool:
+    async def post(self: AlarmWebhook, client: Any, one: PlacedChange) -> bool:
         posted.append(one.offset)
         if len(posted) == 1:
             raise ValueError("what no library says it raises")
@@ -536,7 +539,7 @@ async def test_an_odd_error_does_not_end_the_webhook(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(AlarmWebhook, "_post", post)
     monkeypatch.setattr("streamproc.alarms.webhook.PAUSES_SECONDS", (0.0,))
-    webhook = AlarmWebhook(WebhookSettings("http://127.0.0.1:1", keys_of(SECRET)))
+    webhook = AlarmWebhook(AlarmWebhookSettings("http://127.0.0.1:1", keys_of(SECRET)))
     known = changes(2)
     webhook.add(known)
     task = asyncio.create_task(webhook.run())
@@ -549,7 +552,7 @@ async def test_an_odd_error_does_not_end_the_webhook(monkeypatch: pytest.MonkeyP
 
 def test_what_waits_for_a_webhook_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamproc.alarms.webhook.MOST_WAITING", 2)
-    webhook = AlarmWebhook(WebhookSettings("http://127.0.0.1:1", keys_of(SECRET)))
+    webhook = AlarmWebhook(AlarmWebhookSettings("http://127.0.0.1:1", keys_of(SECRET)))
     known = changes(5)
     webhook.add(known)
 

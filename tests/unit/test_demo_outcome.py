@@ -26,12 +26,12 @@ from streamproc.lab.demo.expecting import (
     SeenRecords,
     arriving,
 )
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.interrupts import Interrupts
 from streamproc.lab.demo.readers import StateReader
 from streamproc.lab.demo.run import FAILURE, SUCCESS, sum_up
 from streamproc.lab.demo.settings import Names
-from streamproc.lab.demo.site import Site
+from streamproc.lab.demo.site import DemoSite
 from streamproc.lab.demo.summary import Observed, compare, condensed, is_all_equal, table_of
 from streamproc.lab.oracle import reminder_key
 from tests.unit.test_demo_phone import reminder
@@ -96,7 +96,7 @@ def test_the_exit_code_and_the_words_follow_the_comparison(
     console = Console(file=io.StringIO(), width=80)
     rows = compare(EXPECTED, observed)
 
-    assert sum_up(console, DemoSettings(), Figures(0), rows, differences, 1.0, False) == code
+    assert sum_up(console, DemoSettings(), Totals(0), rows, differences, 1.0, False) == code
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert ("are equal" in text) == (code == SUCCESS)
@@ -167,15 +167,15 @@ class Log:
 
 
 @pytest.fixture
-def state() -> tuple[Log, Figures, StateReader]:
-    names, figures = Names.fresh(), Figures(0)
-    reader = StateReader(Site("", True), names, figures)
+def state() -> tuple[Log, Totals, StateReader]:
+    names, figures = Names.fresh(), Totals(0)
+    reader = StateReader(DemoSite("", True), names, figures)
     log = Log(names.changelog)
     reader._consumer = log
     return log, figures, reader
 
 
-def test_the_changelog_tells_position_and_charges(state: tuple[Log, Figures, StateReader]) -> None:
+def test_the_changelog_tells_position_and_charges(state: tuple[Log, Totals, StateReader]) -> None:
     log, figures, reader = state
     progress = Progress(positions={reader._names.events: 17})
     log.records = [
@@ -190,7 +190,7 @@ def test_the_changelog_tells_position_and_charges(state: tuple[Log, Figures, Sta
 
 
 def test_what_a_forgotten_account_was_charged_stays_charged(
-    state: tuple[Log, Figures, StateReader],
+    state: tuple[Log, Totals, StateReader],
 ) -> None:
     log, figures, reader = state
     log.records = [changelog(b"a", 10), changelog(b"a", 30), changelog(b"a", None)]

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from streamproc.core.instants import DAY_MS
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.line_view import LineView
 from streamproc.lab.demo.screen import fits, screen_of, sparkline
 from streamproc.lab.demo.story import TITLE, ViewFrame, frame_of
@@ -20,9 +20,9 @@ from tests.unit.test_demo_phone import reminder
 START_MS = 1_767_225_600_000
 
 
-def figures(days: int = 15) -> Figures:
+def figures(days: int = 15) -> Totals:
     """After some days of a month."""
-    found = Figures(START_MS, sent=12_000, simulated_ms=START_MS + days * DAY_MS, applied=11_700)
+    found = Totals(START_MS, sent=12_000, simulated_ms=START_MS + days * DAY_MS, applied=11_700)
     found.rejects = Counter({"empty": 3, "tombstone": 4})
     found.zones = {"8613800001234": "Asia/Shanghai"}
     for number in range(40):
@@ -71,7 +71,7 @@ def test_a_wide_screen_has_a_phone_per_language() -> None:
 
 def test_the_first_moment_can_be_drawn() -> None:
     empty = frame_of(
-        Figures(START_MS), place="", phase="", hint="", endless=False, events_per_second=0
+        Totals(START_MS), place="", phase="", hint="", endless=False, events_per_second=0
     )
 
     assert "waiting for the first SMS" in "\n".join(drawn(80, 24, empty))
@@ -84,7 +84,7 @@ def test_the_month_ends_full_and_begins_anew_only_if_others_follow() -> None:
 
 def test_lag_counts_what_is_sent_and_not_applied() -> None:
     assert figures().lag == 300
-    assert Figures(START_MS, sent=1, applied=2).lag == 0
+    assert Totals(START_MS, sent=1, applied=2).lag == 0
 
 
 def test_sparks_show_the_largest_full_and_nothing_flat() -> None:

@@ -19,7 +19,7 @@ from streamproc.dispatch import dead_letters, early_reports, main
 from streamproc.dispatch.gateways.entry import GatewaysError, Site
 from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
-from streamproc.dispatch.matching import ID_LIMIT, Outstanding, bounded_id
+from streamproc.dispatch.matching import ID_LIMIT, AwaitedParts, bounded_id
 from streamproc.dispatch.model import Accepted, DeliveryReport, Origin, UnsendableError
 from streamproc.dispatch.peers import NamingAssignor
 from streamproc.dispatch.reports_log import decode_report
@@ -71,7 +71,7 @@ def test_ids_that_differ_only_in_their_end_are_kept_apart() -> None:
 
 
 def test_what_waits_for_reports_takes_any_id() -> None:
-    Outstanding().find("main", "9" * 5_000, "")
+    AwaitedParts().find("main", "9" * 5_000, "")
 
 
 def entry(**fields: Any) -> JournalEntry:

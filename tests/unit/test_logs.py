@@ -28,7 +28,7 @@ from streamproc.cli.logs import Format, configure
 from streamproc.contracts.numbers import Address
 from streamproc.dispatch.model import IncomingSms
 from streamproc.dispatch.smpp.inbound import Inbound, Written
-from streamproc.dispatch.sms_memory import Heard
+from streamproc.dispatch.sms_memory import PartHeard
 
 NUMBER = "8613800001234"
 
@@ -121,7 +121,7 @@ class Point(NamedTuple):
         NUMBER.encode(), [NUMBER], {NUMBER: {"of": (NUMBER,)}}, {1: b"key " + NUMBER.encode()},
         Point(NUMBER),
         ValueError(NUMBER), Path(f"/{NUMBER}.csv"), IncomingSms("smsc", NUMBER, "1", "I love you"),
-        Heard("a", "smsc", NUMBER, "1", "I love you", 1), Address(1, 1, NUMBER),
+        PartHeard("a", "smsc", NUMBER, "1", "I love you", 1), Address(1, 1, NUMBER),
         frozenset({NUMBER}), bytearray(NUMBER.encode()),
     ],
     ids=lambda value: type(value).__name__,

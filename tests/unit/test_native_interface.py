@@ -22,7 +22,7 @@ from streamproc.worker.native_bridge.interface.description import (
     KEY_FIELD,
     ROWS,
     USAGE,
-    Known,
+    KnownStruct,
     Row,
 )
 from streamproc.worker.native_bridge.interface.fields import DescriptionError
@@ -149,7 +149,7 @@ def test_a_new_field_of_the_rarely_used_state_is_left_to_the_core() -> None:
 
 def event(carried: bool, **more: tuple[Any, Any]) -> str:
     """The parser's fields where the event has more of them."""
-    known = Known(
+    known = KnownStruct(
         extended(UsageRecorded, **more),
         USAGE.reads,
         (*USAGE.carries, *(more if carried else ())),
@@ -192,7 +192,7 @@ def test_usage_without_a_required_field_that_is_not_known_is_left_to_the_core_to
     needed = defstruct(
         "UsageRecorded", [("device", Name)], bases=(UsageRecorded,), kw_only=True, **config
     )
-    text = usage.render(Known(needed, USAGE.reads, USAGE.carries), KEY_FIELD)
+    text = usage.render(KnownStruct(needed, USAGE.reads, USAGE.carries), KEY_FIELD)
     bit = 1 << (len(USAGE.reads) + len(USAGE.carries) + 1)
     assert f"REQUIRED: u64 = {bit | 0b11111:#b};" in text
     assert "device" not in text

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from streamproc.cli import kafka_options, main
 from streamproc.kafka import topic_watch
-from streamproc.kafka.silence import Heard, Silence, logged
+from streamproc.kafka.silence import Silence, Silent, logged
 from tests.integration.test_secured_kafka import COMMANDS, ROOT
 from tests.support.waiting import wait_until
 
@@ -24,7 +24,7 @@ class Minute:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.reports: list[Heard] = []
+        self.reports: list[Silent] = []
         self.silence = Silence("kafka:9092", self.reports.append, lambda: self.now)
 
     def pass_seconds(self, count: int) -> None:
@@ -99,8 +99,8 @@ def test_a_process_that_was_stopped_does_not_blame_the_broker() -> None:
 
 def test_a_log_line_has_the_figures() -> None:
     with capture_logs() as logs:
-        logged(Heard("kafka:9092", 8.4))
-        logged(Heard("kafka:9092", 20.2, is_back=True))
+        logged(Silent("kafka:9092", 8.4))
+        logged(Silent("kafka:9092", 20.2, is_back=True))
     assert logs == [
         {
             "event": "the broker does not answer, waiting for it",

@@ -6,7 +6,7 @@ from streamproc.cli.simulate import _rule_ids
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.instants import DAY_MS
 from streamproc.tools.simulation.messages import RunOutcome, Sent
-from streamproc.tools.simulation.pairing import Change, pair
+from streamproc.tools.simulation.pairing import MessageChange, pair
 from streamproc.tools.simulation.report import compare
 from streamproc.tools.simulation.table import money, span
 from tests.support.talking import talking_rules
@@ -37,7 +37,7 @@ def message(
     )  # fmt: skip
 
 
-def effects(changes: list[Change]) -> list[tuple[str, int]]:
+def effects(changes: list[MessageChange]) -> list[tuple[str, int]]:
     return [(one.effect, one.shift_ms) for one in changes]
 
 

@@ -10,10 +10,10 @@ from streamproc.dispatch.model import IncomingPart, IncomingSms
 from streamproc.dispatch.sms_memory import (
     REPEAT_MS,
     Answered,
-    Command,
-    Heard,
+    CommandWritten,
+    PartHeard,
     SmsMemory,
-    Taken,
+    WholeSms,
     decode_record,
     heard_of,
     key_of,
@@ -27,20 +27,20 @@ def sms(written: str = "STOP", part: IncomingPart | None = None, **fields: str) 
     return IncomingSms(**values, text=written, part=part)
 
 
-def heard(written: str = "STOP", part: IncomingPart | None = None, after_ms: int = 0) -> Heard:
+def heard(written: str = "STOP", part: IncomingPart | None = None, after_ms: int = 0) -> PartHeard:
     return heard_of(sms(written, part), "nonce", NOW_MS + after_ms)
 
 
-def parts_of(*words: str, after_ms: int = 0) -> list[Heard]:
+def parts_of(*words: str, after_ms: int = 0) -> list[PartHeard]:
     numbered = enumerate(words, 1)
     return [heard(word, IncomingPart(7, len(words), number), after_ms) for number, word in numbered]
 
 
-def answered(one: Heard) -> Answered:
+def answered(one: PartHeard) -> Answered:
     return Answered(key_of(one), one.number)
 
 
-def taken(command: Command | None) -> Command:
+def taken(command: WholeSms | None) -> WholeSms:
     assert command is not None
     return command
 
@@ -50,14 +50,14 @@ def test_an_sms_that_is_sent_again_is_one_command() -> None:
     first = taken(memory.hear(heard()))
     again = taken(memory.hear(heard(after_ms=60_000)))
     assert (again.id, again.time_ms, again.is_taken) == (first.id, NOW_MS, False)
-    memory.take(Taken(first.key, first.id))
+    memory.take(CommandWritten(first.key, first.id))
     assert taken(memory.hear(heard(after_ms=120_000))).is_taken
 
 
 def test_an_sms_after_an_answer_that_arrived_is_a_new_one() -> None:
     memory = SmsMemory()
     first = taken(memory.hear(heard()))
-    memory.take(Taken(first.key, first.id))
+    memory.take(CommandWritten(first.key, first.id))
     memory.answer(answered(heard()))
     second = taken(memory.hear(heard(after_ms=1_000)))
     assert second.id != first.id
@@ -94,7 +94,7 @@ def test_parts_are_joined_in_whatever_order_they_come_and_come_again() -> None:
     assert memory.hear(parts[0]) is None
     whole = taken(memory.hear(parts[1]))
     assert whole.text == "UNSUB 1"
-    memory.take(Taken(whole.key, whole.id))
+    memory.take(CommandWritten(whole.key, whole.id))
     again = taken(memory.hear(parts[1]))
     assert (again.id, again.is_taken) == (whole.id, True)
 
@@ -104,7 +104,7 @@ def test_a_reference_that_is_used_again_is_another_sms() -> None:
     one, two = parts_of("UN", "SUB"), parts_of("BAL", "ANCE", after_ms=5_000)
     memory.hear(one[0])
     first = taken(memory.hear(one[1]))
-    memory.take(Taken(first.key, first.id))
+    memory.take(CommandWritten(first.key, first.id))
     assert memory.hear(two[0]) is None
     second = taken(memory.hear(two[1]))
     assert (second.text, second.is_taken) == ("BALANCE", False)
@@ -121,8 +121,8 @@ def test_a_character_may_be_split_over_two_parts() -> None:
         decode_record(msgspec.json.encode(heard(half, IncomingPart(1, 2, number))))
         for number, half in enumerate(halves, 1)
     )
-    assert isinstance(first, Heard)
-    assert isinstance(second, Heard)
+    assert isinstance(first, PartHeard)
+    assert isinstance(second, PartHeard)
     memory.hear(first)
     assert taken(memory.hear(second)).text == "😀"
 

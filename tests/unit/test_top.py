@@ -24,7 +24,7 @@ from streamproc.supervision import start_thread
 from streamproc.tools.canary.beats import Beats
 from streamproc.tools.canary.observing import CanaryObserver
 from streamproc.tools.top import reading
-from streamproc.tools.top.reading import Change, Page, read_page, read_pages
+from streamproc.tools.top.reading import Page, PageChange, read_page, read_pages
 from streamproc.tools.top.showing import COLUMNS, Screenful, whole
 from tests.support.terminal import Terminal
 
@@ -73,11 +73,11 @@ def page(text: str, place: str = "h:1") -> Page:
     return read_page(place, lambda url: text)
 
 
-def change(now: str, then: str = "", seconds: float = 2.0, place: str = "h:1") -> Change:
-    return Change(page(now, place), page(then or now, place), seconds)
+def change(now: str, then: str = "", seconds: float = 2.0, place: str = "h:1") -> PageChange:
+    return PageChange(page(now, place), page(then or now, place), seconds)
 
 
-def shown(*changes: Change) -> str:
+def shown(*changes: PageChange) -> str:
     out = StringIO()
     Console(file=out, width=COLUMNS, color_system=None).print(whole(list(changes), "17:55:03"))
     return out.getvalue()
@@ -116,7 +116,7 @@ def test_what_is_wrong_stands_first() -> None:
         change(worker(lag_seconds=90), place="w:1"),
         change(dispatcher(is_up=False), place="d:1"),
         change(canary(), place="c:1"),
-        Change(read_page("x:1", _refused), read_page("x:1", _refused), 1.0),
+        PageChange(read_page("x:1", _refused), read_page("x:1", _refused), 1.0),
     )
     lines = found.splitlines()
 

@@ -22,8 +22,8 @@ from streamproc.contracts.topics import ROLES, TOPICS, DispatchTopics, WorkerTop
 from streamproc.kafka.topics import FoundTopic, NewTopic
 from streamproc.provision.planning import (
     Entry,
-    Plan,
     TopicsError,
+    TopicsPlan,
     Wanted,
     of_dispatcher,
     of_worker,
@@ -51,10 +51,10 @@ def test_what_a_lost_broker_takes_along_is_told(
     assert word in doubt
 
 
-def planned(*replicas: int) -> Plan:
+def planned(*replicas: int) -> TopicsPlan:
     """A plan whose topics exist with so many replicas each."""
     roles = list(ROLES)[: len(replicas)]
-    return Plan(
+    return TopicsPlan(
         tuple(
             Entry(Wanted(role, f"t{n}"), NewTopic(4, 3, {}), FoundTopic(4, count, dict(SAFE)))
             for n, (role, count) in enumerate(zip(roles, replicas, strict=True))
@@ -149,7 +149,7 @@ def test_a_topic_that_nobody_can_write_to_is_refused(least: int, replicas: int) 
     """The broker demands more replicas in sync than there are."""
     found = FoundTopic(4, replicas, {"min.insync.replicas": str(least)})
     entry = Entry(Wanted("reminders", "t"), NewTopic(4, replicas, {}), found)
-    problem = Plan((entry,), "wall").problem()
+    problem = TopicsPlan((entry,), "wall").problem()
     assert bool(problem) == (least > replicas)
     if problem:
         assert problem.startswith(f"t has min.insync.replicas={least}, but {replicas} replica")

@@ -11,7 +11,7 @@ import pytest
 
 from streamproc.kafka import topic_watch
 from streamproc.kafka.settings import settings_of
-from streamproc.kafka.silence import Heard
+from streamproc.kafka.silence import Silent
 from streamproc.kafka.topic_watch import (
     BrokerWatch,
     PartitionsChangedError,
@@ -112,14 +112,14 @@ def test_a_watch_without_users_reports_nothing_and_ends(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_watch, "WAIT_SECONDS", 0.01)
-    heard: list[Heard] = []
+    heard: list[Silent] = []
     broker = "without-users:1"
     end, other = topic_watch.watch(broker, heard.append), topic_watch.watch(broker)
     found = topic_watch._watches[settings_of(broker)]
     end()
     assert found.is_used
     other()
-    found._report_to_users(Heard(broker, 9.0))
+    found._report_to_users(Silent(broker, 9.0))
     assert not heard
     assert silent_seconds(broker) == 0
     assert found._closed.wait(5)

@@ -47,7 +47,7 @@ from streamproc.tools.verify.losses import (
     read_through,
 )
 from streamproc.tools.verify.rebuilding import rebuild
-from streamproc.tools.verify.sample import Sample
+from streamproc.tools.verify.sample import SubscriberSample
 from streamproc.worker.processor import QuotaProcessor
 from streamproc.worker.settings import Clock
 from tests.unit.test_native import Log
@@ -88,19 +88,23 @@ def test_the_list_of_epochs_is_bounded() -> None:
 
 def test_a_sample_is_the_same_each_time_and_as_large_as_said() -> None:
     keys = [b"86138%08d" % number for number in range(5_000)]
-    taken = [key for key in keys if Sample(share=0.1).takes(key)]
+    taken = [key for key in keys if SubscriberSample(share=0.1).takes(key)]
     assert 400 < len(taken) < 600
-    assert set(taken) <= {key for key in keys if Sample(share=0.2).takes(key)}
-    assert all(Sample().takes(key) for key in keys)
-    assert not Sample().takes(None)
-    named = Sample(frozenset(keys[:2]))
+    assert set(taken) <= {key for key in keys if SubscriberSample(share=0.2).takes(key)}
+    assert all(SubscriberSample().takes(key) for key in keys)
+    assert not SubscriberSample().takes(None)
+    named = SubscriberSample(frozenset(keys[:2]))
     assert [key for key in keys if named.takes(key)] == keys[:2]
-    assert (Sample().is_all, named.is_all, Sample(share=0.5).is_all) == (True, False, False)
+    assert (SubscriberSample().is_all, named.is_all, SubscriberSample(share=0.5).is_all) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
     path = tmp_path / "new" / "app-0.checkpoint"
-    wanted = made_for(7, "event", ("in",), Sample(), b"key")
+    wanted = made_for(7, "event", ("in",), SubscriberSample(), b"key")
     made = Checkpoint(wanted, positions={"in": 10}, marks={"in": 3}, rows={b"k": b"row"})
     now = Progress(positions={"in": 12})
     assert load(path, wanted, now) == (Checkpoint(wanted), "")
@@ -109,11 +113,11 @@ def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
 
     assert load(path, wanted, now) == (made, "")
     for other in (
-        made_for(8, "event", ("in",), Sample(), b"key"),
-        made_for(7, "wall", ("in",), Sample(), b"key"),
-        made_for(7, "event", ("in", "more"), Sample(), b"key"),
-        made_for(7, "event", ("in",), Sample(share=0.5), b"key"),
-        made_for(7, "event", ("in",), Sample(), b"other"),
+        made_for(8, "event", ("in",), SubscriberSample(), b"key"),
+        made_for(7, "wall", ("in",), SubscriberSample(), b"key"),
+        made_for(7, "event", ("in", "more"), SubscriberSample(), b"key"),
+        made_for(7, "event", ("in",), SubscriberSample(share=0.5), b"key"),
+        made_for(7, "event", ("in",), SubscriberSample(), b"other"),
     ):
         found, why = load(path, other, now)
         assert (found.rows, found.positions) == ({}, {})
@@ -313,7 +317,7 @@ async def test_late_events_of_several_topics_are_counted_as_the_worker_did(clock
     seen: Counter[str] = Counter()
 
     rows, place = await rebuild(
-        *(reader, 0, progress, processor, Checkpoint(""), Sample()),
+        *(reader, 0, progress, processor, Checkpoint(""), SubscriberSample()),
         *(lambda topic, records, *_: seen.update({topic: len(records)}), bytes(16)),
     )
 

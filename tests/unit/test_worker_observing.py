@@ -23,7 +23,7 @@ from streamproc.engine.settings import EngineSettings
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import STANDSTILL_SECONDS, WorkerHealth
-from streamproc.worker.observing import Facts, WorkerObserver
+from streamproc.worker.observing import WorkerFacts, WorkerObserver
 from streamproc.worker.pacing import StormPace
 from tests.support.memory_cluster import MemoryCluster
 from tests.support.memory_log import MemoryLog
@@ -43,7 +43,7 @@ class Scene:
         self.engine: Engine[bytes] = Engine(
             settings, self.processor, self.cluster, lambda: 5000, self.observer
         )
-        self.facts = Facts()
+        self.facts = WorkerFacts()
         self.pace: StormPace | None = None
         self.ends: dict[int, int] = {}
         self.fetched: dict[int, int] = {}
@@ -225,7 +225,7 @@ async def test_a_fetch_that_stands_still_though_the_broker_answers_is_seen(scene
     now = 0.0
     fetches = FetchWatch(scene.engine, lambda: now)
     health = WorkerHealth(scene.engine, fetches=fetches)
-    scene.facts = Facts(behind=fetches.behind)
+    scene.facts = WorkerFacts(behind=fetches.behind)
     await scene.run(0, 1)
     scene.ends = scene.fetched = {0: 4, 1: 1}  # by its own last fetch, all is read
     admin = Admin({0: 4, 1: 1})
@@ -335,7 +335,7 @@ async def test_work_that_is_due_and_not_done_is_shown_with_its_age(scene: Scene)
 
 
 async def test_facts_about_the_worker_are_shown(scene: Scene) -> None:
-    scene.facts = Facts(7.0, 1 << 30, True)
+    scene.facts = WorkerFacts(7.0, 1 << 30, True)
 
     assert scene.values("broker_silent_seconds") == {(): 7.0}
     assert scene.values("memory_limit_bytes") == {(): float(1 << 30)}

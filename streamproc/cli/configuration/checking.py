@@ -40,7 +40,7 @@ class Problem:
         return f"{named(self.place)}: {says}"
 
 
-class Checked:
+class CheckedDocument:
     """A document, its values by place, and the problems of its form."""
 
     def __init__(self, document: Document, registry: Registry) -> None:
@@ -198,9 +198,9 @@ class Checked:
         return Problem(self.document.lines.of(place), place, says)
 
 
-def read_checked(path: Path, registry: Registry) -> Checked:
+def read_checked(path: Path, registry: Registry) -> CheckedDocument:
     """Read the file. Raises :class:`ConfigError` if its form is wrong."""
-    checked = Checked(read_document(path), registry)
+    checked = CheckedDocument(read_document(path), registry)
     checked.fail_if(checked.problems)
     return checked
 

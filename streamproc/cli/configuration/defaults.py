@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from streamproc.cli.configuration.checking import Checked, read_checked
+from streamproc.cli.configuration.checking import CheckedDocument, read_checked
 from streamproc.cli.configuration.reading import ConfigError
 from streamproc.cli.configuration.settings import (
     Place,
@@ -55,11 +55,11 @@ class ConfigFile:
         return registry_of(self._root)
 
     @cached_property
-    def checked(self) -> Checked | None:
+    def checked(self) -> CheckedDocument | None:
         """Its content; None without a file. Raises :class:`ConfigError`."""
         return None if self.path is None else read_checked(self.path, self.registry)
 
-    def with_content(self, checked: Checked) -> ConfigFile:
+    def with_content(self, checked: CheckedDocument) -> ConfigFile:
         """The same file with another content."""
         found = ConfigFile(self._named, self._root)
         found.__dict__["checked"] = checked

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from streamproc.cli.configuration.checking import Checked, named
+from streamproc.cli.configuration.checking import CheckedDocument, named
 from streamproc.cli.configuration.defaults import VARIABLE, ConfigFile
 from streamproc.cli.configuration.effective import Values
 from streamproc.cli.configuration.reading import ConfigError, read_document
@@ -36,7 +36,7 @@ def problems(file: ConfigFile) -> list[str]:
         load(group)
     assert file.path is not None
     try:
-        checked = Checked(read_document(file.path), file.registry)
+        checked = CheckedDocument(read_document(file.path), file.registry)
     except ConfigError as error:
         return error.message.splitlines()
     wrong = checked.wrong_values(iter(file.registry.settings))
@@ -69,7 +69,7 @@ def notes(file: ConfigFile) -> Iterator[str]:
         yield f"note: topics.input lacks topics.events ({events}), to which `send` writes"
 
 
-def _of_files(file: ConfigFile, checked: Checked) -> Iterator[str]:
+def _of_files(file: ConfigFile, checked: CheckedDocument) -> Iterator[str]:
     """Files of rules, gateways and mappings: those that are missing, and what is wrong in them."""
     read: set[tuple[str, Path]] = set()
     for place, value in checked.values.items():

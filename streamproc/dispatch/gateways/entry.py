@@ -121,7 +121,7 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-class Secret:
+class SecretEntry:
     """A secret that an entry names as ``WORD_env`` or ``WORD_file``. The file never contains it."""
 
     def __init__(self, word: str) -> None:

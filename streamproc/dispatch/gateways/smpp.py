@@ -17,7 +17,7 @@ from streamproc.dispatch.gateways.entry import (
     GatewayKind,
     GatewaysError,
     Seconds,
-    Secret,
+    SecretEntry,
     Site,
     out_of_order,
 )
@@ -81,7 +81,7 @@ _DEFAULTS = SmppEntry(name="a", host="a", system_id="a", source="1")
 
 class Smpp(GatewayKind):
     entry = SmppEntry
-    secret = Secret("password")
+    secret = SecretEntry("password")
 
     def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield from self.secret.problems(written)

@@ -23,7 +23,7 @@ from streamproc.dispatch.gateways.entry import (
     GatewayKind,
     GatewaysError,
     Seconds,
-    Secret,
+    SecretEntry,
     Site,
 )
 from streamproc.dispatch.gateways.retry_after import retry_after_ms
@@ -121,7 +121,7 @@ class WebhookEntry(ChannelEntry, frozen=True, kw_only=True, tag="webhook"):
 
 class Webhook(GatewayKind):
     entry = WebhookEntry
-    secret = Secret("secret")
+    secret = SecretEntry("secret")
 
     def problems(self, written: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield from self.secret.problems(written)

@@ -19,12 +19,12 @@ from streamproc.kafka.fields import environment_of
 from streamproc.kafka.settings import settings_of
 from streamproc.lab.demo.expecting import ExpectedFigures, Expecter
 from streamproc.lab.demo.feed import Feed, workload_of
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.interrupts import Interrupts
 from streamproc.lab.demo.parts import BackgroundThread, ChildProcess, tail_of
 from streamproc.lab.demo.readers import SmsReader, StateReader
 from streamproc.lab.demo.settings import DemoSettings, Names
-from streamproc.lab.demo.site import PARTITIONS, Site
+from streamproc.lab.demo.site import PARTITIONS, DemoSite
 from streamproc.lab.demo.story import ViewFrame, frame_of
 from streamproc.lab.demo.summary import Observed, SummaryRow, compare
 
@@ -77,14 +77,14 @@ class Conductor:
         self,
         settings: DemoSettings,
         rulebook: Rulebook,
-        site: Site,
+        site: DemoSite,
         names: Names,
         directory: Path,
         interrupts: Interrupts,
         view: View,
     ) -> None:
         self.settings = settings
-        self.figures = Figures(to_ms(workload_of(settings).start))
+        self.figures = Totals(to_ms(workload_of(settings).start))
         self.expecter = Expecter(settings, names.events, directory / "expectation.log")
         self.sms = SmsReader(site, names, self.figures, self.expecter)
         self.state = StateReader(site, names, self.figures)

@@ -13,10 +13,10 @@ import orjson
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.demo.expecting import Expecter
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.parts import BackgroundThread
 from streamproc.lab.demo.settings import DemoSettings, Names
-from streamproc.lab.demo.site import Site
+from streamproc.lab.demo.site import DemoSite
 from streamproc.lab.workload import (
     MONTH_DAYS,
     WorkloadRecord,
@@ -58,9 +58,9 @@ class Feed(BackgroundThread):
         self,
         settings: DemoSettings,
         rulebook: Rulebook,
-        site: Site,
+        site: DemoSite,
         names: Names,
-        figures: Figures,
+        figures: Totals,
         expecter: Expecter,
     ) -> None:
         super().__init__("billing producer")

@@ -11,7 +11,7 @@ from streamproc.lab.demo.phone import Phone
 
 
 @dataclass
-class Figures:
+class Totals:
     """Running totals. One thread writes each of them; readers get copies of the counters."""
 
     start_ms: int

@@ -16,10 +16,10 @@ from streamproc.engine.changelog import PROGRESS_KEY, decode_progress, is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.lab.demo.expecting import Expecter
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.parts import BackgroundThread
 from streamproc.lab.demo.settings import Names
-from streamproc.lab.demo.site import PARTITIONS, Site
+from streamproc.lab.demo.site import PARTITIONS, DemoSite
 
 POLL_SECONDS = 0.2
 QUIET_POLLS = 6
@@ -62,7 +62,7 @@ class SmsReader(Reader):
     The demo has no dispatcher: a dispatcher needs a journal, and the embedded broker keeps none.
     """
 
-    def __init__(self, site: Site, names: Names, figures: Figures, expecter: Expecter) -> None:
+    def __init__(self, site: DemoSite, names: Names, figures: Totals, expecter: Expecter) -> None:
         super().__init__("reader of reminders")
         self._site = site
         self._topic = names.worker.reminders
@@ -102,7 +102,7 @@ class SmsReader(Reader):
 class StateReader(Reader):
     """Follows rejects and the changelog: how far the worker is, and what it has charged."""
 
-    def __init__(self, site: Site, names: Names, figures: Figures) -> None:
+    def __init__(self, site: DemoSite, names: Names, figures: Totals) -> None:
         super().__init__("reader of changelog and rejects")
         self._site = site
         self._names = names
@@ -163,7 +163,7 @@ class StateReader(Reader):
         self._figures.forgotten_bytes += self._charged.pop(key, 0)
 
 
-def _consumer(site: Site, topics: list[str]) -> Any:
+def _consumer(site: DemoSite, topics: list[str]) -> Any:
     """A consumer of whole topics without a group, so that it need not wait for an assignment."""
     consumer: Any = kafka_consumer(
         site.bootstrap,

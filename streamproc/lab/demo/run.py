@@ -16,12 +16,12 @@ from rich.console import Console
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.demo.conductor import Conductor, DemoFailure, Interrupted
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.interrupts import Interrupts
 from streamproc.lab.demo.line_view import LineView
 from streamproc.lab.demo.screen import LiveView, fits
 from streamproc.lab.demo.settings import DemoSettings, Names
-from streamproc.lab.demo.site import Site, open_site, remove_topics
+from streamproc.lab.demo.site import DemoSite, open_site, remove_topics
 from streamproc.lab.demo.summary import SummaryRow, condensed, is_all_equal, table_of
 
 SUCCESS, FAILURE = 0, 1
@@ -73,7 +73,7 @@ class _Run:
                 remove_topics(site, self._names)
         return code
 
-    def _on(self, site: Site, interrupts: Interrupts) -> int:
+    def _on(self, site: DemoSite, interrupts: Interrupts) -> int:
         view = LiveView(self._console) if fits(self._console) else LineView(self._console)
         conductor = Conductor(
             self._settings,
@@ -109,7 +109,7 @@ class _Run:
                 was_cut,
             )
 
-    def _leave_traces(self, site: Site) -> None:
+    def _leave_traces(self, site: DemoSite) -> None:
         self.needs_logs = True
         self._say(f"Logs are in {self._directory}")
         if not site.is_embedded:
@@ -122,7 +122,7 @@ class _Run:
 def sum_up(
     console: Console,
     settings: DemoSettings,
-    figures: Figures,
+    figures: Totals,
     rows: list[SummaryRow],
     differences: list[str],
     seconds: float,

@@ -24,7 +24,7 @@ REPLICATION = 1
 
 
 @dataclass(frozen=True)
-class Site:
+class DemoSite:
     """A broker and the settings of its clients."""
 
     bootstrap: Broker
@@ -40,7 +40,7 @@ class Site:
 
 
 @contextmanager
-def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
+def open_site(broker: Broker | None, names: Names) -> Iterator[DemoSite]:
     """The broker with all topics created. Raises ``TopicError`` if that is not possible."""
     if broker is None:
         with ExitStack() as stack:
@@ -54,14 +54,14 @@ def open_site(broker: Broker | None, names: Names) -> Iterator[Site]:
             # A fetch that finds nothing waits its whole time there, even if records
             # arrive meanwhile.
             consumer = {**consumer, "fetch_max_wait_ms": 50}
-            site = Site(embedded.bootstrap, True, dict(client), consumer)
+            site = DemoSite(embedded.bootstrap, True, dict(client), consumer)
             yield site
     else:
         _create_topics(broker, names)
-        yield Site(broker, False, consumer={"isolation_level": "read_committed"})
+        yield DemoSite(broker, False, consumer={"isolation_level": "read_committed"})
 
 
-def remove_topics(site: Site, names: Names) -> None:
+def remove_topics(site: DemoSite, names: Names) -> None:
     """Delete the topics, so that a real broker is as before."""
     if site.is_embedded:
         return

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamproc.core.instants import DAY_MS
-from streamproc.lab.demo.figures import Figures
+from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.phone import ShownSms
 from streamproc.lab.workload import MONTH_DAYS
 
@@ -57,7 +57,7 @@ class ViewFrame:
 
 
 def frame_of(
-    figures: Figures, *, place: str, phase: str, hint: str, endless: bool, events_per_second: int
+    figures: Totals, *, place: str, phase: str, hint: str, endless: bool, events_per_second: int
 ) -> ViewFrame:
     """The present moment. ``endless`` means that months follow one another."""
     passed_ms = max(figures.simulated_ms - figures.start_ms, 0)

@@ -23,10 +23,10 @@ MODULE: Final = """
 Charging DEFINITIONS IMPLICIT TAGS ::= BEGIN
 Record ::= CHOICE {
     sgsnPDPRecord [20] SEQUENCE OF SgsnField,
-    ggsnPDPRecord [21] SEQUENCE OF GatewayField,
-    egsnPDPRecord [70] SEQUENCE OF GatewayField,
+    ggsnPDPRecord [21] SEQUENCE OF Strict,
+    egsnPDPRecord [70] SEQUENCE OF Strict,
     sGWRecord [78] SEQUENCE OF ServingField,
-    pGWRecord [79] SEQUENCE OF GatewayField,
+    pGWRecord [79] SEQUENCE OF Strict,
     chargingFunctionRecord [200] SEQUENCE OF FunctionField,
     ...
 }
@@ -64,7 +64,7 @@ ServingField ::= CHOICE {
     rATType [30] INTEGER,
     ...
 }
-GatewayField ::= CHOICE {
+Strict ::= CHOICE {
     recordType [0] INTEGER,
     servedIMSI [3] OCTET STRING,
     chargingID [5] INTEGER,

@@ -36,7 +36,7 @@ from streamproc.producing.readers.files import FileReading
 from streamproc.producing.readers.formats import FormatError
 from streamproc.producing.readers.held import HeldFile
 from streamproc.producing.readers.mapping import MappingError
-from streamproc.producing.readers.outgoing import FOLDERS, Outgoing, Verdict
+from streamproc.producing.readers.outgoing import FOLDERS, Verdict, WatchedFolder
 from streamproc.producing.readers.records import (
     BadRecord,
     Doubts,
@@ -115,7 +115,7 @@ class DropFolder:
         self._settle_seconds = settle_seconds
         self._clock_ms = clock_ms
         self._memory = state / "done.ndjson"
-        self._outgoing = Outgoing(folder)
+        self._outgoing = WatchedFolder(folder)
         self._told: set[str] = set()
         self._known = self._remembered()
         self._progress = producer.position(FileProgress)

@@ -24,7 +24,7 @@ _LONGEST_NAME_BYTES: Final = 200
 """File systems have room for 255, and names get endings here."""
 
 
-class Outgoing:
+class WatchedFolder:
     """Moves files of a folder into its subfolders.
 
     Others may write in the folder, so a subfolder can become a link at any time. It is opened

@@ -24,7 +24,7 @@ from streamproc.tools.play.reading import EventLine
 Kind = TypeVar("Kind", bound=Effect)
 
 
-class Engine(Protocol):
+class PlayEngine(Protocol):
     """A worker in memory. It sends its outputs to :meth:`Play.take`.
 
     Each partition has a clock of its own, so each subscriber gets a partition of their own.
@@ -132,7 +132,7 @@ class Play:
         """An output record."""
         self._pending.append(decode_effect(value))
 
-    def run(self, engine: Engine, lines: Iterable[EventLine], until_ms: int | None) -> Played:
+    def run(self, engine: PlayEngine, lines: Iterable[EventLine], until_ms: int | None) -> Played:
         """Play each subscriber's lines in order, then move the time to the end.
 
         Without ``until_ms`` the play ends a day after the last billing cycle with an event.
@@ -182,7 +182,7 @@ class Play:
 class _Life:
     """One subscriber's events, with a clock and a partition of their own."""
 
-    def __init__(self, play: Play, engine: Engine, subscriber: str, partition: int) -> None:
+    def __init__(self, play: Play, engine: PlayEngine, subscriber: str, partition: int) -> None:
         self._play = play
         self._engine = engine
         self._subscriber = subscriber

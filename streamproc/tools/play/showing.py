@@ -56,7 +56,7 @@ COUNTED = (
 
 
 @dataclass(frozen=True)
-class Look:
+class PlayLook:
     """How a play is shown."""
 
     width: int = 80
@@ -71,7 +71,7 @@ class Look:
 class PlayView:
     """How one play is shown."""
 
-    def __init__(self, played: Played, rules: Rulebook, look: Look) -> None:
+    def __init__(self, played: Played, rules: Rulebook, look: PlayLook) -> None:
         self._played = played
         self._rules = rules
         self._look = look

@@ -19,7 +19,7 @@ Effect = Literal["same", "earlier", "later", "dropped", "added"]
 EFFECTS: tuple[Effect, ...] = ("same", "earlier", "later", "dropped", "added")
 
 
-class Change(NamedTuple):
+class MessageChange(NamedTuple):
     """A message of the present rules, of the changed rules, or of both."""
 
     present: Sent | None
@@ -51,7 +51,9 @@ class Change(NamedTuple):
         return found
 
 
-def pair(present: Iterable[Sent], changed: Iterable[Sent], common_rules: Set[str]) -> list[Change]:
+def pair(
+    present: Iterable[Sent], changed: Iterable[Sent], common_rules: Set[str]
+) -> list[MessageChange]:
     """Every message of both runs, each once; ``common_rules`` are the rules of both."""
 
     def rule_of(message: Sent) -> str:
@@ -65,9 +67,9 @@ def pair(present: Iterable[Sent], changed: Iterable[Sent], common_rules: Set[str
 
     pairs, left, right = _pair_groups(list(present), list(changed), by_bucket)
     more, left, right = _pair_groups(left, right, by_rule)
-    changes = [Change(*found) for found in (*pairs, *more)]
-    changes += [Change(one, None) for one in left]
-    changes += [Change(None, one) for one in right]
+    changes = [MessageChange(*found) for found in (*pairs, *more)]
+    changes += [MessageChange(one, None) for one in left]
+    changes += [MessageChange(None, one) for one in right]
     changes.sort(key=lambda one: (one.message.told_ms, one.message.subscriber, one.message.id))
     return changes
 

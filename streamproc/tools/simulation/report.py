@@ -12,7 +12,7 @@ from typing import Any
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.privacy import mask
 from streamproc.tools.simulation.messages import RunOutcome, Sent
-from streamproc.tools.simulation.pairing import EFFECTS, Change, pair
+from streamproc.tools.simulation.pairing import EFFECTS, MessageChange, pair
 
 MICROS = 1_000_000
 
@@ -37,7 +37,7 @@ class SimulationReport:
     """Everything that is shown. In every pair, the present rules come first."""
 
     subscribers: int
-    changes: list[Change]
+    changes: list[MessageChange]
     outcomes: tuple[RunOutcome, RunOutcome]
     price_micros: int
     """Price of one SMS segment, in millionths of the currency."""
@@ -152,7 +152,7 @@ def _pair(both: tuple[Any, ...]) -> dict[str, Any]:
     return {"present": both[0], "changed": both[1]}
 
 
-def _change(one: Change, numbers: bool) -> dict[str, Any]:
+def _change(one: MessageChange, numbers: bool) -> dict[str, Any]:
     message = one.message
     return {
         "effect": one.effect,

@@ -10,7 +10,7 @@ from rich.table import Table
 from streamproc.core.instants import DAY_MS, HOUR_MS
 from streamproc.core.privacy import mask
 from streamproc.tools.simulation.messages import RunOutcome
-from streamproc.tools.simulation.pairing import EFFECTS, Change
+from streamproc.tools.simulation.pairing import EFFECTS, MessageChange
 from streamproc.tools.simulation.report import MICROS, SimulationReport
 
 WORDS = {
@@ -159,7 +159,7 @@ def _examples(report: SimulationReport, show: int, numbers: bool) -> Iterator[st
         yield f"  and {len(changed) - show:,} more; --json has all"
 
 
-def _example(one: Change, numbers: bool) -> str:
+def _example(one: MessageChange, numbers: bool) -> str:
     message = one.message
     who = message.subscriber if numbers else mask(message.subscriber)
     levels = [

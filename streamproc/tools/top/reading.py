@@ -108,7 +108,7 @@ def read_pages(places: Iterable[str], ask: Get = get) -> list[Page]:
 
 
 @dataclass(frozen=True)
-class Change:
+class PageChange:
     """A page, and the one before it."""
 
     page: Page

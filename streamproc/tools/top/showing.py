@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamproc.printable import printable
-from streamproc.tools.top.reading import Change
+from streamproc.tools.top.reading import PageChange
 
 COLUMNS: Final = 80
 SHORT, LONG = 5, 24
@@ -44,7 +44,7 @@ class Screenful:
             yield Text(f"{left + 1} more lines: make the terminal higher", style="bold")
 
 
-def whole(changes: list[Change], at: str, lines: int = 0) -> Group:
+def whole(changes: list[PageChange], at: str, lines: int = 0) -> Group:
     """The whole page; ``at`` is the time of day.
 
     ``lines``: how many there is room for, 0 if there is no end. The less there are, the fewer
@@ -62,7 +62,7 @@ def _height(page: Group) -> int:
     return len(Console(width=COLUMNS, file=StringIO()).render_lines(page))
 
 
-def _page(changes: list[Change], at: str, partitions: int) -> Group:
+def _page(changes: list[PageChange], at: str, partitions: int) -> Group:
     parts: list[RenderableType] = [_head(changes, at), _alarms(changes), _promise(changes)]
     workers = [one for one in changes if one.page.role == "worker"]
     if workers:
@@ -83,7 +83,7 @@ def _page(changes: list[Change], at: str, partitions: int) -> Group:
     return Group(*(one for line in lines for one in line))
 
 
-def _head(changes: list[Change], at: str) -> Text:
+def _head(changes: list[PageChange], at: str) -> Text:
     counts = [
         f"{count} {name}{'' if count == 1 else 's'}"
         for name, role in (("worker", "worker"), ("dispatcher", "dispatch"), ("canary", "canary"))
@@ -93,7 +93,7 @@ def _head(changes: list[Change], at: str) -> Text:
     return Text(f"{words}{at.rjust(COLUMNS - len(words))}", style="bold")
 
 
-def _alarms(changes: list[Change]) -> Text:
+def _alarms(changes: list[PageChange]) -> Text:
     found = (
         tuple(labels.get(name, "") for name in ("tier", "alarm", "gateway"))
         for one in changes
@@ -119,7 +119,7 @@ def _alarms(changes: list[Change]) -> Text:
     return line
 
 
-def _promise(changes: list[Change]) -> Text:
+def _promise(changes: list[PageChange]) -> Text:
     """The way of a message, the slowest of all processes."""
 
     def slowest(name: str, **labels: str) -> str:
@@ -135,7 +135,7 @@ def _promise(changes: list[Change]) -> Text:
     )
 
 
-def _workers(workers: list[Change]) -> Table:
+def _workers(workers: list[PageChange]) -> Table:
     table = _table("worker", "parts", "rows", "events/s", "rej/s", "rem/s", "lag", "commit", "mem")
     table.padding = (0, 0, 0, 0)  # a longer name has room
     for one in workers:
@@ -158,7 +158,7 @@ def _workers(workers: list[Change]) -> Table:
     return table
 
 
-def _partitions(workers: list[Change], most: int) -> Table:
+def _partitions(workers: list[PageChange], most: int) -> Table:
     """Those that are furthest behind first."""
     found = []
     for one in workers:
@@ -184,7 +184,7 @@ def _partitions(workers: list[Change], most: int) -> Table:
     return table
 
 
-def _gateways(dispatchers: list[Change]) -> Table:
+def _gateways(dispatchers: list[PageChange]) -> Table:
     table = _table("gateway", "state", "waiting", "oldest", "accepted/s", "failed/s", "answers in")
     names = sorted(
         {
@@ -223,7 +223,7 @@ def _gateways(dispatchers: list[Change]) -> Table:
     return table
 
 
-def _state_of(dispatchers: Iterable[Change], gateway: str) -> Text:
+def _state_of(dispatchers: Iterable[PageChange], gateway: str) -> Text:
     """The worst of all dispatchers."""
     pages = [one.page for one in dispatchers]
     for page in pages:
@@ -242,7 +242,7 @@ def _state_of(dispatchers: Iterable[Change], gateway: str) -> Text:
     return Text("works", style=STYLES["good"])
 
 
-def _canary(one: Change) -> Table:
+def _canary(one: PageChange) -> Table:
     table = _table("canary", "stage", "median", "99 %", "failed in")
     recent = "streamproc_canary_recent_seconds"
     for way in ("usage", "timed"):
@@ -263,7 +263,7 @@ def _canary(one: Change) -> Table:
     return table
 
 
-def _by_partition(one: Change, name: str) -> dict[int, float]:
+def _by_partition(one: PageChange, name: str) -> dict[int, float]:
     found: dict[int, float] = {}
     for labels, value in one.page.values(name):
         text = labels.get("partition", "")

@@ -26,7 +26,7 @@ from streamproc.engine.changelog import Progress
 from streamproc.errors import StreamprocError
 from streamproc.private_files import make_private_directory, open_private, write_private
 from streamproc.tools.verify.losses import LookedThrough, Missing
-from streamproc.tools.verify.sample import Sample
+from streamproc.tools.verify.sample import SubscriberSample
 
 Kind = TypeVar("Kind", bound=Struct)
 
@@ -66,7 +66,7 @@ class Checkpoint(Struct):
 
 
 def made_for(
-    fingerprint: int, clock: str, topics: tuple[str, ...], sample: Sample, ids_key: bytes
+    fingerprint: int, clock: str, topics: tuple[str, ...], sample: SubscriberSample, ids_key: bytes
 ) -> str:
     """What recalculated states depend on beside the input."""
     some = b",".join(sorted(sample.subscribers)).decode(errors="replace")

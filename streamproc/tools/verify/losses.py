@@ -15,7 +15,7 @@ from streamproc.engine.cluster import LogReader, Place
 from streamproc.engine.faust.whole_batches import ByBatch
 from streamproc.kafka.rights import MissingRightError
 from streamproc.kafka.settings import Broker
-from streamproc.provision.planning import Making, Plan, Wanted, of_worker, plan_topics
+from streamproc.provision.planning import Making, TopicsPlan, Wanted, of_worker, plan_topics
 from streamproc.provision.starting import admin_of
 from streamproc.worker.settings import WorkerSettings
 
@@ -127,7 +127,7 @@ def look_at_topics(settings: WorkerSettings) -> Looked:
     )
 
 
-def _plan(broker: Broker, wanted: list[Wanted], making: Making) -> Plan:
+def _plan(broker: Broker, wanted: list[Wanted], making: Making) -> TopicsPlan:
     with admin_of(broker) as admin:
         try:
             return plan_topics(admin, broker, wanted, making)

@@ -22,13 +22,13 @@ from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
 from streamproc.tools.verify.checkpoint import Checkpoint
-from streamproc.tools.verify.sample import Sample
+from streamproc.tools.verify.sample import SubscriberSample
 from streamproc.worker.applying import apply_records
 from streamproc.worker.processor import QuotaProcessor
 
 REST_OF_COMMIT_SECONDS = 2.0
 PATIENCE_MS = 200
-EVERYBODY = Sample()
+EVERYBODY = SubscriberSample()
 
 
 class DeletedInputError(StreamprocError):
@@ -48,7 +48,7 @@ async def read_kept(
     changelog: str,
     partition: int,
     rows: Rows[Account],
-    sample: Sample = EVERYBODY,
+    sample: SubscriberSample = EVERYBODY,
 ) -> Kept:
     """The changelog up to the last complete commit. Workers may be writing at this moment."""
     kept = Kept(rows)
@@ -184,7 +184,7 @@ async def rebuild(
     progress: Progress,
     processor: QuotaProcessor,
     begin: Checkpoint,
-    sample: Sample,
+    sample: SubscriberSample,
     seen: Callable[[str, list[Any], Checkpoint, Rows[Account]], None],
     ids_key: bytes,
 ) -> tuple[Rows[Account], Checkpoint]:
@@ -219,7 +219,7 @@ def _apply(
     records: list[Any],
     rows: Rows[Account],
     clock_ms: int,
-    sample: Sample,
+    sample: SubscriberSample,
 ) -> int:
     """Apply the records of the sample; all others move only the partition's clock."""
     if sample.is_all:

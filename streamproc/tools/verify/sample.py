@@ -10,7 +10,7 @@ _ALL = 1 << 64
 
 
 @dataclass(frozen=True)
-class Sample:
+class SubscriberSample:
     """Subscribers to compare."""
 
     subscribers: frozenset[bytes] = frozenset()

@@ -60,7 +60,7 @@ from streamproc.tools.verify.rebuilding import (
     rebuild,
     timed_closely,
 )
-from streamproc.tools.verify.sample import Sample
+from streamproc.tools.verify.sample import SubscriberSample
 from streamproc.worker.applying import let_time_pass
 from streamproc.worker.placement import Placement
 from streamproc.worker.processor import QuotaProcessor
@@ -114,7 +114,7 @@ async def verify_partition(
     now_ms: int,
     advanced: Callable[[int], None] = lambda _: None,
     partitions: int = 0,
-    sample: Sample = EVERYBODY,
+    sample: SubscriberSample = EVERYBODY,
     checkpoints: Path | None = None,
     every_seconds: float = EVERY_SECONDS,
 ) -> PartitionReport:
@@ -211,7 +211,7 @@ class _Work:
         now_ms: int,
         reader: LogReader,
         partitions: int,
-        sample: Sample,
+        sample: SubscriberSample,
         missing: MissingOffsets,
     ) -> None:
         self._sample = sample

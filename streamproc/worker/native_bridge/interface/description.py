@@ -59,7 +59,7 @@ from streamproc.worker.native_bridge.known_rules import (
 from streamproc.worker.native_bridge.taught_words import Figure, TaughtText
 
 
-class Known(NamedTuple):
+class KnownStruct(NamedTuple):
     """What the compiled part does with the fields of a struct."""
 
     struct: type[Struct]
@@ -70,7 +70,7 @@ class Known(NamedTuple):
 class Row(NamedTuple):
     """A struct that is packed as an array, in the order of its fields."""
 
-    known: Known
+    known: KnownStruct
     is_written: bool
     """Whether the compiled part writes it. Then it accepts only rows of the present length: the
     core would write shorter rows, of earlier releases, at full length."""
@@ -78,7 +78,7 @@ class Row(NamedTuple):
 
 ROWS: Final = (
     Row(
-        Known(
+        KnownStruct(
             Account,
             reads=(
                 *("version", "status", "plan", "time_zone", "locale", "activated_ms"),
@@ -93,7 +93,7 @@ ROWS: Final = (
         is_written=True,
     ),
     Row(
-        Known(
+        KnownStruct(
             Bucket,
             reads=(
                 *("id", "kind", "source", "granted_ms", "expires_ms", "granted_bytes"),
@@ -104,7 +104,7 @@ ROWS: Final = (
         is_written=True,
     ),
     Row(
-        Known(
+        KnownStruct(
             ClosedCycle,
             reads=("start_ms", "used_bytes", "overage_bytes"),
             carries=(
@@ -116,7 +116,7 @@ ROWS: Final = (
         is_written=False,
     ),
     Row(
-        Known(
+        KnownStruct(
             Alarm,
             reads=("rule", "bucket", "threshold", "is_told"),
             carries=("count",),
@@ -125,7 +125,7 @@ ROWS: Final = (
     ),
 )
 
-EXTRA: Final = Known(
+EXTRA: Final = KnownStruct(
     Extra,
     reads=("alarms", "speeds", "used_ms", "boundary_ms"),
     carries=(
@@ -139,7 +139,7 @@ EXTRA: Final = Known(
 """Packed as a map of the fields that differ from their default. Own thresholds, members and meters
 are not known: the core applies the usage of such an account."""
 
-USAGE: Final = Known(
+USAGE: Final = KnownStruct(
     UsageRecorded,
     reads=(
         *("id", "source", "subscriber", "time", "total_bytes", "uplink_bytes", "downlink_bytes"),

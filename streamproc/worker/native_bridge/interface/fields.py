@@ -11,7 +11,7 @@ from msgspec.inspect import StructType, type_info
 from msgspec.structs import FieldInfo, fields
 
 from streamproc.errors import StreamprocError
-from streamproc.worker.native_bridge.interface.description import Known
+from streamproc.worker.native_bridge.interface.description import KnownStruct
 
 
 class DescriptionError(StreamprocError):
@@ -32,7 +32,7 @@ def check_names(struct: type[Struct], names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def unknown_fields(known: Known) -> list[FieldInfo]:
+def unknown_fields(known: KnownStruct) -> list[FieldInfo]:
     """Fields that the compiled part does not know."""
     names = {*known.reads, *known.carries}
     check_names(known.struct, (*known.reads, *known.carries))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import fields
 
-from streamproc.worker.native_bridge.interface.description import Known, Row
+from streamproc.worker.native_bridge.interface.description import KnownStruct, Row
 from streamproc.worker.native_bridge.interface.fields import (
     DescriptionError,
     check_names,
@@ -15,7 +15,7 @@ from streamproc.worker.native_bridge.interface.fields import (
 from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented, snake
 
 
-def render(rows: tuple[Row, ...], extra: Known) -> str:
+def render(rows: tuple[Row, ...], extra: KnownStruct) -> str:
     """Layouts of rows, positions of the fields that are read, and names in the sparse map."""
     return "\n".join(
         [
@@ -44,7 +44,7 @@ def _layout(row: Row) -> str:
     return f"pub const {name}: Layout = Layout {{\n{indented(lines)}}};\n"
 
 
-def _packed_default(known: Known, field: msgspec.structs.FieldInfo) -> str:
+def _packed_default(known: KnownStruct, field: msgspec.structs.FieldInfo) -> str:
     default = default_of(field)
     if default is msgspec.NODEFAULT:
         place = f"{known.struct.__name__}.{field.name}"
@@ -52,7 +52,7 @@ def _packed_default(known: Known, field: msgspec.structs.FieldInfo) -> str:
     return byte_text(msgspec.msgpack.encode(default))
 
 
-def _positions(known: Known) -> str:
+def _positions(known: KnownStruct) -> str:
     lines = [
         f"pub const {field.name.upper()}: usize = {place};"
         for place, field in enumerate(fields(known.struct))
@@ -61,7 +61,7 @@ def _positions(known: Known) -> str:
     return f"pub mod {snake(known.struct.__name__)} {{\n{indented(lines)}}}\n"
 
 
-def _sparse(known: Known) -> str:
+def _sparse(known: KnownStruct) -> str:
     name = known.struct.__name__
     check_names(known.struct, (*known.reads, *known.carries))
     read = [camel(one) for one in known.reads]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.inspect import BoolType, DateTimeType, IntType, LiteralType, StrType
 from msgspec.structs import fields
 
-from streamproc.worker.native_bridge.interface.description import Known
+from streamproc.worker.native_bridge.interface.description import KnownStruct
 from streamproc.worker.native_bridge.interface.fields import (
     DescriptionError,
     default_of,
@@ -21,7 +21,7 @@ MOST_FIELDS = 64
 """Each field has one bit of a word."""
 
 
-def render(known: Known, key_field: str) -> str:
+def render(known: KnownStruct, key_field: str) -> str:
     """Names, forms and defaults of the known fields."""
     config = known.struct.__struct_config__
     assert isinstance(config.tag_field, str)
@@ -84,7 +84,7 @@ def _is_natural(kind: IntType) -> bool:
     return is_bounded and kind.gt is None and kind.lt is None and kind.multiple_of is None
 
 
-def _defaults(known: Known) -> str:
+def _defaults(known: KnownStruct) -> str:
     """Defaults of the fields that are read and have one."""
     lines = ""
     for field in fields(known.struct):
