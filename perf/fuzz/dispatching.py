@@ -18,7 +18,7 @@ from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.gateway import SmppSettings, builder
 from streamproc.dispatch.smpp.text import TextForm, count_parts, split
 from streamproc.dispatch.sms_memory import CommandWritten, PartHeard, SmsMemory, decode_record
-from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+from tests.support.scheduler import START_MS, TOPIC, Table, line, reminder
 
 RECORD_LIMIT = 1_000_000
 FORMS = (
@@ -54,7 +54,7 @@ def _reminder(value: bytes) -> None:
 
     table = Table(line(reports=True, parts_of=parts_of))
     for lane in range(2):
-        table.desk.offer(lane, Origin(TOPIC, 0, 0, START_MS), value, table.now_ms)
+        table.scheduler.offer(lane, Origin(TOPIC, 0, 0, START_MS), value, table.now_ms)
     for _ in range(3):
         for message in table.step(1_000):
             parts = split(message.reminder.text, 7, form)
@@ -102,7 +102,7 @@ def _journal(value: bytes) -> None:
             assert len(sms_id) <= ID_LIMIT
             report = decode_report(b'["main","%s","delivered","",1,""]' % sms_id.encode())
             if report is not None:
-                table.desk.report(report, (0, 1), table.now_ms)
+                table.scheduler.report(report, (0, 1), table.now_ms)
     table.step(2 * 86_400_000)
     _committed(table)
 
@@ -123,7 +123,7 @@ def _entries() -> list[bytes]:
 
 @cache
 def _waiting() -> Table:
-    """A desk with a message that waits for reports. It lives as long as a dispatcher."""
+    """A scheduler with a message that waits for reports. It lives as long as a dispatcher."""
     table = Table(line(reports=True))
     table.put(reminder(1))
     for message in table.step():
@@ -137,7 +137,7 @@ def _report(value: bytes) -> None:
         return
     assert len(report.message_id) <= ID_LIMIT
     table = _waiting()
-    table.desk.report(report, (0, 1), table.now_ms)
+    table.scheduler.report(report, (0, 1), table.now_ms)
     table.commit()
     for receipt in table.receipts:
         encode_receipt(receipt)

@@ -1,8 +1,8 @@
 """Message centers: what they send into a session, as bytes and as whole PDUs.
 
 Each input goes to a session on a loop without a network, with submits that wait for answers. What
-the session passes on goes where a dispatcher would put it: reports to a desk, SMS to the memory of
-SMS, each through the record that is written in between.
+the session passes on goes where a dispatcher would put it: reports to a scheduler, SMS to the
+memory of SMS, each through the record that is written in between.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.gateway import SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.session import NoAnswerError, Session, SessionSettings
 from streamproc.dispatch.sms_memory import LONGEST, SmsMemory, decode_record, heard_of
-from tests.support.desk import START_MS, Table, line, reminder
+from tests.support.scheduler import START_MS, Table, line, reminder
 
 SETTINGS = SmppSettings(
     SessionSettings("127.0.0.1", 2775, "dispatch", "secret", unbind_seconds=0.001),
@@ -74,7 +74,7 @@ class Dispatcher:
     async def report(self, report: DeliveryReport) -> None:
         assert len(report.message_id) <= ID_LIMIT
         msgspec.json.encode(report)
-        self.table.desk.report(report, None, START_MS)
+        self.table.scheduler.report(report, None, START_MS)
 
     async def sms(self, sms: IncomingSms) -> None:
         if len(sms.text) > LONGEST:

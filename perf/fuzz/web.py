@@ -15,7 +15,7 @@ from streamproc.dispatch.gateways.retry_after import LONGEST_MS
 from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
 from streamproc.dispatch.model import Accepted, Origin, Refused, Unknown, message_of
 from streamproc.metrics.serving import MetricsServer
-from tests.support.desk import START_MS, reminder
+from tests.support.scheduler import START_MS, reminder
 
 MESSAGE = message_of(reminder(1), Origin("reminders", 0, 0, START_MS), 0, 1)
 ANSWER_SECONDS = 0.5

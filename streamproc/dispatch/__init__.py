@@ -1,5 +1,5 @@
 """``streamproc dispatch``: reminders from Kafka to gateways, at most once each, with receipts.
 
-``desk`` decides (pure: time and chance are arguments), ``runner`` and the Kafka modules do the
+``scheduler`` decides (pure: time and chance are arguments), ``runner`` and the Kafka modules do the
 work, ``gateways`` send. docs/dispatcher.md describes the guarantees.
 """

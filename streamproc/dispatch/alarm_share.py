@@ -10,9 +10,9 @@ from streamproc.alarms.table import SLOW_SUBMIT_SECONDS, WAITING_SECONDS
 from streamproc.contracts.records.alarms import SAMPLE_LIMIT
 from streamproc.core.instants import to_ms
 from streamproc.core.subscribers import is_canary
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.router import GatewayLine
+from streamproc.dispatch.scheduler import Scheduler
 
 OF_STATUS: Final = {"expired": "MessagesExpired", "uncertain": "MessagesUncertain"}
 
@@ -41,17 +41,17 @@ class DispatcherShare:
         if seconds > SLOW_SUBMIT_SECONDS:
             self.counts.add(key_of("GatewaySlow", gateway), 1)
 
-    def take(self, desk: Desk, now_ms: int, stalled: set[int]) -> Share:
+    def take(self, scheduler: Scheduler, now_ms: int, stalled: set[int]) -> Share:
         """The share of now; its counts begin at 0 again. ``stalled``: lanes in which nothing is
         sent."""
-        lines = desk.router.of_customers
+        lines = scheduler.router.of_customers
         down = {line.name for line in lines if is_down(line)}
         first = {
             lane: next((line.name for line in lines if lane in line.lanes), "")
-            for lane in range(len(desk.lanes))
+            for lane in range(len(scheduler.lanes))
         }
         waiting = _Waiting()
-        for ledger in desk.ledgers.values():
+        for ledger in scheduler.ledgers.values():
             for message in ledger.messages.values():
                 due_ms = to_ms(message.reminder.not_before)
                 if message.is_canary or message.in_flight or due_ms > now_ms:

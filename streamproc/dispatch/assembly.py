@@ -71,7 +71,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def router_of(config: GatewaysFormat, gateways: dict[str, Gateway], now_ms: int) -> Router:
-    """The gateways in the form that the desk uses, in the order of the file."""
+    """The gateways in the form that the scheduler uses, in the order of the file."""
     names = [lane.name for lane in lanes_of(config)]
     lines = []
     for one in config.gateways:

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 import structlog
 
 from streamproc.core.instants import to_ms
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, ErrorClass, Outcome, Refused
 from streamproc.dispatch.router import GatewayLine
+from streamproc.dispatch.scheduler import Scheduler
 
 log = structlog.get_logger(__name__)
 
@@ -77,13 +77,13 @@ class DispatchHealth:
                 f"{letter.gateway or 'no gateway'}, {letter.reason}: {letter.detail}"
             ] += 1
 
-    def check(self, desk: Desk, now_ms: int) -> None:
+    def check(self, scheduler: Scheduler, now_ms: int) -> None:
         """Tell each state that has changed since the last call."""
-        for line in desk.router.lines.values():
+        for line in scheduler.router.lines.values():
             self._check_connection(line, now_ms)
             self._check_breaker(line, now_ms)
         self._check_letters(now_ms)
-        self._check_stall(desk, now_ms)
+        self._check_stall(scheduler, now_ms)
 
     def _check_connection(self, line: GatewayLine, now_ms: int) -> None:
         since_ms = self._down.get(line.name)
@@ -135,12 +135,12 @@ class DispatchHealth:
         )
         self._letters.clear()
 
-    def _check_stall(self, desk: Desk, now_ms: int) -> None:
-        lanes = range(len(desk.lanes))
+    def _check_stall(self, scheduler: Scheduler, now_ms: int) -> None:
+        lanes = range(len(scheduler.lanes))
         sent_ms = {lane: self._sent_ms.setdefault(lane, now_ms) for lane in lanes}
         if not self._stalled_ms and now_ms - min(sent_ms.values()) < self._stall_ms:
             return  # it sends: not worth a look at every message
-        due = _due(desk, now_ms)
+        due = _due(scheduler, now_ms)
         for lane in lanes:
             if lane not in due:
                 self._sent_ms[lane] = now_ms
@@ -152,12 +152,12 @@ class DispatchHealth:
                 self._counts.stalled(len(self._stalled_ms), is_new=True)
                 log.error(
                     "nothing is sent though messages are due",
-                    lane=desk.lanes[lane].name,
+                    lane=scheduler.lanes[lane].name,
                     seconds=_seconds(silent_ms),
                     due=count,
                     gateways="; ".join(
                         self._state_of(line)
-                        for line in desk.router.lines.values()
+                        for line in scheduler.router.lines.values()
                         if lane in line.lanes
                     ),
                 )
@@ -166,7 +166,7 @@ class DispatchHealth:
                 self._counts.stalled(len(self._stalled_ms), is_new=False)
                 log.info(
                     "messages are sent again",
-                    lane=desk.lanes[lane].name,
+                    lane=scheduler.lanes[lane].name,
                     after_seconds=seconds,
                     due=count,
                 )
@@ -185,11 +185,11 @@ class DispatchHealth:
         return f"{line.name}: {', '.join(words) or 'nothing known'}"
 
 
-def _due(desk: Desk, now_ms: int) -> dict[int, tuple[int, int]]:
+def _due(scheduler: Scheduler, now_ms: int) -> dict[int, tuple[int, int]]:
     """By lane: messages that are due or with a gateway, and since when the oldest is. Lanes without
     one are left out."""
     found: dict[int, tuple[int, int]] = {}
-    for ledger in desk.ledgers.values():
+    for ledger in scheduler.ledgers.values():
         for message in ledger.messages.values():
             due_ms = max(to_ms(message.reminder.not_before), message.origin.timestamp_ms)
             if due_ms <= now_ms:

@@ -34,7 +34,6 @@ from streamproc.dispatch.assembly import (
     with_canaries,
 )
 from streamproc.dispatch.config import CONSOLE_ONLY, load_gateways
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import Gateway
 from streamproc.dispatch.gateways.entry import GatewaysError
 from streamproc.dispatch.membership import NO_MEMBER
@@ -43,6 +42,7 @@ from streamproc.dispatch.owner import OwnershipError
 from streamproc.dispatch.partition_journal import BrokenError
 from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import Runner
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.dispatch.topics import DispatchError, prepare_topics, watch_of
@@ -89,7 +89,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         of_customers = [gateways[one.name] for one in config.gateways if not one.canary]
         hashes = _hashes_of(settings, of_customers)
     partitions = prepare_topics(settings)
-    desk = Desk(
+    scheduler = Scheduler(
         lanes_of(config),
         router_of(config, gateways, now_ms()),
         backoff_of(config),
@@ -103,7 +103,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
     tracer = open_tracer(settings.traces, origin)
     try:
         watch = watch_of(settings, partitions)
-        asyncio.run(_until_signal(Runner, settings, desk, gateways, now_ms, watch, tracer))
+        asyncio.run(_until_signal(Runner, settings, scheduler, gateways, now_ms, watch, tracer))
     except (TopicError, TopicsError) as error:
         raise DispatchError(f"stopped: {error}") from error
     except (BrokenError, OwnershipError) as error:

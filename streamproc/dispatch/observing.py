@@ -1,4 +1,4 @@
-"""Counts the work of dispatchers: connects desk, journals and the metrics of dispatchers."""
+"""Counts the work of dispatchers: connects scheduler, journals and the metrics of dispatchers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from streamproc.contracts.records.receipts import Status
 from streamproc.core.instants import to_ms
 from streamproc.core.subscribers import is_canary
 from streamproc.dispatch.alarm_share import DispatcherShare
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.gateways.base import SmsRefusedError
 from streamproc.dispatch.health import DispatchHealth
 from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, Outcome, Refused
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.traced import DispatchSpans
 from streamproc.metrics.dispatch import DispatchMetrics
 
@@ -122,12 +122,14 @@ class DispatchObserver:
         finally:
             self._metrics.incoming_sms.labels(gateway, answer).inc()
 
-    def refresh(self, desk: Desk, now_ms: int, broker_silent_seconds: float = 0.0) -> None:
+    def refresh(
+        self, scheduler: Scheduler, now_ms: int, broker_silent_seconds: float = 0.0
+    ) -> None:
         """Set the gauges to their present values."""
         metrics = self._metrics
         metrics.broker_silent.set(broker_silent_seconds)
-        metrics.partitions.set(len(desk.ledgers))
-        for line in desk.router.of_customers:
+        metrics.partitions.set(len(scheduler.ledgers))
+        for line in scheduler.router.of_customers:
             for state in BREAKER_STATES:
                 is_so = line.breaker.state == state
                 metrics.breaker.labels(line.name, state).set(int(is_so))
@@ -139,20 +141,20 @@ class DispatchObserver:
             openings = line.breaker.openings
             metrics.breaker_openings.labels(line.name).inc(openings - self._openings[line.name])
             self._openings[line.name] = openings
-        self._count_messages(desk, now_ms)
+        self._count_messages(scheduler, now_ms)
 
-    def _count_messages(self, desk: Desk, now_ms: int) -> None:
-        lines = desk.router.of_customers
+    def _count_messages(self, scheduler: Scheduler, now_ms: int) -> None:
+        lines = scheduler.router.of_customers
         first = {
             lane: next((line.name for line in lines if lane in line.lanes), NONE)
-            for lane in range(len(desk.lanes))
+            for lane in range(len(scheduler.lanes))
         }
         in_flight: Counter[str] = Counter({line.name: 0 for line in lines})
         waiting: Counter[tuple[str, int]] = Counter(
             {(line.name, lane): 0 for line in lines for lane in line.lanes}
         )
         oldest_ms: dict[tuple[str, int], int] = {}
-        for ledger in desk.ledgers.values():
+        for ledger in scheduler.ledgers.values():
             for message in ledger.messages.values():
                 if message.is_canary:
                     continue
@@ -171,7 +173,7 @@ class DispatchObserver:
         metrics.waiting.clear()
         metrics.oldest.clear()
         for (gateway, lane), count in waiting.items():
-            name = desk.lanes[lane].name
+            name = scheduler.lanes[lane].name
             since_ms = oldest_ms.get((gateway, lane), now_ms)
             metrics.waiting.labels(gateway, name).set(count)
             metrics.oldest.labels(gateway, name).set((now_ms - since_ms) / 1000)

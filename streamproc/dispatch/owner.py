@@ -10,7 +10,6 @@ import structlog
 from kafka.errors import KafkaError
 
 from streamproc.dispatch.backoff import Backoff
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.journal import read_positions
 from streamproc.dispatch.ledger import Cursor, JournalTransaction
 from streamproc.dispatch.model import Outgoing
@@ -21,6 +20,7 @@ from streamproc.dispatch.partition_journal import (
     PartitionJournal,
 )
 from streamproc.dispatch.progress import DispatchProgress
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.errors import StreamprocError
@@ -43,7 +43,7 @@ class JournalOwner:
     def __init__(
         self,
         settings: DispatchSettings,
-        desk: Desk,
+        scheduler: Scheduler,
         tally: ReceiptTally,
         observer: JournalObserver,
         send: Callable[[Outgoing], None],
@@ -56,7 +56,7 @@ class JournalOwner:
         self._progress = progress
         self._ask_again = ask_again
         self._settings = settings
-        self._desk = desk
+        self._scheduler = scheduler
         self._tally = tally
         self._observer = observer
         self._send = send
@@ -80,7 +80,7 @@ class JournalOwner:
         Returns the positions from which the reports topic must be read for this partition.
         """
         log.info("opening a partition", partition=partition)
-        names = tuple(lane.name for lane in self._desk.lanes)
+        names = tuple(lane.name for lane in self._scheduler.lanes)
         journal = PartitionJournal(self._settings, names, partition)
         try:
             # In a thread, because these calls block for seconds.
@@ -90,7 +90,7 @@ class JournalOwner:
         except BaseException:
             in_background(journal.close, "close of a journal")
             raise
-        ledger = self._desk.open(partition, content.entries)
+        ledger = self._scheduler.open(partition, content.entries)
         ledger.reports_read = read_positions(content.positions)
         for cursor, position in positions.items():
             ledger.begin(cursor, position)
@@ -105,7 +105,7 @@ class JournalOwner:
 
     def commit_positions(self) -> None:
         """Commit also partitions of which only positions have moved."""
-        self._forced.update(self._desk.ledgers)
+        self._forced.update(self._scheduler.ledgers)
         self.commit_soon()
 
     def check_lost(self) -> None:
@@ -124,15 +124,15 @@ class JournalOwner:
 
         A message without an answer by then stays an intent: the next owner decides about it.
         """
-        owned = [partition for partition in partitions if partition in self._desk.ledgers]
+        owned = [partition for partition in partitions if partition in self._scheduler.ledgers]
         for partition in owned:
             # From now on no message of these partitions is started.
-            self._desk.ledgers[partition].closing = True
+            self._scheduler.ledgers[partition].closing = True
         self.commit_soon()
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_seconds):
                 await self._answers(owned)
-        still = [partition for partition in owned if partition in self._desk.ledgers]
+        still = [partition for partition in owned if partition in self._scheduler.ledgers]
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_COMMIT_S):
                 last = map(self._commit_last, still)
@@ -172,13 +172,13 @@ class JournalOwner:
 
     async def _commit_once(self, partition: int) -> bool:
         """Commit what there is and release its messages; False if the partition is lost."""
-        ledger = self._desk.ledgers.get(partition)
+        ledger = self._scheduler.ledgers.get(partition)
         if ledger is None:
             return False
         force = partition in self._forced
         # Cleared before the commit: a demand that comes during the commit must lead to another one.
         self._forced.discard(partition)
-        batch = self._desk.take_batch(partition, force)
+        batch = self._scheduler.take_batch(partition, force)
         if batch is None:
             return True
         is_written = False
@@ -186,11 +186,11 @@ class JournalOwner:
             is_written = await self._commit(partition, batch)
         finally:
             if not is_written:  # also if the time for it is over
-                self._desk.abandon(batch)
+                self._scheduler.abandon(batch)
                 self._wake()
         if not is_written:
             return False
-        self._desk.recorded(batch)
+        self._scheduler.recorded(batch)
         self._wake()
         self._tally.add(batch.receipts)
         self._observer.committed(batch)
@@ -244,13 +244,13 @@ class JournalOwner:
             self.broken.set_exception(error)
 
     async def _answers(self, partitions: list[int]) -> None:
-        ledgers = self._desk.ledgers
-        while any(self._desk.in_flight(one) for one in partitions if one in ledgers):
+        ledgers = self._scheduler.ledgers
+        while any(self._scheduler.in_flight(one) for one in partitions if one in ledgers):
             self._answered.clear()
             await self._answered.wait()
 
     def _forget(self, partition: int) -> None:
-        self._desk.close(partition)
+        self._scheduler.close(partition)
         self._answered.set()
         self._due.pop(partition, None)
         self._locks.pop(partition, None)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.router import GatewayLine
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.kafka.silence import waited_for
 
 STANDSTILL_SECONDS: Final = 60.0
@@ -49,12 +49,12 @@ class DispatchProgress:
         finally:
             self._begun.pop(name, None)
 
-    def look(self, desk: Desk, stalled: set[int], now_ms: int) -> None:
+    def look(self, scheduler: Scheduler, stalled: set[int], now_ms: int) -> None:
         """Once a second. ``stalled``: lanes in which nothing is sent though messages are due."""
         now = self._clock()
         if self._silent_seconds() > 0:
             self._excused_at = now
-        lines = desk.router.lines.values()
+        lines = scheduler.router.lines.values()
         if not any(_is_free(line, now_ms) and line.lanes & stalled for line in lines):
             self._idle_at = None
         elif self._idle_at is None:

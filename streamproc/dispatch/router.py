@@ -28,7 +28,7 @@ HEARD_OUT_MS = 3_600_000
 
 @dataclass(eq=False)
 class GatewayLine:
-    """The state of a gateway, as the desk needs it."""
+    """The state of a gateway, as the scheduler needs it."""
 
     name: str
     shaper: Shaper

@@ -1,4 +1,4 @@
-"""The dispatcher at work: connects desk, Kafka and gateways on one event loop."""
+"""The dispatcher at work: connects scheduler, Kafka and gateways on one event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from streamproc.alarms.decider import AlarmPlace
 from streamproc.alarms.telling import AlarmTeller
 from streamproc.core.instants import LAST_MS
 from streamproc.dispatch.alarm_share import DispatcherShare
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.elsewhere import Elsewhere
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
 from streamproc.dispatch.ledger import Cursor
@@ -37,6 +36,7 @@ from streamproc.dispatch.patience import Patience
 from streamproc.dispatch.progress import REBALANCE_SECONDS, DispatchProgress
 from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
@@ -72,7 +72,7 @@ class Runner:
     def __init__(
         self,
         settings: DispatchSettings,
-        desk: Desk,
+        scheduler: Scheduler,
         gateways: dict[str, Gateway],
         now_ms: Callable[[], int],
         watch: TopicWatch,
@@ -80,11 +80,11 @@ class Runner:
     ) -> None:
         """``tracer``: None makes no spans."""
         self._tracer = tracer
-        kinds = {name: line.kind for name, line in desk.router.lines.items()}
+        kinds = {name: line.kind for name, line in scheduler.router.lines.items()}
         self._spans = DispatchSpans(tracer, kinds) if tracer is not None else None
         self.settings = settings
         self._watch = watch
-        self.desk = desk
+        self.scheduler = scheduler
         self.tally = ReceiptTally()
         self.metrics = DispatchMetrics(CollectorRegistry())
         register_process(self.metrics.registry)
@@ -93,22 +93,22 @@ class Runner:
             self.metrics, now_ms, settings.stall_seconds, self._share, self._spans
         )
         self._observer.canary_gateways = frozenset(
-            name for name, line in desk.router.lines.items() if line.is_canary
+            name for name, line in scheduler.router.lines.items() if line.is_canary
         )
         self._alarms = AlarmTeller(
             AlarmPlace(settings.broker, "", settings.topics.alarm_shares, "", settings.name),
-            lambda: self._share.take(desk, now_ms(), self._observer.health.stalled),
+            lambda: self._share.take(scheduler, now_ms(), self._observer.health.stalled),
             self._share.counts.give_back,
         )
         self._progress = DispatchProgress(lambda: watch.silence.seconds)
         self._server: MetricsServer | None = None
         self._gateways = gateways
         self._now_ms = now_ms
-        self._lane_names = tuple(lane.name for lane in desk.lanes)
+        self._lane_names = tuple(lane.name for lane in scheduler.lanes)
         self._poke = asyncio.Event()
         self._owner = JournalOwner(
             settings,
-            desk,
+            scheduler,
             self.tally,
             self._observer,
             self._launch,
@@ -155,13 +155,13 @@ class Runner:
             await self._server.start()
         self._reports_out = await asyncio.to_thread(ReportsWriter, self.settings)
         self._reports_in = await loop.run_in_executor(self._hearing, ReportsReader, self.settings)
-        self.desk.deliveries.start(
+        self.scheduler.deliveries.start(
             await loop.run_in_executor(self._hearing, self._reports_in.start)
         )
         works = [self._read, self._pump, self._listen, self._tick, self._tell_figures]
         works.append(self._ask_elsewhere)
         if any(isinstance(one, Listening) and one.takes_sms for one in self._gateways.values()):
-            kinds = {name: line.kind for name, line in self.desk.router.lines.items()}
+            kinds = {name: line.kind for name, line in self.scheduler.router.lines.items()}
             self._incoming = SmsLog(self.settings, self._now_ms, kinds, self._patience)
             await self._incoming.open()
             works.append(self._incoming.follow)
@@ -175,7 +175,7 @@ class Runner:
 
     async def _end(self, works: list[asyncio.Task[None]]) -> None:
         log.info("finishing the messages in progress")
-        await self._owner.give_back(list(self.desk.ledgers), self.settings.settle_seconds)
+        await self._owner.give_back(list(self.scheduler.ledgers), self.settings.settle_seconds)
         for task in works:
             task.cancel()
         await asyncio.gather(*works, return_exceptions=True)
@@ -243,14 +243,14 @@ class Runner:
             return self._progress.waiting()
         if self._readers is None:
             return "not a member of the group yet"
-        lines = self.desk.router.of_customers
+        lines = self.scheduler.router.of_customers
         waiting = [line.name for line in lines if line.down_since_ms is not None]
         if len(waiting) == len(lines):
             return f"no gateway has a connection: {', '.join(waiting)}"
         return ""
 
     def _refresh(self) -> None:
-        self._observer.refresh(self.desk, self._now_ms(), self._watch.silence.seconds)
+        self._observer.refresh(self.scheduler, self._now_ms(), self._watch.silence.seconds)
 
     async def _tell_figures(self) -> None:
         figures = FigureLine(self.metrics, self._refresh)
@@ -260,7 +260,7 @@ class Runner:
 
     def _events(self, name: str) -> Events:
         def up(is_up: bool) -> None:
-            self.desk.router.set_up(name, is_up, self._now_ms())
+            self.scheduler.router.set_up(name, is_up, self._now_ms())
             self._poke.set()
 
         async def report(heard: DeliveryReport) -> None:
@@ -270,15 +270,15 @@ class Runner:
 
         def overdue() -> None:
             self._observer.overdue(name)
-            self.desk.overdue(name, self._now_ms())
+            self.scheduler.overdue(name, self._now_ms())
             self._poke.set()
 
         def late(message: Outgoing, outcome: Outcome) -> None:
-            self.desk.settle_late(message, outcome, self._now_ms(), name)
+            self.scheduler.settle_late(message, outcome, self._now_ms(), name)
             self._owner.commit_soon()
             self._poke.set()
 
-        peer_of = self.desk.hashes.of
+        peer_of = self.scheduler.hashes.of
         events = Events(up, report, self._now_ms, overdue=overdue, late=late, peer_of=peer_of)
         if self._incoming is None:
             return events
@@ -297,13 +297,13 @@ class Runner:
             raise SmsRefusedError("the dispatcher ends", is_final=False)
 
     async def _read(self) -> None:
-        """Pass records to the desk, and open partitions that the group assigns."""
+        """Pass records to the scheduler, and open partitions that the group assigns."""
         loop = asyncio.get_running_loop()
         readers = self._readers
         assert readers is not None
 
         def poll(found: list[tuple[Cursor, Any]]) -> None:
-            found.extend(readers.poll(self.desk.queues.held))
+            found.extend(readers.poll(self.scheduler.queues.held))
 
         while not self._ending:
             found: list[tuple[Cursor, Any]] = []
@@ -336,7 +336,7 @@ class Runner:
             self._readers.ask_again()
 
     def _offer(self, cursor: Cursor, record: Any) -> None:
-        if record.partition not in self.desk.ledgers:
+        if record.partition not in self.scheduler.ledgers:
             return  # the group revoked it while the record was on its way
         resend = ""
         for name, value in record.headers or ():
@@ -346,23 +346,23 @@ class Runner:
         written_ms = min(max(record.timestamp, 0), LAST_MS)
         origin = Origin(record.topic, record.partition, record.offset, written_ms)
         trace = trace_of(record.headers)
-        self.desk.offer(cursor[0], origin, record.value, self._now_ms(), resend, trace)
+        self.scheduler.offer(cursor[0], origin, record.value, self._now_ms(), resend, trace)
 
     async def _pump(self) -> None:
         """Take messages that may be sent, whenever something changed or time allows more."""
         while True:
             self._poke.clear()
             now_ms = self._now_ms()
-            self.desk.take(now_ms)
+            self.scheduler.take(now_ms)
             self._owner.commit_soon()
-            wake_ms = self.desk.wake_ms(now_ms)
+            wake_ms = self.scheduler.wake_ms(now_ms)
             nap = LONGEST_NAP_S if wake_ms is None else (wake_ms - now_ms) / 1000
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(nap, SHORTEST_NAP_S), LONGEST_NAP_S)):
                     await self._poke.wait()
 
     async def _listen(self) -> None:
-        """Pass delivery reports to the desk."""
+        """Pass delivery reports to the scheduler."""
         loop = asyncio.get_running_loop()
         assert self._reports_in is not None
         while True:
@@ -371,26 +371,26 @@ class Runner:
                 async with self._patience.around("reading delivery reports"):
                     found = await loop.run_in_executor(self._hearing, self._reports_in.poll)
             for report, place in found:
-                self.desk.report(report, place, self._now_ms())
+                self.scheduler.report(report, place, self._now_ms())
             if found:
                 self._owner.commit_soon()
 
     async def _ask_elsewhere(self) -> None:
         """Settle messages in doubt by reports that may be about another dispatcher's messages."""
-        deliveries = self.desk.deliveries
+        deliveries = self.scheduler.deliveries
         while True:
             await asyncio.sleep(ELSEWHERE_S)
             keys = deliveries.unplaced()
             if not keys:
                 continue
-            here, elsewhere = dict(self.desk.ledgers), Elsewhere()
+            here, elsewhere = dict(self.scheduler.ledgers), Elsewhere()
             async with self._patience.around("reading the journals of other dispatchers") as failed:
                 for number in set(range(deliveries.partitions)) - here.keys():
                     journal = PartitionJournal(self.settings, self._lane_names, number)
                     content = await asyncio.to_thread(journal.load)
                     elsewhere.add(number, content.entries)
             # A ledger is equal only to itself: of a partition that was here and went, nobody knows.
-            if not failed and self.desk.ledgers == here:
+            if not failed and self.scheduler.ledgers == here:
                 deliveries.place(keys, elsewhere, self._now_ms())
                 self._owner.commit_soon()
 
@@ -398,11 +398,11 @@ class Runner:
         """Once a second: expiry, positions, a partition that was lost; from time to time
         figures."""
         seconds = 0.0
-        shared = set(self.desk.deliveries.shared)
+        shared = set(self.scheduler.deliveries.shared)
         while True:
             await asyncio.sleep(1.0)
-            self.desk.sweep(self._now_ms())
-            for name in self.desk.deliveries.shared - shared:
+            self.scheduler.sweep(self._now_ms())
+            for name in self.scheduler.deliveries.shared - shared:
                 shared.add(name)
                 log.warning(
                     "a delivery report is about no message of this group of dispatchers, so other "
@@ -410,8 +410,8 @@ class Runner:
                     gateway=name,
                     advice="give the dispatchers an account of their own, or account: shared",
                 )
-            self._observer.health.check(self.desk, self._now_ms())
-            self._progress.look(self.desk, self._observer.health.stalled, self._now_ms())
+            self._observer.health.check(self.scheduler, self._now_ms())
+            self._progress.look(self.scheduler, self._observer.health.stalled, self._now_ms())
             self._owner.commit_positions()
             self._owner.check_lost()
             seconds += 1.0
@@ -438,7 +438,7 @@ class Runner:
         if self._spans is not None:
             self._spans.submitted(message, outcome, began_ns)
         self._observer.answered(message.gateway, message.lane, outcome, took)
-        self.desk.settle(message, outcome, self._now_ms())
+        self.scheduler.settle(message, outcome, self._now_ms())
         self._owner.answered()
         self._poke.set()
 

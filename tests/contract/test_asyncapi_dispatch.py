@@ -28,7 +28,7 @@ from streamproc.dispatch.model import (
 from streamproc.dispatch.reports_log import ReportsWriter
 from streamproc.dispatch.sms_memory import Answered, Answering, CommandWritten, Doubted, heard_of
 from tests.contract.test_asyncapi import DOCUMENT, messages
-from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+from tests.support.scheduler import START_MS, TOPIC, Table, line, reminder
 
 OWN = ("dispatchJournal", "reports", "incomingSms")
 MESSAGES = {one["name"]: one for name in OWN for one in messages(name)}
@@ -50,7 +50,7 @@ def written(answers: tuple[Outcome, ...], resend: str) -> list[tuple[str, bytes]
     """All that the journal said of a reminder that got these answers."""
     table = Table(line(reports=True))
     origin = Origin("resends" if resend else TOPIC, 0, 0, START_MS)
-    table.desk.offer(0, origin, encode_effect(reminder()), START_MS, resend)
+    table.scheduler.offer(0, origin, encode_effect(reminder()), START_MS, resend)
     said: list[tuple[str, bytes]] = []
     for answer in answers:
         (message,) = table.step(wait_ms=120_000)

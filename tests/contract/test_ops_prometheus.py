@@ -1,7 +1,7 @@
 """A real Prometheus with the configuration of ops/ reads the pages of a worker and a dispatcher:
 every record has a value, and every query of every panel returns data.
 
-The processes are in this one: their registries, filled by a worker in memory and a desk. What
+The processes are in this one: their registries, filled by a worker in memory and a scheduler. What
 broker and gateways do to them is tested elsewhere.
 """
 
@@ -34,10 +34,10 @@ from streamproc.worker.observing import WorkerFacts, WorkerObserver
 from tests.driver.conftest import RULES
 from tests.support import boards, ops
 from tests.support.debian_parts import debian_program
-from tests.support.desk import Table, reminder
 from tests.support.ports import free_port
 from tests.support.prometheus import SECONDS, Prometheus
 from tests.support.quota_driver import HOUR, QuotaDriver
+from tests.support.scheduler import Table, reminder
 
 EMPTY = frozenset(
     f"streamproc:{name}:concerned" for name in ("gateway_slow", "gateway_down", "canary_failed")
@@ -91,7 +91,7 @@ class _Partitions(list[Any]):
 
 
 class Dispatcher:
-    """A desk, with its page."""
+    """A scheduler, with its page."""
 
     def __init__(self) -> None:
         self.metrics = DispatchMetrics(CollectorRegistry())
@@ -102,7 +102,7 @@ class Dispatcher:
 
     def refresh(self) -> None:
         """Before each reading."""
-        self.observer.refresh(self.table.desk, self.table.now_ms)
+        self.observer.refresh(self.table.scheduler, self.table.now_ms)
 
     def work(self) -> None:
         """Send a message, and fail to send another."""

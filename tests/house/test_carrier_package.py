@@ -26,9 +26,9 @@ from streamproc.lab.oracle import PlacedRecord, expect, reaching
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge.unsupported import unsupported
 from tests.support import carrier
-from tests.support.desk import START_MS, TOPIC, reminder
 from tests.support.expectation import expect as run
 from tests.support.oracle import assert_agrees
+from tests.support.scheduler import START_MS, TOPIC, reminder
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "examples" / "carrier-package"

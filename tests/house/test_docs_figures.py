@@ -9,9 +9,9 @@ from unittest import mock
 import pytest
 
 from streamproc.dispatch.delivery import LAST_PART_MS
-from streamproc.dispatch.desk import FORGET_MS
 from streamproc.dispatch.early_reports import EARLY_LIMIT, EARLY_MS, NUMBER_LIMIT
 from streamproc.dispatch.number_hashes import TELLING_DIGITS
+from streamproc.dispatch.scheduler import FORGET_MS
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.gateway import LASTING_SECONDS

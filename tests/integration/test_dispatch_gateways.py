@@ -39,8 +39,8 @@ from streamproc.dispatch.model import (
 from streamproc.dispatch.smpp.gateway import SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.session import SessionSettings
 from streamproc.tracing.context import NO_TRACE, TraceHeaders
-from tests.support.desk import START_MS, reminder
 from tests.support.ports import free_port
+from tests.support.scheduler import START_MS, reminder
 from tests.support.smsc import Behaviour, Smsc
 from tests.support.waiting import until
 

@@ -26,7 +26,7 @@ from streamproc.dispatch.model import (
 from streamproc.dispatch.smpp import session as session_module
 from streamproc.dispatch.smpp.gateway import SmppGateway, SmppSettings
 from streamproc.dispatch.smpp.session import SessionSettings
-from tests.support.desk import START_MS, reminder
+from tests.support.scheduler import START_MS, reminder
 from tests.support.smsc_wire import (
     DELIVER_SM,
     ENQUIRE_LINK,

@@ -29,7 +29,7 @@ from streamproc.core.instants import from_ms
 from tests.property.budget import IS_DEEP
 from tests.support.cast import ROLES, Cast
 from tests.support.commands import run, start
-from tests.support.desk import reminder
+from tests.support.scheduler import reminder
 from tests.support.secured_broker import SecuredAddresses
 from tests.support.signals import stop_in_order
 from tests.support.waiting import wait_until

@@ -22,7 +22,7 @@ from streamproc.dispatch.model import (
     Unknown,
     message_of,
 )
-from tests.support.desk import START_MS, reminder
+from tests.support.scheduler import START_MS, reminder
 
 TIMEOUT_SECONDS = 0.5
 Script = Callable[[asyncio.StreamWriter], Awaitable[None]]

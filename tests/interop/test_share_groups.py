@@ -25,9 +25,9 @@ from streamproc.contracts.records.codec import encode_effect
 from tests.interop.conftest import Record
 from tests.interop.parts import HERE, SHARE_GROUP
 from tests.support.cluster import create_topic
-from tests.support.desk import reminder
 from tests.support.jvm_broker import JvmBroker
 from tests.support.kafka_jars import QUICK_JAVA, find_java, kafka_classpath, kafka_tool
+from tests.support.scheduler import reminder
 
 PAGE = Path(__file__).parents[2] / "docs" / "dispatcher-sdk.md"
 TOPIC = "streamproc.reminders"

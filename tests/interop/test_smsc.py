@@ -35,11 +35,11 @@ from streamproc.dispatch.smpp.text import TextForm
 from tests.interop.conftest import Record
 from tests.interop.parts import CH_SMSC, JSMPP_SMSC, NODE_SMSC, SMSCS, Part
 from tests.support.certificates import Authority, secret_file
-from tests.support.desk import START_MS, reminder
 from tests.support.foreign_smsc import ForeignSmsc, foreign_smsc, text_in
 from tests.support.maven_parts import java_program
 from tests.support.npm_parts import PARTS as HERE
 from tests.support.npm_parts import node_modules
+from tests.support.scheduler import START_MS, reminder
 from tests.support.waiting import until
 
 RX_T_APPN, RX_P_APPN = 0x64, 0x65

@@ -27,9 +27,9 @@ from streamproc.dispatch.model import (
 )
 from tests.interop.conftest import Record
 from tests.interop.parts import NODE_WEBHOOKS, PYTHON_WEBHOOKS
-from tests.support.desk import START_MS, reminder
 from tests.support.npm_parts import PARTS, node_modules
 from tests.support.ports import free_port
+from tests.support.scheduler import START_MS, reminder
 
 OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEW = "whsec_bmV3IGtleSBvZiAyNCBieXRlcyBvciBtb3Jl"

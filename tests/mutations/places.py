@@ -161,7 +161,8 @@ MUTATIONS = (
         "a log shows one more digit of a number",
         "_SHOWN: Final = 5",
         "_SHOWN: Final = 6",
-        "tests/unit/test_logs.py tests/unit/test_dispatch_desk.py tests/commands/test_explain.py",
+        "tests/unit/test_logs.py tests/unit/test_dispatch_scheduler.py "
+        "tests/commands/test_explain.py",
     ),
     Mutation(
         "an answer at the deadline is too late by one instant only",

@@ -23,7 +23,7 @@ from streamproc.dispatch.model import (
 )
 from streamproc.dispatch.shaping import Shaper
 from streamproc.dispatch.watermark import Watermark
-from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, reminder
+from tests.support.scheduler import HASHES, START_MS, TOPIC, Table, line, reminder
 
 WORLDS = 30
 REMINDERS = 24
@@ -31,7 +31,7 @@ FIRST = {"accepted", "failed", "expired", "uncertain"}
 
 
 class World:
-    """A desk and the truth about what reached a gateway."""
+    """A scheduler and the truth about what reached a gateway."""
 
     def __init__(self, seed: int, policy: Policy) -> None:
         self.chance = random.Random(seed)
@@ -80,7 +80,7 @@ class World:
                 continue
             for message in out:
                 self._submit(message)
-                self.table.desk.settle(message, self._outcome(message), self.table.now_ms)
+                self.table.scheduler.settle(message, self._outcome(message), self.table.now_ms)
                 if self.chance.random() < 0.5:
                     self.table.commit()
             if len({one.reminder_id for one in self.table.receipts}) == REMINDERS:
@@ -99,7 +99,7 @@ class World:
         now_ms = self.table.now_ms
         assert message.ready_ms <= now_ms, "before its time"
         assert now_ms < message.expires_ms, "after its time"
-        for other in self.table.desk.ledgers[0].messages.values():
+        for other in self.table.scheduler.ledgers[0].messages.values():
             if other.subscriber == message.subscriber and other.lane <= message.lane:
                 earlier = other.origin.offset < message.origin.offset
                 due = to_ms(other.reminder.not_before) <= now_ms
@@ -132,7 +132,7 @@ class World:
     def _report(self, message: Outgoing, part: str) -> None:
         peer = HASHES.of(message.subscriber)
         report = DeliveryReport(message.gateway, part, "delivered", "", self.table.now_ms, peer)
-        self.table.desk.report(report, None, self.table.now_ms)
+        self.table.scheduler.report(report, None, self.table.now_ms)
 
 
 @pytest.mark.parametrize("policy", ["at_most_once", "at_least_once"])

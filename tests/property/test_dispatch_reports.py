@@ -20,7 +20,7 @@ from streamproc.dispatch.model import (
     Refused,
     Unknown,
 )
-from tests.support.desk import HASHES, Table, line, reminder
+from tests.support.scheduler import HASHES, Table, line, reminder
 
 WORLDS = 60
 REMINDERS = 14
@@ -118,7 +118,7 @@ class World:
             for message in out:
                 outcome = self.center.submit(message, self.table.now_ms)
                 self._hear()
-                self.table.desk.settle(message, outcome, self.table.now_ms)
+                self.table.scheduler.settle(message, outcome, self.table.now_ms)
                 if self.chance.random() < 0.5:
                     self.table.commit()
             self._late()
@@ -127,11 +127,11 @@ class World:
                 self._ask_elsewhere()
         self._ask_elsewhere()
         for partition in range(PARTITIONS):
-            if partition not in self.table.desk.ledgers:
+            if partition not in self.table.scheduler.ledgers:
                 self.table.open(partition)
         for _ in range(20):
             for message in self.table.step(400):
-                self.table.desk.settle(message, Unknown("the end"), self.table.now_ms)
+                self.table.scheduler.settle(message, Unknown("the end"), self.table.now_ms)
             self._hear()
         self.table.step(self.chance.choice([0, HOURS_26_MS]))
         self._hear()
@@ -139,9 +139,9 @@ class World:
 
     def _ask_elsewhere(self) -> None:
         """The journals of the partitions that are not open here are read."""
-        deliveries = self.table.desk.deliveries
+        deliveries = self.table.scheduler.deliveries
         keys, elsewhere = deliveries.unplaced(), Elsewhere()
-        for partition in set(range(PARTITIONS)) - self.table.desk.ledgers.keys():
+        for partition in set(range(PARTITIONS)) - self.table.scheduler.ledgers.keys():
             elsewhere.add(partition, self.table.entries(partition))
         before = len(self.table.receipts)
         self.table.commit()
@@ -179,7 +179,7 @@ class World:
     def _late(self) -> None:
         while self.center.answers and self.chance.random() < 0.3:
             message, outcome, gateway = self.center.answers.pop(0)
-            self.table.desk.settle_late(message, outcome, self.table.now_ms, gateway)
+            self.table.scheduler.settle_late(message, outcome, self.table.now_ms, gateway)
 
     def _hear(self) -> None:
         """Some reports of the message center come, in any order, and are read."""
@@ -187,7 +187,7 @@ class World:
         while self.center.waiting and self.chance.random() < 0.5:
             self.log.append(self.center.waiting.pop())
         for offset in range(self.read, len(self.log)):
-            self.table.desk.report(self.log[offset], (0, offset), self.table.now_ms)
+            self.table.scheduler.report(self.log[offset], (0, offset), self.table.now_ms)
         self.read = len(self.log)
 
 

@@ -27,7 +27,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Reminder
 from tests.support.cluster import create_topic
 from tests.support.committed import Committed, read_committed
-from tests.support.desk import reminder
+from tests.support.scheduler import reminder
 from tests.support.signals import stop_in_order
 from tests.support.waiting import LIMIT_SECONDS, until
 

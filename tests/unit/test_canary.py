@@ -30,8 +30,8 @@ from streamproc.tools.canary.events import (
 )
 from streamproc.tools.canary.observing import CanaryObserver
 from streamproc.tools.canary.watching import CanarySettings, CanaryWatch
-from tests.support.desk import reminder
 from tests.support.quota_driver import DAY, MINUTE, SECOND, START, QuotaDriver
+from tests.support.scheduler import reminder
 
 T0 = to_ms(START)
 DEADLINE_MS = 30_000

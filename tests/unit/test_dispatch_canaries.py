@@ -23,7 +23,7 @@ from streamproc.dispatch.model import Accepted, DeliveryReport, ErrorClass, Refu
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.metrics.dispatch import DispatchMetrics
-from tests.support.desk import START_MS, Table, line, numbers, reminder
+from tests.support.scheduler import START_MS, Table, line, numbers, reminder
 
 ALICE = "8613800000001"
 CANARY = canary_of(date(2026, 1, 5), 0, 4)
@@ -91,7 +91,7 @@ def test_statistics_metrics_and_alarms_leave_canaries_out() -> None:
         JournalTransaction(receipts=refused.receipts, dead_letters=refused.dead_letters)
     )
     observer.answered("canary", 0, Accepted(), 9.0)
-    observer.refresh(refused.desk, refused.now_ms + 100_000)
+    observer.refresh(refused.scheduler, refused.now_ms + 100_000)
 
     counted = {
         sample.name: sample.value
@@ -100,13 +100,13 @@ def test_statistics_metrics_and_alarms_leave_canaries_out() -> None:
         if sample.value and "_created" not in sample.name and "build" not in sample.name
     }
     assert counted == {"streamproc_dispatch_partitions": 1}
-    told = share.take(refused.desk, refused.now_ms + 100_000, set())
+    told = share.take(refused.scheduler, refused.now_ms + 100_000, set())
     assert (told.levels, told.counts, told.are_gateways_down) == ({}, {}, False)
 
 
 def test_the_phone_of_canaries_gets_their_messages_and_no_others() -> None:
     table = Table(line("main"), line("canary", is_canary=True))
-    table.desk._canary_number = "34600000009"
+    table.scheduler._canary_number = "34600000009"
     table.put(reminder(1, CANARY), reminder(2, ALICE))
     table.run()
 

@@ -29,7 +29,7 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp.gateway import SmppGateway
 from streamproc.dispatch.smpp.session import SessionSettings
 from tests.support.certificates import Authority, secret_file
-from tests.support.desk import reminder
+from tests.support.scheduler import reminder
 
 ROOT = Path(__file__).parents[2]
 CONSOLE = "version: 1\ngateways:\n  - {name: c, kind: console}\n"

@@ -17,7 +17,7 @@ from streamproc.dispatch.model import (
     ReportState,
     Unknown,
 )
-from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, numbers, reminder
+from tests.support.scheduler import HASHES, START_MS, TOPIC, Table, line, numbers, reminder
 
 SILENCE = Unknown("no answer within 120 s")
 BUSY = Refused(ErrorClass.TRANSIENT, "ESME_RSYSERR")
@@ -42,7 +42,7 @@ def heard(
 ) -> None:
     at_ms = table.now_ms if received_ms is None else received_ms
     report = DeliveryReport("main", message_id, state, "000", at_ms, HASHES.of(to))
-    table.desk.report(report, position, table.now_ms)
+    table.scheduler.report(report, position, table.now_ms)
     table.commit()
 
 
@@ -51,7 +51,7 @@ def test_a_late_answer_settles_what_was_uncertain() -> None:
     table.put(reminder(1))
     (message,) = table.step()
     table.answer(message, SILENCE)
-    table.desk.settle_late(message, Accepted({1: "77"}), table.now_ms)
+    table.scheduler.settle_late(message, Accepted({1: "77"}), table.now_ms)
     table.commit()
     heard(table, "77")
 
@@ -64,7 +64,7 @@ def test_a_late_answer_stops_what_was_to_be_sent_again() -> None:
     table.put(reminder(1), reminder(2))
     (message,) = table.step()
     table.answer(message, SILENCE)
-    table.desk.settle_late(message, Accepted({1: "77"}), table.now_ms)
+    table.scheduler.settle_late(message, Accepted({1: "77"}), table.now_ms)
     table.commit()
     table.run(wait_ms=5_000)
 
@@ -79,7 +79,7 @@ def test_a_late_answer_about_half_a_message_leaves_the_other_half_to_be_sent() -
     table.put(reminder(1, segments=2))
     (message,) = table.step()
     table.answer(message, SILENCE)
-    table.desk.settle_late(message, REST, table.now_ms)
+    table.scheduler.settle_late(message, REST, table.now_ms)
     (again,) = table.step(2_000)
 
     assert again.parts == {1: "77"}
@@ -90,7 +90,7 @@ def test_a_late_refusal_of_what_is_not_sent_again_is_a_dead_letter() -> None:
     table.put(reminder(1))
     (message,) = table.step()
     table.answer(message, SILENCE)
-    table.desk.settle_late(message, WRONG, table.now_ms)
+    table.scheduler.settle_late(message, WRONG, table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "uncertain"), (1, "failed")]
@@ -104,9 +104,9 @@ def test_an_answer_that_comes_after_the_second_copy_settles_nothing_twice() -> N
     (message,) = table.step()
     table.answer(message, SILENCE)
     (again,) = table.step(2_000)
-    table.desk.settle_late(message, Accepted({1: "77"}), table.now_ms)
+    table.scheduler.settle_late(message, Accepted({1: "77"}), table.now_ms)
     table.answer(again, Accepted({1: "78"}))
-    table.desk.settle_late(message, Accepted({1: "77"}), table.now_ms)
+    table.scheduler.settle_late(message, Accepted({1: "77"}), table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "accepted")]

@@ -29,7 +29,7 @@ from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.tools.replay.pace import Control
-from tests.support.desk import TOPIC, Table, reminder
+from tests.support.scheduler import TOPIC, Table, reminder
 from tests.support.waiting import until
 from tests.unit.test_tracing_context import PARENT
 
@@ -70,11 +70,11 @@ async def owned(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[JournalO
     monkeypatch.setattr(Journal, "commits", 0)
     Journal.free.clear()
     table = Table()
-    table.desk.close(0)
+    table.scheduler.close(0)
     settings: Any = DispatchSettings(mock.Mock())
     owner = JournalOwner(
         settings,
-        table.desk,
+        table.scheduler,
         ReceiptTally(),
         mock.Mock(),
         mock.Mock(),
@@ -93,7 +93,7 @@ async def owned(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[JournalO
 
 def one_to_send(table: Table) -> None:
     table.put(reminder(1))
-    table.desk.take(table.now_ms)
+    table.scheduler.take(table.now_ms)
 
 
 @pytest.mark.parametrize("error", [MessageSizeTooLargeError(), KafkaTimeoutError(), None])
@@ -108,7 +108,7 @@ async def test_a_commit_that_never_succeeds_does_not_hold_up_the_end(
     async with asyncio.timeout(2.0):
         await owner.give_back([0], LIMIT_SECONDS)
 
-    assert table.desk.ledgers == {}
+    assert table.scheduler.ledgers == {}
     await until(lambda: table.lines[0].shaper.outstanding == 0)  # no place in the window is lost
 
 
@@ -138,7 +138,7 @@ async def test_a_stop_during_the_start_is_heard_and_no_gateway_holds_it_up(
     monkeypatch.setattr(runner_module, "CLOSE_S", LIMIT_SECONDS)
     gateway = mock.Mock(close=asyncio.Event().wait)
     runner = Runner(
-        DispatchSettings(mock.Mock()), Table().desk, {"main": gateway}, lambda: 0, mock.Mock()
+        DispatchSettings(mock.Mock()), Table().scheduler, {"main": gateway}, lambda: 0, mock.Mock()
     )
     stop = asyncio.Event()
     running = asyncio.create_task(runner.run(stop))
@@ -152,7 +152,7 @@ async def test_a_stop_during_the_start_is_heard_and_no_gateway_holds_it_up(
 async def test_sms_and_receipts_that_come_during_the_end_stay_with_the_message_center() -> None:
     gateway = mock.Mock(close=mock.AsyncMock())
     runner = Runner(
-        DispatchSettings(mock.Mock()), Table().desk, {"main": gateway}, lambda: 0, mock.Mock()
+        DispatchSettings(mock.Mock()), Table().scheduler, {"main": gateway}, lambda: 0, mock.Mock()
     )
     runner._incoming = mock.AsyncMock()
     runner._reports_out = mock.AsyncMock()
@@ -179,13 +179,13 @@ async def test_odd_headers_and_times_of_a_reminder_are_left_out(
     headers: Any, resend: str, time_ms: int
 ) -> None:
     table = Table()
-    runner = Runner(DispatchSettings(mock.Mock()), table.desk, {}, lambda: 0, mock.Mock())
+    runner = Runner(DispatchSettings(mock.Mock()), table.scheduler, {}, lambda: 0, mock.Mock())
     value = encode_effect(reminder(1))
     record = mock.Mock(
         topic=TOPIC, partition=0, offset=0, timestamp=time_ms, headers=headers, value=value
     )
     runner._offer((0, TOPIC), record)
-    messages = list(table.desk.ledgers[0].messages.values())
+    messages = list(table.scheduler.ledgers[0].messages.values())
     for message in table.step() if not resend else ():
         table.answer(message)  # makes a receipt with the time
     assert [one.id.partition("~")[2] for one in messages] == ([resend] if resend else [""])
@@ -193,7 +193,7 @@ async def test_odd_headers_and_times_of_a_reminder_are_left_out(
 
 async def test_a_message_has_the_trace_of_its_reminder() -> None:
     table = Table()
-    runner = Runner(DispatchSettings(mock.Mock()), table.desk, {}, lambda: 0, mock.Mock())
+    runner = Runner(DispatchSettings(mock.Mock()), table.scheduler, {}, lambda: 0, mock.Mock())
     for offset, headers in enumerate([[("traceparent", PARENT), ("resend", b"3-12")], []]):
         record = mock.Mock(
             topic=TOPIC,
@@ -204,7 +204,7 @@ async def test_a_message_has_the_trace_of_its_reminder() -> None:
             value=encode_effect(reminder(offset)),
         )
         runner._offer((0, TOPIC), record)
-    messages = table.desk.ledgers[0].messages.values()
+    messages = table.scheduler.ledgers[0].messages.values()
     assert [one.trace for one in messages] == [(("traceparent", PARENT),), ()]
 
 

@@ -32,7 +32,7 @@ from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.router import HEARD_OUT_MS, GatewayLine
 from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
-from tests.support.desk import HASHES, START_MS, Table, line, reminder
+from tests.support.scheduler import HASHES, START_MS, Table, line, reminder
 from tests.support.waiting import until
 
 SILENCE = Unknown("no answer within 120 s")
@@ -57,8 +57,8 @@ def heard(
 ) -> None:
     known = HASHES.of(MEMBER) if peer is None else peer
     report = DeliveryReport(gateway, message_id, state, "000", table.now_ms, known)
-    table.desk.report(report, None, table.now_ms)
-    table.desk.sweep(table.now_ms)
+    table.scheduler.report(report, None, table.now_ms)
+    table.scheduler.sweep(table.now_ms)
     table.commit()
 
 
@@ -160,7 +160,7 @@ def test_the_journals_of_other_dispatchers_say_whether_a_message_of_theirs_can_b
         table.answer(table.step()[0], outcome)
     table.restart(opens=[0])
     heard(table, "78")
-    deliveries = table.desk.deliveries
+    deliveries = table.scheduler.deliveries
     keys = deliveries.unplaced()
     assert len(keys) == 1
     elsewhere = Elsewhere()
@@ -180,7 +180,9 @@ async def test_a_dispatcher_reads_the_journals_of_others_and_believes_no_change_
     in_doubt(table)
     table.restart(opens=[0])
     heard(table, "77")
-    made = Runner(DispatchSettings(mock.Mock()), table.desk, {}, lambda: table.now_ms, mock.Mock())
+    made = Runner(
+        DispatchSettings(mock.Mock()), table.scheduler, {}, lambda: table.now_ms, mock.Mock()
+    )
     read: list[int] = []
 
     class Journal:
@@ -190,16 +192,16 @@ async def test_a_dispatcher_reads_the_journals_of_others_and_believes_no_change_
         def load(self) -> JournalContent:
             read.append(self._partition)
             if len(read) == 1:  # the group gives a partition, and takes it again
-                table.desk.open(1, [])
-                table.desk.close(1)
-                table.desk.ledgers[0] = copy(table.desk.ledgers[0])
+                table.scheduler.open(1, [])
+                table.scheduler.close(1)
+                table.scheduler.ledgers[0] = copy(table.scheduler.ledgers[0])
             return JournalContent()
 
     monkeypatch.setattr(runner, "PartitionJournal", Journal)
     asking = asyncio.create_task(made._ask_elsewhere())
     try:
         await until(lambda: len(read) == 2)
-        await until(lambda: not table.desk.deliveries.unplaced())
+        await until(lambda: not table.scheduler.deliveries.unplaced())
     finally:
         asking.cancel()
         for pool in (made._reading, made._hearing):
@@ -264,7 +266,7 @@ def test_a_part_that_was_accepted_without_an_id_is_reported_before_and_after_the
     table.put(reminder(2, segments=2))
     (message,) = table.step()
     table.answer(message, Unknown("no answer", {1: ""}))
-    table.desk.settle_late(message, Accepted({2: "71"}), table.now_ms)
+    table.scheduler.settle_late(message, Accepted({2: "71"}), table.now_ms)
     in_doubt(table)
     heard(table, "70")
 
@@ -352,7 +354,7 @@ def test_after_a_late_answer_nothing_of_a_half_message_is_in_doubt() -> None:
     (message,) = table.step()
     table.answer(message, SILENCE)
     rest = Refused(ErrorClass.UNREACHABLE, "rest_not_sent", {1: "77"})
-    table.desk.settle_late(message, rest, table.now_ms)
+    table.scheduler.settle_late(message, rest, table.now_ms)
     for message_id in ("77", "78"):
         heard(table, message_id)
 
@@ -366,7 +368,7 @@ def test_a_late_refusal_of_one_copy_says_nothing_of_the_other() -> None:
     table.answer(first, SILENCE)
     table.answer(table.step(2_000)[0], SILENCE)
     table.answer(table.step(2_000)[0], SILENCE)
-    table.desk.settle_late(first, WRONG, table.now_ms)
+    table.scheduler.settle_late(first, WRONG, table.now_ms)
     table.commit()
 
     assert told(table) == UNCERTAIN
@@ -376,8 +378,8 @@ def test_a_message_whose_partition_went_is_known_by_its_late_id() -> None:
     table = table_of(partitions=2)
     table.put(reminder(2, "family-4711", recipient=MEMBER), partition=1)
     (message,) = table.step()
-    table.desk.close(1)
-    table.desk.settle(message, Accepted({1: "78"}), table.now_ms)
+    table.scheduler.close(1)
+    table.scheduler.settle(message, Accepted({1: "78"}), table.now_ms)
     for stored in (table.stored[1].journal, table.stored[1].log):
         stored.clear()  # whatever its next owner made of it
     table.open(1)
@@ -392,7 +394,7 @@ def test_a_message_with_an_unknown_number_may_be_meant(facts: bool) -> None:
     """Its entry cannot be read, or its number has a hash by another key."""
     table = table_of()
     if facts:
-        table.hashes = NumberHashes([b"another key for tests of the desk"])
+        table.hashes = NumberHashes([b"another key for tests of the scheduler"])
         table.restart()
         table.answer(one_sent(table), SILENCE)
         table.hashes = HASHES
@@ -424,7 +426,7 @@ def test_an_entry_of_an_earlier_release_is_not_settled_but_may_be_meant() -> Non
 
 def test_more_ids_than_a_fixed_memory_holds_are_known() -> None:
     table = table_of()
-    table.desk.deliveries.know((str(10**9 + one) for one in range(60_000)), START_MS + 10**8)
+    table.scheduler.deliveries.know((str(10**9 + one) for one in range(60_000)), START_MS + 10**8)
     in_doubt(table)
     heard(table, str(10**9))
 
@@ -450,7 +452,7 @@ def test_a_report_that_no_message_explains_shows_that_the_account_is_shared(is_o
     in_doubt(table)
     heard(table, "78")
 
-    assert table.desk.deliveries.shared == (set() if is_ours else {"main"})
+    assert table.scheduler.deliveries.shared == (set() if is_ours else {"main"})
     assert (told(table) == UNCERTAIN) is not is_ours
 
 

@@ -19,7 +19,7 @@ from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.router import GatewayLine
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.metrics.dispatch import DispatchMetrics
-from tests.support.desk import Table, line, reminder
+from tests.support.scheduler import Table, line, reminder
 
 STALL_MS = 30_000
 BUSY = Refused(ErrorClass.TRANSIENT, "ESME_RSYSERR")
@@ -27,7 +27,7 @@ WRONG = Refused(ErrorClass.PERMANENT, "ESME_RINVDSTADR")
 
 
 class Watched:
-    """A desk with its health, looked at once a second."""
+    """A scheduler with its health, looked at once a second."""
 
     def __init__(self, *lines: GatewayLine, **fields: Any) -> None:
         self.table = Table(*lines or (line(**fields),))
@@ -44,14 +44,14 @@ class Watched:
                     answer = of.get(message.gateway, outcome)
                     if answer is not None:
                         self.answer(message, answer)
-                self.health.check(self.table.desk, self.table.now_ms)
+                self.health.check(self.table.scheduler, self.table.now_ms)
         self.said += logs
 
     def answer(self, message: Any, outcome: Outcome) -> None:
         table = self.table
         self.health.answered(message.gateway, message.lane, outcome, table.now_ms)
-        table.desk.settle(message, outcome, table.now_ms)
-        batch = table.desk.ledgers[0].untaken
+        table.scheduler.settle(message, outcome, table.now_ms)
+        batch = table.scheduler.ledgers[0].untaken
         self.health.committed(batch)
         table.commit()
 

@@ -33,7 +33,7 @@ from streamproc.dispatch.sms_memory import decode_record
 from streamproc.dispatch.telling import Sparing
 from streamproc.kafka.recording import LogRecord
 from streamproc.tools.explain.gathering import Gathered
-from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, reminder
+from tests.support.scheduler import HASHES, START_MS, TOPIC, Table, line, reminder
 
 ID = "0" * 31 + "1"
 NEST = b"[" * 100_000
@@ -54,7 +54,7 @@ def test_an_id_of_any_length_needs_little_space_and_its_report_finds_it(message_
     peer = HASHES.of("8613800000001")
     report = DeliveryReport("main", receipt.message_id, receipt.state, "", START_MS, peer)
     table.restart()
-    table.desk.report(report, None, table.now_ms)
+    table.scheduler.report(report, None, table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]
@@ -303,7 +303,7 @@ def test_a_stranger_in_the_group_stops_no_dispatcher_and_writes_no_long_line(sai
 
 def test_a_record_that_is_nested_too_deeply_is_a_dead_letter() -> None:
     table = Table()
-    table.desk.offer(0, Origin(TOPIC, 0, 0, START_MS), DEEP, table.now_ms)
+    table.scheduler.offer(0, Origin(TOPIC, 0, 0, START_MS), DEEP, table.now_ms)
     table.commit()
 
     assert [one.detail for one in table.dead_letters] == ["it is nested too deeply"]

@@ -14,7 +14,7 @@ from streamproc.dispatch.model import Accepted, DeliveryReport, ReportState, Unk
 from streamproc.dispatch.number_hashes import NumberHashes, agree, keyed, keys_of
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.secret import Secret
-from tests.support.desk import Table, line, reminder
+from tests.support.scheduler import Table, line, reminder
 
 OLD, NEW = b"an old key of the carrier", b"a new key of the carrier"
 FIRST, NEXT, LAST = NumberHashes([OLD]), NumberHashes([NEW, OLD]), NumberHashes([NEW])
@@ -35,7 +35,7 @@ def heard(
     at: Table, hashes: NumberHashes, message_id: str, state: ReportState = "delivered"
 ) -> None:
     peer = hashes.of(f"+{NUMBER}")
-    at.desk.report(
+    at.scheduler.report(
         DeliveryReport("main", message_id, state, "000", at.now_ms, peer), None, at.now_ms
     )
     at.commit()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from streamproc.dispatch.model import Unknown
 from streamproc.dispatch.progress import REBALANCE_SECONDS, STANDSTILL_SECONDS, DispatchProgress
-from tests.support.desk import Table, reminder
+from tests.support.scheduler import Table, reminder
 
 
 class Watched:
-    """A desk with its progress, looked at once a second."""
+    """A scheduler with its progress, looked at once a second."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,7 +20,7 @@ class Watched:
         """Let time pass; returns what the probe says then."""
         for _ in range(int(count)):
             self.now += 1
-            self.progress.look(self.table.desk, stalled, self.table.now_ms)
+            self.progress.look(self.table.scheduler, stalled, self.table.now_ms)
         return self.progress.failing()
 
 

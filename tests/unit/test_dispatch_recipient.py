@@ -7,7 +7,7 @@ from typing import Any
 from streamproc.contracts.records.codec import decode_reminder, encode_effect
 from streamproc.dispatch.model import Origin, Outgoing
 from streamproc.dispatch.outcome_records import facts_of
-from tests.support.desk import HASHES, START_MS, TOPIC, reminder
+from tests.support.scheduler import HASHES, START_MS, TOPIC, reminder
 
 POOL, MEMBER = "family-4711", "8613800000002"
 

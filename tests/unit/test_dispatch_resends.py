@@ -14,7 +14,7 @@ from streamproc.core.instants import from_ms
 from streamproc.dispatch import dead_letters
 from streamproc.dispatch.dead_letters import FoundLetter, resend
 from streamproc.dispatch.settings import DispatchSettings
-from tests.support.desk import START_MS, reminder
+from tests.support.scheduler import START_MS, reminder
 from tests.unit.test_tracing_context import PARENT, STATE
 
 

@@ -34,7 +34,7 @@ from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.sms_log import SmsLog
 from streamproc.dispatch.statistics import ReceiptTally
-from tests.support.desk import TOPIC, Table, line, reminder
+from tests.support.scheduler import TOPIC, Table, line, reminder
 from tests.support.waiting import until
 
 TIMED_OUT = KafkaError("Could not execute transactional request: Request timed out")
@@ -108,13 +108,13 @@ async def test_a_journal_that_cannot_be_written_is_opened_again_by_the_group(
 ) -> None:
     monkeypatch.setattr(owner_module, "PartitionJournal", Lost)
     table = Table()
-    table.desk.close(0)
+    table.scheduler.close(0)
     asked = mock.Mock()
     settings: Any = DispatchSettings(mock.Mock())
     observer, send, wake = mock.Mock(), mock.Mock(), mock.Mock()
     tally, progress = ReceiptTally(), DispatchProgress()
     owner = JournalOwner(
-        settings, table.desk, tally, observer, send, wake, lambda: 0, progress, asked
+        settings, table.scheduler, tally, observer, send, wake, lambda: 0, progress, asked
     )
 
     async def seek(partition: int) -> dict[tuple[int, str], int]:
@@ -122,18 +122,18 @@ async def test_a_journal_that_cannot_be_written_is_opened_again_by_the_group(
 
     await owner.open(0, seek)
     table.put(reminder(1))
-    table.desk.take(table.now_ms)
+    table.scheduler.take(table.now_ms)
     owner.commit_soon()
     await until(lambda: asked.called)
 
-    assert table.desk.ledgers == {}
+    assert table.scheduler.ledgers == {}
     assert not owner.broken.done(), "the process goes on"
     assert table.lines[0].shaper.outstanding == 0, "no place in the window is lost"
 
 
 def reopened(table: Table) -> None:
     """The partition is lost and assigned to this process again, with what was committed."""
-    table.desk.close(0)
+    table.scheduler.close(0)
     table.open(0)
     table.commit()
 
@@ -145,12 +145,12 @@ def test_an_intent_that_was_not_released_is_not_in_doubt_when_it_is_found(
     """Nobody knows whether the batch was written, but this process knows that it sent nothing."""
     table = Table(line(reports=True))
     table.put(reminder(1))
-    table.desk.take(table.now_ms)
-    batch = table.desk.take_batch(0)
+    table.scheduler.take(table.now_ms)
+    batch = table.scheduler.take_batch(0)
     assert batch is not None
     if was_written:
         table.journal.update({key: value or b"" for key, value in batch.entries.items()})
-    table.desk.abandon(batch)
+    table.scheduler.abandon(batch)
     reopened(table)
     (message,) = table.step(1_000)
     table.answer(message, Accepted({1: "77"}))
@@ -169,7 +169,7 @@ def test_an_answer_that_could_not_be_written_is_known_when_the_partition_is_open
     table = Table(line(reports=True))
     table.put(reminder(1))
     (message,) = table.step()
-    table.desk.settle(message, outcome, table.now_ms)
+    table.scheduler.settle(message, outcome, table.now_ms)
     reopened(table)
 
     assert table.statuses() == [(1, one) for one in statuses]
@@ -182,7 +182,7 @@ def test_an_answer_that_comes_after_the_partition_was_opened_again_settles_the_m
     (message,) = table.step()
     reopened(table)
     assert table.statuses() == [(1, "uncertain")]
-    table.desk.settle(message, Accepted({1: "77"}), table.now_ms)
+    table.scheduler.settle(message, Accepted({1: "77"}), table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "uncertain"), (1, "accepted")]
@@ -193,7 +193,7 @@ def test_an_answer_of_an_earlier_attempt_says_nothing_of_a_later_one() -> None:
     table = Table(line(reports=True))
     table.put(reminder(1))
     (message,) = table.step()
-    table.desk.settle(message, Accepted({1: "77"}), table.now_ms)
+    table.scheduler.settle(message, Accepted({1: "77"}), table.now_ms)
     written = table.journal[message.id]
     assert b'"sent_ms":1767225600000' in written
     table.journal[message.id] = written.replace(
@@ -228,7 +228,7 @@ class Readers:
 async def runner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runner]:
     monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.0)
     watch = mock.Mock(silence=mock.Mock(seconds=0.0))
-    made = Runner(DispatchSettings(mock.Mock()), Table().desk, {}, lambda: 0, watch)
+    made = Runner(DispatchSettings(mock.Mock()), Table().scheduler, {}, lambda: 0, watch)
     yield made
     for pool in (made._reading, made._hearing):
         pool.shutdown()

@@ -17,7 +17,7 @@ from streamproc.dispatch.model import (
 from streamproc.dispatch.traced import DispatchSpans
 from streamproc.tracing.context import context_of, trace_of
 from streamproc.tracing.spans import Sampling
-from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+from tests.support.scheduler import START_MS, TOPIC, Table, line, reminder
 from tests.support.traced import KeptSpans
 from tests.unit.test_tracing_context import PARENT, STATE
 
@@ -26,7 +26,7 @@ GIVEN = context_of(FULL)
 
 
 class Traced:
-    """A desk whose reminders belong to a trace, and the spans that its dispatcher makes."""
+    """A scheduler whose reminders belong to a trace, and the spans that its dispatcher makes."""
 
     def __init__(self, *, ratio: float = 0.0) -> None:
         self.spans = KeptSpans(Sampling(ratio))
@@ -44,7 +44,7 @@ class Traced:
 
     def report(self, state: str = "delivered") -> None:
         heard = DeliveryReport("main", "m1", state, "", self.table.now_ms)  # type: ignore[arg-type]
-        self.table.desk.report(heard, (0, 0), self.table.now_ms)
+        self.table.scheduler.report(heard, (0, 0), self.table.now_ms)
         self.table.commit()
         for told in self.table.settled:
             self.dispatch.settled(told)

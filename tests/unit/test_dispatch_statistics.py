@@ -7,7 +7,7 @@ import random
 import pytest
 
 from streamproc.dispatch.statistics import ReceiptTally, Times
-from tests.support.desk import Table, reminder
+from tests.support.scheduler import Table, reminder
 
 
 def test_quantiles_are_within_a_sixteenth() -> None:

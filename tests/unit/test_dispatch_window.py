@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from streamproc.contracts.records.codec import encode_effect
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.model import Accepted, ErrorClass, Origin, Outgoing, Refused, Unknown
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.shaping import Shaper
-from tests.support.desk import START_MS, TOPIC, Table, line, reminder
+from tests.support.scheduler import START_MS, TOPIC, Table, line, reminder
 
 WINDOW = 2
 
@@ -17,7 +17,7 @@ WINDOW = 2
 def table() -> Table:
     """Two partitions share a gateway; two messages for each, of four subscribers."""
     table = Table(line(shaper=Shaper(1000.0, 1000, WINDOW, START_MS)))
-    ledger = table.desk.open(1, [])
+    ledger = table.scheduler.open(1, [])
     for number in range(len(table.lanes)):
         ledger.begin((number, TOPIC), 0)
     for partition in (0, 1):
@@ -26,16 +26,16 @@ def table() -> Table:
             value = encode_effect(reminder(number + 1, f"861380000000{number}"))
             for lane in range(len(table.lanes)):
                 origin = Origin(TOPIC, partition, offset, START_MS)
-                table.desk.offer(lane, origin, value, START_MS)
+                table.scheduler.offer(lane, origin, value, START_MS)
     return table
 
 
-def taken(desk: Desk, partition: int) -> list[Outgoing]:
+def taken(scheduler: Scheduler, partition: int) -> list[Outgoing]:
     """The messages whose intents are committed now."""
-    desk.take(START_MS)
-    batch = desk.take_batch(partition, force=True)
+    scheduler.take(START_MS)
+    batch = scheduler.take_batch(partition, force=True)
     assert batch is not None
-    desk.recorded(batch)
+    scheduler.recorded(batch)
     return batch.release
 
 
@@ -45,22 +45,22 @@ def taken(desk: Desk, partition: int) -> list[Outgoing]:
 def test_a_message_keeps_its_place_until_its_answer_is_durable(
     table: Table, outcome: Accepted | Refused | Unknown
 ) -> None:
-    desk, shaper = table.desk, table.lines[0].shaper
-    first = taken(desk, 0)
+    scheduler, shaper = table.scheduler, table.lines[0].shaper
+    first = taken(scheduler, 0)
     assert [message.origin.partition for message in first] == [0, 0]
     for message in first:
-        desk.settle(message, outcome, START_MS)
+        scheduler.settle(message, outcome, START_MS)
     # A process that dies now knows nothing of these two: two more would make four in doubt.
     assert shaper.outstanding == WINDOW
-    assert taken(desk, 1) == []
-    assert taken(desk, 0) == []
-    assert [message.origin.partition for message in taken(desk, 1)] == [1, 1]
+    assert taken(scheduler, 1) == []
+    assert taken(scheduler, 0) == []
+    assert [message.origin.partition for message in taken(scheduler, 1)] == [1, 1]
     assert shaper.outstanding == WINDOW
 
 
 def test_a_partition_that_goes_gives_back_the_places_of_its_answers(table: Table) -> None:
-    for message in taken(table.desk, 0):
-        table.desk.settle(message, Accepted(), START_MS)
-    table.desk.close(0)
+    for message in taken(table.scheduler, 0):
+        table.scheduler.settle(message, Accepted(), START_MS)
+    table.scheduler.close(0)
     assert table.lines[0].shaper.outstanding == 0
-    assert len(taken(table.desk, 1)) == WINDOW
+    assert len(taken(table.scheduler, 1)) == WINDOW

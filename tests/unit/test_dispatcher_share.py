@@ -12,14 +12,14 @@ from streamproc.dispatch.ledger import JournalTransaction
 from streamproc.dispatch.model import Accepted, ErrorClass, Refused
 from streamproc.dispatch.observing import DispatchObserver
 from streamproc.metrics.dispatch import DispatchMetrics
-from tests.support.desk import Table, line, reminder
+from tests.support.scheduler import Table, line, reminder
 
 ALICE = "8613800000001"
 BOB = "8613800000002"
 
 
 def take(table: Table, share: DispatcherShare, stalled: set[int] | None = None) -> Share:
-    return share.take(table.desk, table.now_ms, stalled or set())
+    return share.take(table.scheduler, table.now_ms, stalled or set())
 
 
 def test_a_dispatcher_without_trouble_tells_nothing() -> None:

@@ -21,7 +21,7 @@ from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.figures import FigureLine
 from streamproc.metrics.homes import HOMES
 from streamproc.metrics.serving import MetricsServer, PortError
-from tests.support.desk import START_MS, Table, line, reminder
+from tests.support.scheduler import START_MS, Table, line, reminder
 
 ROOT = Path(__file__).parents[2]
 
@@ -232,7 +232,7 @@ async def test_metrics_and_probes_are_served(metrics: Metrics) -> None:
 
 
 class Counted:
-    """A desk, what it commits counted."""
+    """A scheduler, what it commits counted."""
 
     def __init__(self, *lines: Any, **table: Any) -> None:
         self.metrics = DispatchMetrics(CollectorRegistry())
@@ -240,7 +240,7 @@ class Counted:
         self.table = Table(*lines, **table)
 
     def values(self, name: str) -> dict[tuple[str, ...], float]:
-        self.observer.refresh(self.table.desk, self.table.now_ms)
+        self.observer.refresh(self.table.scheduler, self.table.now_ms)
         return {
             tuple(sample.labels.values()): sample.value
             for metric in self.metrics.registry.collect()

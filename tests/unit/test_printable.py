@@ -25,7 +25,7 @@ from streamproc.dispatch.gateways.console import ConsoleGateway
 from streamproc.dispatch.model import Origin, message_of
 from streamproc.errors import StreamprocError
 from streamproc.printable import printable, printable_lines
-from tests.support.desk import START_MS, reminder
+from tests.support.scheduler import START_MS, reminder
 
 ODD = "a\x1b[2J\x9b31m\r\x07\x7f\u202e\u2066\u200f\ufeff\u2028\U000e0041z"
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""The dispatcher's desk with a clock of its own, for tests without Kafka or gateways."""
+"""The dispatcher's scheduler with a clock of its own, for tests without Kafka or gateways."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Cause, Reminder
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.breaker import Breaker
-from streamproc.dispatch.desk import Desk
 from streamproc.dispatch.journal import JournalEntry, decode_entry, read_positions
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.model import Accepted, Origin, Outcome, Outgoing
 from streamproc.dispatch.number_hashes import NumberHashes
 from streamproc.dispatch.router import GatewayLine, Router
+from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.shaping import Shaper
 from streamproc.dispatch.traced import Settled
 from streamproc.tracing.context import NO_TRACE, TraceHeaders
@@ -65,7 +65,7 @@ def reminder(
     return Reminder(**{**values, **fields})
 
 
-HASHES = NumberHashes([b"a key for tests of the desk"])
+HASHES = NumberHashes([b"a key for tests of the scheduler"])
 
 
 def line(name: str = "main", **fields: Any) -> GatewayLine:
@@ -86,7 +86,7 @@ class Stored:
 
 
 class Table:
-    """A desk, its journal and its clock. ``sent`` contains the sent messages in order."""
+    """A scheduler, its journal and its clock. ``sent`` contains the sent messages in order."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Table:
         for one in self.lines:
             one.shaper.outstanding = 0
         self.router = Router(list(self.lines))
-        self.desk = Desk(
+        self.scheduler = Scheduler(
             self.lanes,
             self.router,
             self.backoff,
@@ -154,14 +154,14 @@ class Table:
         )
         own = range(self.partitions) if opens is None else tuple(opens)
         starts = [self.stored[one].reports.get(0, 0) for one in own]
-        self.desk.deliveries.start({0: min(starts, default=0)})
+        self.scheduler.deliveries.start({0: min(starts, default=0)})
         for partition in own:
             self.open(partition, reads=reads)
 
     def open(self, partition: int, *, reads: bool = True) -> None:
         """The group gives this process a partition."""
         stored = self.stored[partition]
-        ledger = self.desk.open(partition, self.entries(partition))
+        ledger = self.scheduler.open(partition, self.entries(partition))
         ledger.reports_read = read_positions(stored.reports)
         for number in range(len(self.lanes)):
             ledger.begin((number, TOPIC), stored.positions.get((number, TOPIC), 0))
@@ -177,25 +177,25 @@ class Table:
     def put(self, *reminders: Reminder, partition: int = 0) -> None:
         """Append to the log and read it."""
         self.stored[partition].log.extend((encode_effect(one), "") for one in reminders)
-        if partition in self.desk.ledgers:
+        if partition in self.scheduler.ledgers:
             self.read(partition)
 
     def read(self, partition: int = 0) -> None:
         """Move every lane's cursor to the end of the log."""
         log = self.stored[partition].log
         for lane in range(len(self.lanes)):
-            position = self.desk.ledgers[partition].cursors[lane, TOPIC].position
+            position = self.scheduler.ledgers[partition].cursors[lane, TOPIC].position
             for offset in range(position, len(log)):
                 origin = Origin(TOPIC, partition, offset, START_MS)
-                self.desk.offer(lane, origin, log[offset][0], self.now_ms, trace=self.trace)
+                self.scheduler.offer(lane, origin, log[offset][0], self.now_ms, trace=self.trace)
 
     def commit(self) -> list[Outgoing]:
         """Commit the pending writes; returns the messages that may be sent now."""
-        return [one for partition in self.desk.ledgers for one in self.commit_one(partition)]
+        return [one for partition in self.scheduler.ledgers for one in self.commit_one(partition)]
 
     def commit_one(self, partition: int) -> list[Outgoing]:
         """Commit the pending writes of a partition."""
-        batch = self.desk.take_batch(partition, force=True)
+        batch = self.scheduler.take_batch(partition, force=True)
         if batch is None:
             return []
         stored = self.stored[partition]
@@ -209,19 +209,19 @@ class Table:
         self.dead_letters.extend(batch.dead_letters)
         stored.positions.update(batch.positions)
         stored.reports = batch.reports
-        self.desk.recorded(batch)
+        self.scheduler.recorded(batch)
         self.sent.extend(batch.release)
         return batch.release
 
     def step(self, wait_ms: int = 0) -> list[Outgoing]:
         """Let time pass, take and commit; returns the messages that were sent."""
         self.now_ms += wait_ms
-        self.desk.sweep(self.now_ms)
-        self.desk.take(self.now_ms)
+        self.scheduler.sweep(self.now_ms)
+        self.scheduler.take(self.now_ms)
         return self.commit()
 
     def answer(self, message: Outgoing, outcome: Outcome | None = None) -> None:
-        self.desk.settle(message, outcome or Accepted(), self.now_ms)
+        self.scheduler.settle(message, outcome or Accepted(), self.now_ms)
         self.commit()
 
     def run(self, outcome: Outcome | None = None, wait_ms: int = 0) -> list[Outgoing]:

@@ -14,7 +14,7 @@ from streamproc.dispatch.journal import read_key
 from streamproc.dispatch.lanes import Lane, default_lanes
 from streamproc.dispatch.model import Accepted, DeliveryReport, ErrorClass, Refused, Unknown
 from streamproc.dispatch.shaping import Shaper
-from tests.support.desk import HASHES, START_MS, TOPIC, Table, line, numbers, reminder
+from tests.support.scheduler import HASHES, START_MS, TOPIC, Table, line, numbers, reminder
 
 TRANSIENT = Refused(ErrorClass.TRANSIENT, "ESME_RSYSERR")
 PERMANENT = Refused(ErrorClass.PERMANENT, "ESME_RINVDSTADR")
@@ -26,7 +26,7 @@ LOST = Unknown("connection_lost")
 def test_nothing_is_sent_before_its_intent_is_committed() -> None:
     table = Table()
     table.put(reminder(1))
-    table.desk.take(table.now_ms)
+    table.scheduler.take(table.now_ms)
 
     assert table.journal == {}
     (message,) = table.commit()
@@ -232,7 +232,7 @@ def test_not_before_is_honoured_and_does_not_hold_up_what_is_due() -> None:
     later = from_ms(START_MS + 3_600_000)
     table.put(reminder(1, not_before=later), reminder(2))
     assert numbers(table.run()) == [2]
-    assert table.desk.queues.next_due_ms() == START_MS + 3_600_000
+    assert table.scheduler.queues.next_due_ms() == START_MS + 3_600_000
     assert table.step(3_599_999) == []
 
     assert numbers(table.step(1)) == [1]
@@ -449,7 +449,7 @@ def test_a_delivery_report_makes_a_receipt_with_the_time_from_the_event() -> Non
     table = Table(line(reports=True))
     table.put(reminder(1))
     table.answer(table.step(40)[0], Accepted({1: "77"}))
-    table.desk.report(_report("77"), (0, 4), table.now_ms)
+    table.scheduler.report(_report("77"), (0, 4), table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]
@@ -462,15 +462,15 @@ def test_a_report_may_come_before_the_answer_to_its_submit() -> None:
     table = Table(line(reports=True))
     table.put(reminder(1))
     (message,) = table.step()
-    table.desk.report(_report("77"), (0, 4), table.now_ms)
-    assert table.desk.deliveries.positions() == {
+    table.scheduler.report(_report("77"), (0, 4), table.now_ms)
+    assert table.scheduler.deliveries.positions() == {
         0: 4,
         read_key(0): 5,
     }  # to be read again after a crash
     table.answer(message, Accepted({1: "77"}))
 
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]
-    assert table.desk.deliveries.positions() == {0: 5, read_key(0): 5}
+    assert table.scheduler.deliveries.positions() == {0: 5, read_key(0): 5}
 
 
 def test_a_report_after_a_restart_finds_its_message() -> None:
@@ -478,8 +478,8 @@ def test_a_report_after_a_restart_finds_its_message() -> None:
     table.put(reminder(1))
     table.answer(table.step()[0], Accepted({1: "77"}))
     table.restart()
-    table.desk.report(_report("77", "failed"), (0, 4), table.now_ms)
-    table.desk.report(_report("77", "failed"), (0, 5), table.now_ms)
+    table.scheduler.report(_report("77", "failed"), (0, 4), table.now_ms)
+    table.scheduler.report(_report("77", "failed"), (0, 5), table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "accepted"), (1, "failed")]
@@ -490,13 +490,13 @@ def test_a_long_message_is_delivered_with_its_last_part() -> None:
     table = Table(line(reports=True))
     table.put(reminder(1, segments=2))
     table.answer(table.step()[0], Accepted({1: "A", 2: "B"}))
-    table.desk.report(_report("B"), None, table.now_ms)
+    table.scheduler.report(_report("B"), None, table.now_ms)
     table.commit()
     assert table.statuses() == [(1, "accepted")]
     table.restart()
-    table.desk.report(_report("B"), None, table.now_ms)
-    table.desk.report(_report("A", "enroute"), None, table.now_ms)
-    table.desk.report(_report("A"), None, table.now_ms)
+    table.scheduler.report(_report("B"), None, table.now_ms)
+    table.scheduler.report(_report("A", "enroute"), None, table.now_ms)
+    table.scheduler.report(_report("A"), None, table.now_ms)
     table.commit()
 
     assert table.statuses() == [(1, "accepted"), (1, "delivered")]
@@ -510,7 +510,7 @@ def test_ids_match_in_hexadecimal_and_decimal(answered: str, reported: str) -> N
     table = Table(line(reports=True))
     table.put(reminder(1))
     table.answer(table.step()[0], Accepted({1: answered}))
-    table.desk.report(_report(reported), None, table.now_ms)
+    table.scheduler.report(_report(reported), None, table.now_ms)
     table.commit()
 
     assert table.statuses()[-1] == (1, "delivered")
@@ -522,11 +522,11 @@ def test_a_part_without_an_id_has_no_report(reported: str) -> None:
     table = Table(line(reports=True))
     table.put(reminder(1))
     table.answer(table.step()[0], Accepted({1: ""}))
-    table.desk.report(_report(reported), None, table.now_ms)
+    table.scheduler.report(_report(reported), None, table.now_ms)
     table.commit()
     assert table.statuses() == [(1, "accepted")]
     table.restart()
-    table.desk.report(_report(reported), None, table.now_ms)
+    table.scheduler.report(_report(reported), None, table.now_ms)
     table.commit()
     assert table.statuses() == [(1, "accepted")]
 
@@ -537,7 +537,7 @@ def test_a_converted_id_counts_only_for_the_same_number() -> None:
     first, second = table.step()
     table.answer(first, Accepted({1: "10"}))
     table.answer(second, Accepted({1: "16"}))  # 0x10 is 16
-    table.desk.report(_report("16", peer=HASHES.of("+8613800000001")), None, table.now_ms)
+    table.scheduler.report(_report("16", peer=HASHES.of("+8613800000001")), None, table.now_ms)
     table.commit()
 
     assert table.statuses()[-1] == (1, "delivered")
@@ -552,7 +552,7 @@ def test_ids_are_forgotten_a_day_after_their_expiry_and_not_before() -> None:
     table.step(2 * 3_600_000)
 
     assert table.journal == {}
-    assert len(table.desk.ledgers[0]) == 0
+    assert len(table.scheduler.ledgers[0]) == 0
 
 
 def test_a_record_that_is_no_reminder_is_a_dead_letter_and_stops_nothing() -> None:
@@ -572,10 +572,10 @@ def test_a_partition_that_goes_takes_its_messages_along() -> None:
     table = Table()
     table.put(reminder(1), reminder(2))
     (message,) = table.step()
-    table.desk.close(0)
-    table.desk.settle(message, Accepted(), table.now_ms)
+    table.scheduler.close(0)
+    table.scheduler.settle(message, Accepted(), table.now_ms)
 
-    assert table.desk.queues.held == [0, 0]
+    assert table.scheduler.queues.held == [0, 0]
     assert table.lines[0].shaper.outstanding == 0
     table.restart()  # the next owner
     table.run()

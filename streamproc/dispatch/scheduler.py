@@ -65,7 +65,7 @@ UNSENT_WAIT_MS = 200
 """The wait after a refusal that is not about the message: its gateway pauses or is skipped."""
 
 
-class Desk:
+class Scheduler:
     """All partitions of this process, with the queues and gateways that they share.
 
     ``chance`` returns numbers in [0, 1). ``honour_expiry`` is off for replays of the past.
