@@ -350,6 +350,30 @@ def test_what_rolled_over_has_names_in_the_characters_of_the_text_alone() -> Non
     assert len(names_of(carried, rules, ("pl", "en"))) == 2
 
 
+def test_quiet_hours_that_are_set_while_a_message_waits_hold_it() -> None:
+    rules = rules_of(
+        plans=[{"id": "plan", "allowances": [{"id": "data", "granted_bytes": 1000 * MB}]}],
+        rules=[
+            spoken(
+                "low", "usage_percent", thresholds=[80], coalesce_seconds=4 * 3600, mandatory=True
+            )
+        ],
+        commands={},
+    )
+    for is_told in (True, False):
+        life = Life(rules)
+        life.begin("plan")
+        life.use("01-02 21:30", 850 * MB)
+        life.text("01-02 22:30", "QUIET 22:00-7:00")
+        life.use("01-03 03:00", 10 * MB)
+        scene = life.player.reach(instant("01-03 07:00"))
+        assert len(scene.messages) == 1
+        scene.messages = scene.messages if is_told else []
+        life.reader.read(scene)
+        life.until("01-04 08:00")
+        assert [one.kind for one in life.reader.findings] == ([] if is_told else ["lost"])
+
+
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_cost_from_before_a_purchase_that_nobody_is_told_of_is_found(is_told: bool) -> None:
     rules = rules_of(

@@ -317,6 +317,14 @@ class OwedMessages:
             self.had.append((state.at_ms, _scopes_left(state)))
             self.left |= state.opted_out
             self.open = [one for one in self.open if self._is_true(one, state)]
+        self._hold(scene)
+
+    def _hold(self, scene: Scene) -> None:
+        """Quiet hours that the subscriber sets hold what waits already."""
+        if len({one.own_hours for one in scene.states}) > 1:
+            for one in self.open:
+                later = self._owed(one.rule, one.about, one.value, scene.states[-1])
+                one.due_ms = max(one.due_ms, later.due_ms)
 
     def _is_true(self, owed: OwedMessage, state: Snapshot) -> bool:
         if state.at_ms < owed.since_ms:
