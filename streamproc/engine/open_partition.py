@@ -217,8 +217,9 @@ class OpenPartition(Generic[T]):
     async def close(self) -> None:
         """Close the partition. The next owner aborts what is not committed."""
         task = self._commit
-        if task is not None and not task.done():
+        if task is not None:
             task.cancel()
+            # One that has ended is awaited, too: asyncio logs an error that nobody reads.
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
         # An error does not matter here: an open transaction is aborted later in any case.

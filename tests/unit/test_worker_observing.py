@@ -153,6 +153,7 @@ async def test_commits_that_fail_and_work_that_is_set_aside_are_counted(scene: S
     await let_run()
     assert scene.values("transactions_failed_total") == {(): 1}
     assert scene.values("commit_duration_seconds_count") == {(): 0}
+    await scene.engine.partitions[0].close()
 
     await scene.run(1)
     with mock.patch.object(scene.processor, "apply", side_effect=PoisonError(("in", 1, 0))):
