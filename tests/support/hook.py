@@ -20,6 +20,8 @@ class HookReceiver:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/"
         self.posts: Counter[str] = Counter()
+        self.traces: dict[str, tuple[str | None, str | None]] = {}
+        """``traceparent`` and ``tracestate`` of the last post to each subscriber."""
         self._port = port
         self._answer_seconds = answer_seconds
         self._taken: list[tuple[str, str]] = []
@@ -42,6 +44,8 @@ class HookReceiver:
     async def _handle(self, request: web.Request) -> web.Response:
         reminder = decode_reminder(await request.read())
         message_id = request.headers["webhook-id"]
+        trace = request.headers.get("traceparent"), request.headers.get("tracestate")
+        self.traces[reminder.subscriber] = trace
         if not self.posts[message_id]:
             self._taken.append((reminder.subscriber, reminder.text))
         self.posts[message_id] += 1

@@ -49,7 +49,7 @@ class Received(NamedTuple):
 class OtlpReceiver:
     """Keeps the spans of all posts. ``answers``: the status of each post; 200 after the last."""
 
-    def __init__(self, answers: Sequence[int] = ()) -> None:
+    def __init__(self, answers: Sequence[int] = (), port: int = 0) -> None:
         self.spans: list[Received] = []
         self.posts = 0
         self._answers = list(answers)
@@ -65,7 +65,7 @@ class OtlpReceiver:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
