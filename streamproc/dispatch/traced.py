@@ -60,10 +60,12 @@ class DispatchSpans:
                 return 0
             message.span, parent = begun
             origin = message.origin
-            attributes = of_topic("process", origin.topic, origin.partition)
-            attributes |= {OFFSET: origin.offset, MESSAGE_ID: message.id}
-            if tracer.group:
-                attributes[GROUP] = tracer.group
+            attributes = {
+                **of_topic("process", origin.topic, origin.partition),
+                OFFSET: origin.offset,
+                MESSAGE_ID: message.id,
+                GROUP: tracer.group,
+            }
             began_ns = min(message.read_ms * _MS, now_ns)
             name = f"process {origin.topic}"
             tracer.export(
@@ -78,8 +80,8 @@ class DispatchSpans:
         context = context_of(message.trace)
         if not began_ns or context is None:
             return
-        attributes = of_gateway(self._kinds.get(message.gateway, "sms"), message.gateway)
-        attributes |= {
+        attributes = {
+            **of_gateway(self._kinds.get(message.gateway, "sms"), message.gateway),
             MESSAGE_ID: message.id,
             PARTS: message.part_count,
             ATTEMPT: message.attempts + 1,
@@ -96,7 +98,7 @@ class DispatchSpans:
                 context,
                 message.span,
                 began_ns,
-                self._tracer.now_ns(),
+                max(self._tracer.now_ns(), began_ns),  # a clock may be set back
                 attributes,
                 error=error,
             )
@@ -108,8 +110,12 @@ class DispatchSpans:
         if begun is None:
             return
         context, parent = begun
-        attributes = of_topic("settle", told.topic, told.partition)
-        attributes |= {OFFSET: told.offset, MESSAGE_ID: told.message_id, STATUS: told.status}
+        attributes = {
+            **of_topic("settle", told.topic, told.partition),
+            OFFSET: told.offset,
+            MESSAGE_ID: told.message_id,
+            STATUS: told.status,
+        }
         end_ns = self._tracer.now_ns()
         began_ns = min(told.since_ms * _MS, end_ns)
         name = f"settle {told.topic}"

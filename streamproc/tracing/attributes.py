@@ -5,6 +5,8 @@ No attribute says anything of a subscriber: no number, no text, no key of a reco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 Operation = Literal["poll", "process", "send", "commit", "settle"]
@@ -27,7 +29,8 @@ MESSAGE_ID: Final = "messaging.message.id"
 SYSTEM: Final = "messaging.system"
 
 
-def of_topic(operation: Operation, topic: str, partition: int) -> dict[str, str | int]:
+@lru_cache(4096)
+def of_topic(operation: Operation, topic: str, partition: int) -> Mapping[str, str | int]:
     """What a span says of the records that it works on."""
     return {
         SYSTEM: "kafka",
@@ -38,7 +41,7 @@ def of_topic(operation: Operation, topic: str, partition: int) -> dict[str, str 
     }
 
 
-def of_gateway(kind: str, gateway: str) -> dict[str, str | int]:
+def of_gateway(kind: str, gateway: str) -> Mapping[str, str | int]:
     """What the span of a submit says."""
     return {
         SYSTEM: kind,

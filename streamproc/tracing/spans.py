@@ -10,8 +10,8 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
 
 from streamproc.tracing.context import SAMPLED, SpanContext, TraceHeaders, context_of, trace_of
 
@@ -23,8 +23,7 @@ RANDOM: Final = 2
 """The flag of a trace whose id is random."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A span that has ended, by the messaging conventions of OpenTelemetry."""
 
     name: str
@@ -33,7 +32,7 @@ class Span:
     parent: SpanContext | None
     start_ns: int
     end_ns: int
-    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    attributes: Mapping[str, str | int]
     links: Sequence[SpanContext] = ()
     error: str = ""
     """Why the work failed, in a word; empty if it did not."""
@@ -119,7 +118,7 @@ class Tracer:
         sampling: Sampling,
         allowance: Allowance,
         *,
-        group: str = "",
+        group: str,
         now_ns: Callable[[], int] = time.time_ns,
         source: random.Random | None = None,
         close: Callable[[], None] = lambda: None,

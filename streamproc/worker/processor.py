@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -246,12 +245,19 @@ class QuotaProcessor:
                 break
             record = records[at]
             if spans is not None and spans.may_have(at, record):
-                with self._in_span(spans.begin(at, record), spans):
+                # What is sent meanwhile is caused by this event.
+                span = self._span = spans.begin(at, record)
+                try:
                     clock_ms, left = self._apply_run(
                         topic, partition, [record], rows, outbox, clock_ms, None
                     )
+                finally:
+                    self._span = None
                 if left:
                     break
+                if span is not None:
+                    spans.made.append(span)
+                    span.end()
                 in_spans += 1
             else:
                 # The compiled part stops at a record that it does not know, and the core applies
@@ -262,22 +268,11 @@ class QuotaProcessor:
                 clock_ms = after_ms
                 by_core += 1
             at += 1
-        outbox.counts["applied", "core"] += by_core
-        if plain is not None:
+        if by_core:
+            outbox.counts["applied", "core"] += by_core
+        if at > by_core + in_spans:
             outbox.counts["applied", "compiled"] += at - by_core - in_spans
         return clock_ms, count - at
-
-    @contextmanager
-    def _in_span(self, span: EventSpan | None, spans: ChunkSpans) -> Iterator[None]:
-        """What is sent meanwhile is caused by the event of this span."""
-        self._span = span
-        try:
-            yield
-        finally:
-            self._span = None
-        if span is not None:
-            spans.made.append(span)
-            span.end()
 
     def _leave(self, outbox: Outbox, count: int) -> None:
         """The last records of a chunk wait for a commit."""

@@ -48,8 +48,7 @@ class EventSpan:
 
     def end(self) -> None:
         """What the event has caused is in the outbox."""
-        attributes = of_topic("process", self.topic, self.partition)
-        attributes[OFFSET] = self.offset
+        attributes = {**of_topic("process", self.topic, self.partition), OFFSET: self.offset}
         self._tracer.export(
             Span(
                 f"process {self.topic}",
@@ -57,7 +56,7 @@ class EventSpan:
                 self.context,
                 self.parent,
                 self.began_ns,
-                self._tracer.now_ns(),
+                max(self._tracer.now_ns(), self.began_ns),  # a clock may be set back
                 attributes,
                 error=self.refused,
             )
@@ -107,10 +106,8 @@ class ChunkSpans:
         if not self.made:
             return
         outbox.traced += self.made
-        attributes = of_topic("poll", self._topic, self._partition)
-        attributes[COUNT] = self._count
-        if self._tracer.group:
-            attributes[GROUP] = self._tracer.group
+        said = of_topic("poll", self._topic, self._partition)
+        attributes = {**said, COUNT: self._count, GROUP: self._tracer.group}
         parents = [one.parent for one in self.made if one.parent is not None]
         began_ns = self.made[0].began_ns
         self._tracer.export(
@@ -158,12 +155,9 @@ class CommitSpans:
                     )
                 )
         first = traced[0]
-        attributes = of_topic("commit", first.topic, first.partition)
-        attributes[COUNT] = sum(
-            count for (name, *_), count in outbox.counts.items() if name == "events"
-        )
-        if self._tracer.group:
-            attributes[GROUP] = self._tracer.group
+        count = sum(count for (name, *_), count in outbox.counts.items() if name == "events")
+        said = of_topic("commit", first.topic, first.partition)
+        attributes = {**said, COUNT: count, GROUP: self._tracer.group}
         links = [event.context for event in traced[:MAX_LINKS]]
         self._tracer.export(
             Span(
