@@ -506,3 +506,15 @@ def test_a_limit_that_is_not_in_force_is_found() -> None:
     scene.messages = [replace(message, **less, buckets=[replace(bucket, **less)])]
     reader.read(scene)
     assert [one.kind for one in reader.findings] == ["limit"]
+
+
+def test_the_end_of_a_contract_owes_no_word_that_data_works() -> None:
+    """The cycle ends before, in the same scene, and a message about it may still wait."""
+    reader, scene = limited("plan", [("usage.recorded", {"total_bytes": 1000 * MB})])
+    reader.read(scene)
+    at_ms = instant("02-01 00:00:10")
+    common = {"source": "test", "subscriber": reader.player.name, "time": at_ms}
+    scene = reader.player.feed({"id": "end", "type": "account.closed", **common}, at_ms)
+    scene.messages = []
+    reader.read(scene)
+    assert reader.findings == []
