@@ -97,6 +97,7 @@ def test_a_service_has_few_rights_and_time_to_stop(path: Path) -> None:
     service = unit(path)["Service"]
     assert service["User"] == "streamproc"
     assert service["ProtectSystem"] == "strict"
+    assert service["LimitCORE"] == "0", "a dump would hold numbers and states"
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
     assert service["MemoryMax"]
