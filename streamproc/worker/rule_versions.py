@@ -33,7 +33,7 @@ from streamproc.kafka.reading_on import until_the_end
 from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
-from streamproc.supervision import cancel_task, start_task
+from streamproc.supervision import cancel_task, start_task, tell
 from streamproc.worker.rules import InForce, KeptRules, RulesFile
 
 log = structlog.get_logger(__name__)
@@ -186,7 +186,11 @@ class RulesKeeper:
 
     async def _run(self) -> None:
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # the task must not end: nothing would be kept any more
+                tell("keeping of rules", error)
+                self._is_failing = True
             await asyncio.sleep(RETRY_SECONDS if self._is_failing else LOOK_SECONDS)
 
     async def look(self) -> None:

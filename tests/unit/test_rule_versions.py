@@ -153,6 +153,23 @@ async def test_a_worker_keeps_what_it_takes_and_tells_a_failure_once(
     await keeper.close()
 
 
+async def test_an_odd_error_does_not_end_the_keeping(
+    topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(YAML, encoding="utf-8")
+    topic.fails = RuntimeError("what no library says it raises")
+    monkeypatch.setattr("streamproc.worker.rule_versions.RETRY_SECONDS", 0.001)
+    keeper = RulesKeeper(RulesFile(path), versions(), lambda: True)
+    with capture_logs() as logs:
+        await keeper.start()
+        await until(lambda: len(logs) > 1)
+        topic.fails = None
+        await until(lambda: len(topic.values) == 1)
+    await keeper.close()
+    assert logs[0]["event"] == "a part of the process has failed"
+
+
 async def test_packaged_rules_are_not_kept(topic: Topic) -> None:
     await RulesKeeper(RulesFile(None), versions(), lambda: True).look()
     assert topic.values == []

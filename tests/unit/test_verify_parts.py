@@ -125,7 +125,9 @@ def test_a_checkpoint_counts_for_what_it_was_made_for(tmp_path: Path) -> None:
     found, why = load(path, wanted, Progress(positions={"in": 9}))
     assert (found.rows, why) == ({}, "it is ahead of the state")
     damaged = msgspec.msgpack.encode(found).replace(wanted.encode(), b"\xff" * len(wanted))
-    for content in (b"nonsense", zstandard.ZstdCompressor().compress(damaged)):
+    # One of 2^62 bytes, by its own word; memory is taken by it.
+    endless = b"\x28\xb5\x2f\xfd\xe0" + (1 << 62).to_bytes(8, "little") + b"\x01\0\0"
+    for content in (b"nonsense", endless, zstandard.ZstdCompressor().compress(damaged)):
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="is not a checkpoint"):
             load(path, wanted, now)

@@ -31,6 +31,8 @@ from streamproc.tools.verify.sample import SubscriberSample
 Kind = TypeVar("Kind", bound=Struct)
 
 VERSION: Final = 3
+MOST_TIMES: Final = 1_000
+"""A checkpoint has no more times the bytes of its file: the ids in it are random."""
 EVERY_SECONDS: Final = 60.0
 
 
@@ -161,8 +163,10 @@ def load(path: Path, wanted: str, progress: Progress) -> tuple[Checkpoint, str]:
 
 def _read(path: Path, kind: type[Kind]) -> Kind:
     try:
-        packed = zstandard.ZstdDecompressor().decompress(path.read_bytes())
-        return msgspec.msgpack.decode(packed, type=kind)
+        packed = path.read_bytes()
+        if zstandard.frame_content_size(packed) > MOST_TIMES * len(packed):
+            raise zstandard.ZstdError("its length is wrong")  # memory is taken by it
+        return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(packed), type=kind)
     except (
         *(OSError, zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError),
     ) as error:
