@@ -34,6 +34,7 @@ from streamproc.core.state.events import Arrival
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.engine.processor import Outbox
 from streamproc.kafka.batch_bounds import MAX_OLD_BYTES, examined, latest_ms, without_records
+from streamproc.tracing.context import context_of, trace_of
 from streamproc.worker.placement import Placement
 from streamproc.worker.rule_versions import RuleVersions
 from streamproc.worker.virtual import TOPICS, InputRecord
@@ -96,6 +97,7 @@ def _with_headers() -> list[bytes]:
         one = json.loads(path.read_bytes())
         lines = [f"{name}: {value}" for name, value in one.get("headers", {}).items()]
         lines.append("streamproc-origin: events/3/77")
+        lines.append(f"traceparent: 00-{'a1' * 16}-{'b2' * 8}-01\ntracestate: one=1,two=2")
         found.append("\n".join([*lines, "", one["text"]]).encode())
     return found
 
@@ -107,6 +109,10 @@ def _headers(data: bytes) -> None:
         name, colon, content = line.partition(b": ")
         headers.append((name.decode("utf-8", "backslashreplace"), content if colon else None))
     origin_of(headers)
+    context = context_of(trace_of(headers, value))
+    if context is not None:  # what a webhook gets
+        assert all(one.isascii() and one.decode().isprintable() for _, one in context.headers)
+        assert context_of(context.headers) is not None
     record = InputRecord("events", 0, 1, SUBSCRIBER, value, START_MS, tuple(headers))
     outbox = Outbox()
     copy = _placement().copy_of(record, Arrival(START_MS, "events", 0, 1))

@@ -6,7 +6,8 @@ import asyncio
 from functools import cache
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
+from rich.text import Text
 
 from perf.fuzz.loops import Loop
 from perf.fuzz.target import Target
@@ -14,7 +15,11 @@ from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.retry_after import LONGEST_MS
 from streamproc.dispatch.gateways.webhook import WebhookGateway, WebhookSettings
 from streamproc.dispatch.model import Accepted, Origin, Refused, Unknown, message_of
+from streamproc.metrics.dispatch import DispatchMetrics
 from streamproc.metrics.serving import MetricsServer
+from streamproc.metrics.worker import WorkerMetrics
+from streamproc.tools.top.reading import PageChange, read_page
+from streamproc.tools.top.showing import whole
 from tests.support.scheduler import START_MS, reminder
 
 MESSAGE = message_of(reminder(1), Origin("reminders", 0, 0, START_MS), 0, 1)
@@ -118,4 +123,28 @@ WEBHOOK_ANSWERS = Target(
 REQUESTS_OF_PAGES = Target(
     "probe-requests", "a request for /metrics or a probe", lambda: REQUESTS, _request, words=WORDS
 )
-WEB = WEBHOOK_ANSWERS, REQUESTS_OF_PAGES
+
+
+def _pages() -> list[bytes]:
+    registry = CollectorRegistry()
+    worker, dispatch = WorkerMetrics(registry), DispatchMetrics(CollectorRegistry())
+    worker.alarms.labels("GatewayDown", "main", "orange").set(1)
+    worker.rows.labels("0").set(7)
+    worker.lag_seconds.labels("0").set(7)
+    worker.arrival_to_reminder.add(0.2, 5)
+    dispatch.connected.labels("main").set(1)
+    texts = [generate_latest(one).decode() for one in (registry, dispatch.registry)]
+    # Without the samples of 0, which are most of it.
+    return ["\n".join(one for one in text.splitlines() if not one.endswith(" 0.0")).encode()
+            for text in texts]  # fmt: skip
+
+
+def _page(data: bytes) -> None:
+    page = read_page("h:1", lambda _: data.decode())
+    for line in whole([PageChange(page, page, 1.0)], "00:00:00").renderables:
+        if isinstance(line, Text):
+            assert line.plain.isprintable(), f"it steers: {line.plain!r}"
+
+
+PAGES = Target("top", "a page of metrics that `streamproc top` reads", _pages, _page, words=WORDS)
+WEB = WEBHOOK_ANSWERS, REQUESTS_OF_PAGES, PAGES

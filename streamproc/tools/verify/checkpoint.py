@@ -32,7 +32,7 @@ Kind = TypeVar("Kind", bound=Struct)
 
 VERSION: Final = 3
 MOST_TIMES: Final = 1_000
-"""A checkpoint has no more times the bytes of its file: the ids in it are random."""
+"""A checkpoint is at most so many times larger than its file: the ids in it are random."""
 EVERY_SECONDS: Final = 60.0
 
 
