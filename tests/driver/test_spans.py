@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from streamproc.contracts.records.codec import decode_reminder
+from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.tracing.context import SpanContext, context_of, trace_of
 from streamproc.tracing.spans import Sampling
 from tests.driver.test_tracing import ALICE, BOB, FULL, Trace, traces, use
@@ -108,6 +110,29 @@ def test_spans_change_no_byte_of_a_record(new_driver: NewDriver) -> None:
     assert len(spans.named("process events")) >= 15
     counted = [driver.counts for driver in drivers]
     assert counted[0] == counted[1]
+
+
+def test_a_month_with_spans_has_the_same_bytes(new_driver: NewDriver) -> None:
+    """Every kind of record of billing systems, some with a trace."""
+    spans = KeptSpans(Sampling(0.2), per_second=10_000)
+    traced = {"tracer": spans.tracer, "observer": TracedCommits(spans)}
+    rules = default_rulebook()
+    drivers = [new_driver(rules=rules, clock="event", **one) for one in ({}, traced)]
+    settings = WorkloadSettings(seed=5, events=1_200, subscribers=30)
+    for driver in drivers:
+        for number, one in enumerate(generate(settings, rules)):
+            trace = (FULL, UNSAMPLED, ())[number % 3]
+            driver.send(one.key, one.value, timestamp_ms=one.timestamp_ms, headers=trace)
+        driver.process()
+        driver.commit()
+    assert drivers[0].everything() == drivers[1].everything()
+    processed = spans.named("process events")
+    assert 430 < len(processed) < 560
+    assert {one.error for one in processed} > {""}, "some are rejected"
+    sent = {one.context.headers for one in spans.named("send reminders")}
+    told = {tuple(one.headers) for one in drivers[1].output("reminders")}
+    assert sent <= told
+    assert len(sent) > 10
 
 
 @pytest.mark.both_ways
