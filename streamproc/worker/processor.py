@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 import msgspec
@@ -71,6 +71,15 @@ OTHER_OUTCOMES = frozenset({"held", "duplicate"})
 PARKED_AHEAD_MS = 60_000
 """A message due this soon after a cycle's end waits for it among those of the storm, not in the due
 queue."""
+
+
+class Part(NamedTuple):
+    """The part of the input from which records come, with what they change and send."""
+
+    topic: str
+    partition: int
+    rows: Rows[Account]
+    outbox: Outbox
 
 
 class QuotaProcessor:
@@ -161,7 +170,7 @@ class QuotaProcessor:
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         self._canaries.clear()
-        clock_ms = self._apply(topic, partition, records, rows, outbox, clock_ms)
+        clock_ms = self._apply(Part(topic, partition, rows, outbox), records, clock_ms)
         if self._canaries:
             self._leave_out_canaries(outbox)
         return clock_ms
@@ -174,24 +183,17 @@ class QuotaProcessor:
             self.canary_events += count
         self._canaries.clear()
 
-    def _apply(
-        self,
-        topic: str,
-        partition: int,
-        records: list[Any],
-        rows: Rows[Account],
-        outbox: Outbox,
-        clock_ms: int,
-    ) -> int:
+    def _apply(self, part: Part, records: list[Any], clock_ms: int) -> int:
+        outbox = part.outbox
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
         if self.lateness_counts and not _is_canary(records[-1].key):
             note_transport(outbox, records[-1])
-        self._adopt_limits(rows, clock_ms)
+        self._adopt_limits(part.rows, clock_ms)
         spans = None
         if self._tracer is not None and self._tracer.is_ready:
-            spans = ChunkSpans(self._tracer, topic, partition, records)
-        clock_ms, left = self._apply_run(topic, partition, records, rows, outbox, clock_ms, spans)
+            spans = ChunkSpans(self._tracer, part.topic, part.partition, records)
+        clock_ms, left = self._apply_run(part, records, clock_ms, spans)
         if spans is not None:
             spans.end(outbox)
         if left:
@@ -199,19 +201,13 @@ class QuotaProcessor:
         return clock_ms
 
     def _apply_run(
-        self,
-        topic: str,
-        partition: int,
-        records: list[Any],
-        rows: Rows[Account],
-        outbox: Outbox,
-        clock_ms: int,
-        spans: ChunkSpans | None,
+        self, part: Part, records: list[Any], clock_ms: int, spans: ChunkSpans | None
     ) -> tuple[int, int]:
         """Returns the partition's clock afterwards, and how many of the last records wait for a
         commit."""
         # The compiled part does not know which records are set aside.
         plain = None if self._aside_records else self._plain
+        topic, partition, rows, outbox = part
         at, count, by_core, in_spans = 0, len(records), 0, 0
         told: list[Told] = []
         while True:
@@ -239,7 +235,7 @@ class QuotaProcessor:
                     told.clear()
                 if crossed is not None:
                     crossing = NativeCrossing(*crossed)
-                    self._tell(topic, partition, records[at - 1], rows, outbox, crossing)
+                    self._tell(part, records[at - 1], crossing)
                     continue
             if at >= count:
                 break
@@ -248,9 +244,7 @@ class QuotaProcessor:
                 # What is sent meanwhile is caused by this event.
                 span = self._span = spans.begin(at, record)
                 try:
-                    clock_ms, left = self._apply_run(
-                        topic, partition, [record], rows, outbox, clock_ms, None
-                    )
+                    clock_ms, left = self._apply_run(part, [record], clock_ms, None)
                 finally:
                     self._span = None
                 if left:
@@ -262,7 +256,7 @@ class QuotaProcessor:
             else:
                 # The compiled part stops at a record that it does not know, and the core applies
                 # that record.
-                after_ms = self._apply_one(topic, partition, record, rows, outbox, clock_ms)
+                after_ms = self._apply_one(part, record, clock_ms)
                 if after_ms is None:
                     break
                 clock_ms = after_ms
@@ -286,16 +280,9 @@ class QuotaProcessor:
             self._limited.add(rows)
             adopt_limits(rows.ids, self.rules.limits, clock_ms)
 
-    def _tell(
-        self,
-        topic: str,
-        partition: int,
-        record: Any,
-        rows: Rows[Account],
-        outbox: Outbox,
-        crossed: NativeCrossing,
-    ) -> None:
+    def _tell(self, part: Part, record: Any, crossed: NativeCrossing) -> None:
         """Make the messages of usage that the compiled part has applied."""
+        topic, partition, rows, outbox = part
         key: bytes = record.key
         if _is_canary(key):
             self._canaries["compiled"] += 1
@@ -308,35 +295,20 @@ class QuotaProcessor:
         self._emit(outbox, key, effects, topic, record)
         self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
 
-    def _apply_one(
-        self,
-        topic: str,
-        partition: int,
-        record: Any,
-        rows: Rows[Account],
-        outbox: Outbox,
-        clock_ms: int,
-    ) -> int | None:
+    def _apply_one(self, part: Part, record: Any, clock_ms: int) -> int | None:
         """Returns the partition's clock afterwards; None if the record waits for a commit."""
         if not _is_canary(record.key):
-            return self._apply_record(topic, partition, record, rows, outbox, clock_ms)
-        with outbox.uncounted():
-            after_ms = self._apply_record(topic, partition, record, rows, outbox, clock_ms)
+            return self._apply_record(part, record, clock_ms)
+        with part.outbox.uncounted():
+            after_ms = self._apply_record(part, record, clock_ms)
         if after_ms is not None:
             self._canaries["core"] += 1
-        if rows in self._canary_keys:
-            self._canary_keys[rows].add(record.key)
+        if part.rows in self._canary_keys:
+            self._canary_keys[part.rows].add(record.key)
         return after_ms
 
-    def _apply_record(
-        self,
-        topic: str,
-        partition: int,
-        record: Any,
-        rows: Rows[Account],
-        outbox: Outbox,
-        clock_ms: int,
-    ) -> int | None:
+    def _apply_record(self, part: Part, record: Any, clock_ms: int) -> int | None:
+        topic, partition, rows, outbox = part
         # A timestamp of -1 means that the record has none.
         received_ms = max(record.timestamp, 0)
         if received_ms >= LAST_ARRIVAL_MS:
@@ -382,7 +354,7 @@ class QuotaProcessor:
                 and is_far_behind(account, arrival.received_ms)
                 and refusal(event, arrival, self.rules, rows.ids) is None
             ):
-                account, is_there = self._catch_up(rows, outbox, key, account, event, arrival)
+                account, is_there = self._catch_up(part, key, account, event, arrival)
                 if not is_there:
                     return None
             after, effects = step(account, event, arrival, self.rules, rows.ids)
@@ -402,15 +374,10 @@ class QuotaProcessor:
         return clock_ms
 
     def _catch_up(
-        self,
-        rows: Rows[Account],
-        outbox: Outbox,
-        key: bytes,
-        account: Account,
-        event: SubscriberEvent,
-        arrival: Arrival,
+        self, part: Part, key: bytes, account: Account, event: SubscriberEvent, arrival: Arrival
     ) -> tuple[Account | None, bool]:
         """Do what is due long before a record. Returns the row, and whether the record is next."""
+        rows, outbox = part.rows, part.outbox
         if outbox.is_full:
             return account, False
         self._leaps.note(account, arrival)
