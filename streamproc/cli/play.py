@@ -18,7 +18,7 @@ from streamproc.cli.file_options import (
     tell_others,
 )
 from streamproc.cli.printing import console, echo
-from streamproc.cli.regions import STDIN, Subscribers, asked_for, each_once, refuse_second_reader
+from streamproc.cli.regions import STDIN, asked_for, refuse_second_reader, subscribers_option
 from streamproc.cli.rules import RulesPath, read_rules
 from streamproc.cli.values import FilePath
 from streamproc.cli.virtual import input_records
@@ -71,14 +71,7 @@ class _Engine:
 @click.option(
     "--locale", metavar="TAG", help="All subscribers read texts in this language, such as en."
 )
-@click.option(
-    "--subscriber",
-    "subscribers",
-    multiple=True,
-    type=Subscribers(),
-    callback=each_once,
-    help="Show only this subscriber. May be repeated. - or @FILE: those on its lines.",
-)
+@subscribers_option("Show only")
 @click.option(
     "--view",
     type=click.Choice(["timeline", "phone"]),

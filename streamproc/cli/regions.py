@@ -7,13 +7,16 @@ no option needs a number there: ``-`` reads it from standard input, ``@FILE`` fr
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from streamproc.cli.values import refuse_broken_text
 from streamproc.input_files import naming, read_at_most
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 STDIN: Final = "-"
 MOST_BYTES: Final = 64 << 20
@@ -85,6 +88,18 @@ class Subscribers(click.ParamType):
                 return sys.stdin.read().removeprefix("\ufeff")
         except UnicodeDecodeError:
             self.fail("it has bytes that are not UTF-8", param, ctx)
+
+
+def subscribers_option(begin: str, end: str = "") -> Callable[[Command], Command]:
+    """``--subscriber``, which may be repeated. ``begin`` and ``end`` are parts of its help."""
+    return click.option(
+        "--subscriber",
+        "subscribers",
+        multiple=True,
+        type=Subscribers(),
+        callback=each_once,
+        help=f"{begin} this subscriber. May be repeated. - or @FILE: those on its lines.{end}",
+    )
 
 
 def each_once(

@@ -15,7 +15,7 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.moved import moved_option
 from streamproc.cli.printing import echo
 from streamproc.cli.process_options import http_options
-from streamproc.cli.regions import Subscribers, each_once
+from streamproc.cli.regions import subscribers_option
 from streamproc.cli.replay_options import (
     name_of,
     pseudonymiser_of,
@@ -93,14 +93,7 @@ INTERRUPTED = 130
     type=Duration(),
     help="Let this time pass at the end, such as 4d, for a worker with --clock event.",
 )
-@click.option(
-    "--subscriber",
-    "subscribers",
-    multiple=True,
-    type=Subscribers(),
-    callback=each_once,
-    help="Only this subscriber. May be repeated. - or @FILE: those on its lines.",
-)
+@subscribers_option("Only")
 @click.option("--type", "types", multiple=True, help="Only this event type. May be repeated.")
 @click.option(
     "--recorded-topic",

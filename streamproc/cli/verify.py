@@ -13,7 +13,7 @@ import click
 
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.printing import echo
-from streamproc.cli.regions import Subscribers, asked_for, each_once
+from streamproc.cli.regions import asked_for, subscribers_option
 from streamproc.cli.rules import read_rules, rules_option
 from streamproc.cli.shared_options import app_id_option, clock_option
 from streamproc.cli.topic_options import inputs_option, named_topics, taken, topic_options
@@ -45,15 +45,7 @@ DIFFERENT, NOT_VERIFIED = 1, 3
     type=Count(),
     help="Verify only this partition. May be repeated. Default: all.",
 )
-@click.option(
-    "--subscriber",
-    "subscribers",
-    multiple=True,
-    type=Subscribers(),
-    callback=each_once,
-    help="Verify only this subscriber. May be repeated. - or @FILE: those on its lines. Only the "
-    "partitions that they belong in are read.",
-)
+@subscribers_option("Verify only", " Only the partitions that they belong in are read.")
 @click.option(
     "--share",
     type=Number(0.0, 1.0, min_open=True),

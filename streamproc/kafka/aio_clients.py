@@ -10,7 +10,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import client as aiokafka_client
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streamproc.kafka.aio_connection import connection_options
@@ -38,11 +37,6 @@ def aio_producer(broker: Broker, **options: Any) -> Any:
 def aio_consumer(broker: Broker, *topics: str, **options: Any) -> Any:
     """An ``AIOKafkaConsumer``."""
     return AIOKafkaConsumer(*topics, **{**aio_options(broker), **options})
-
-
-def aio_admin(broker: Broker, **options: Any) -> Any:
-    """An ``AIOKafkaAdminClient``."""
-    return AIOKafkaAdminClient(**{**aio_options(broker), **options})
 
 
 def aio_options(broker: Broker) -> dict[str, Any]:

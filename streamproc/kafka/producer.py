@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from kafka import TopicPartition
 
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.errors import BackpressureError, DeliveryError
+from streamproc.kafka.flushed import Flushed
 from streamproc.kafka.opening import open_producer
 from streamproc.kafka.packed import (
     CODECS,
@@ -30,7 +30,7 @@ REMEMBERED_KEYS = 1_000_000
 _NO_HEADERS: Headers = []
 
 
-class BulkProducer:
+class BulkProducer(Flushed):
     """Writes records to one topic, idempotent and in order per partition. For one thread.
 
     Each partition collects records in a batch, which is sent when it is full or on :meth:`release`.
@@ -81,21 +81,6 @@ class BulkProducer:
             "metrics_enabled": False,
         }
         self.kafka = open_producer(topic, bootstrap, **{**defaults, **settings})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                self.flush()
-        finally:
-            self.close()
 
     def partition_for(self, key: bytes) -> int:
         """The partition of a key, as Java clients choose it."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from streamproc.kafka.clients import kafka_producer
+from streamproc.kafka.flushed import Flushed
 from streamproc.kafka.outstanding import OutstandingRecords, send_now
 from streamproc.kafka.settings import Broker
 
 
-class BillingProducer:
+class BillingProducer(Flushed):
     """Sends input records. The records of one subscriber keep their order.
 
     ``settings`` are passed to kafka-python's ``KafkaProducer``. The end of the context waits for
@@ -26,20 +26,9 @@ class BillingProducer:
         defaults = {"acks": "all", "linger_ms": 20, "batch_size": 131_072}
         self._producer = kafka_producer(bootstrap, **{**defaults, **settings})
 
-    def __enter__(self) -> BillingProducer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                self.flush()
-        finally:
-            self._producer.close()
+    def close(self) -> None:
+        """Disconnect."""
+        self._producer.close()
 
     def partitions(self) -> list[int]:
         """The partition numbers of the topic."""
