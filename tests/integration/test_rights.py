@@ -208,7 +208,7 @@ def consumed(cast: Cast, role: UserRole, *topics: str) -> int:
         consumer.close()
 
 
-HISTORY = ("alarms", "audit", "orders", "policy", "reminders")
+HISTORY = ("alarms", "audit", "orders", "policy", "reminders", "reveals")
 
 
 def history(cast: Cast) -> int:
