@@ -21,8 +21,13 @@ PYTEST = (
     "no:hypothesispytest",
     "-p",
     "no:cacheprovider",
+    "-p",
+    "no:logging",
+    "-p",
+    "no:xdist",
 )
-"""The plugin imports hypothesis. The cache would only have the results of one process."""
+"""The plugin imports hypothesis. The cache would only have the results of one process. To collect
+the lines of each phase of each test takes a tenth of the time."""
 
 
 def shares(files: Sequence[Path], processes: int) -> list[list[Path]]:
