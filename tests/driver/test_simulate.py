@@ -76,7 +76,9 @@ def test_the_command_tells_who_is_told_otherwise(files: dict[str, Path]) -> None
     assert "861********02  low 80 -> 70: earlier (-1.0 h)" in said
     assert "2 of 2 subscribers are told otherwise" in said
     assert "8613800000002" not in said
-    assert "8613800000002" in run(*arguments, "--show-numbers")
+    whole = run(*arguments, "--show-numbers")
+    assert "8613800000002" in whole
+    assert "written down nowhere: numbers of 2 subscribers are shown" in whole
 
 
 @pytest.mark.parametrize("native", ["on", "off"])
