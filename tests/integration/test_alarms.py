@@ -30,12 +30,19 @@ from tests.support.cluster import (
     produce_to_partitions,
 )
 from tests.support.committed import read_committed
+from tests.support.metrics_page import probe
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 async def changes(bootstrap: str, topic: str) -> list[AlarmChanged]:
     return [decode_alarm(one.value) for one in await read_committed(bootstrap, topic, 1)]
+
+
+def show(bootstrap: str, topic: str, count: int) -> None:
+    """Somebody is shown the numbers of so many."""
+    with Reveals(bootstrap, topic, "explain") as reveals:
+        reveals.write([f"861380000{number:04}" for number in range(count)])
 
 
 async def test_each_change_is_written_once_whoever_decides(bootstrap: str) -> None:
@@ -136,7 +143,7 @@ async def test_a_worker_raises_an_alarm_and_posts_it(bootstrap: str, tmp_path: P
     key.write_text(SECRET)
     key.chmod(0o600)
     url = f"http://127.0.0.1:{server.addresses[0][1]}/"
-    options = ("--alarm-webhook", url, "--alarm-webhook-key-file", str(key))
+    options = ("--alarm-webhook", url, "--alarm-webhook-key-file", str(key), "--http-port", "0")
     await create_topic(bootstrap, names.events)
     worker = WorkerProcess(bootstrap, names, tmp_path, "one", "--clock", "wall", *options).start()
     try:
@@ -156,10 +163,16 @@ async def test_a_worker_raises_an_alarm_and_posts_it(bootstrap: str, tmp_path: P
             change = await posted.get()
         assert (change.alarm, change.change, change.tier) == ("WrongPartition", "raised", "orange")
         assert change.concerned == 12
+        await asyncio.to_thread(show, bootstrap, names.worker.reveals, 11)
+        async with asyncio.timeout(60):
+            revealed = await posted.get()
+        assert (revealed.alarm, revealed.tier) == ("DataRevealed", "orange")
+        _, page = await asyncio.to_thread(probe, worker.log, "/metrics")
+        assert 'streamproc_worker_revealed_subscribers{command="explain"} 11.0' in page
         assert worker.stop() == 0
     finally:
         worker.kill()
         await server.cleanup()
-    assert await changes(bootstrap, names.worker.alarms) == [change]
+    assert await changes(bootstrap, names.worker.alarms) == [change, revealed]
     assert "an alarm was raised" in worker.tail(400), worker.tail()
     assert mask("8613800000001") not in str(change.sample), "rejects name nobody"
