@@ -45,7 +45,6 @@ from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 
 BEAT_SECONDS = 75.0
-STORM_NAME = "storm overrun"
 STORMY = 1_800
 """So many have a message each minute, of which the storm's rate lets few through."""
 OVERRUN_SECONDS = 300.0
@@ -128,7 +127,6 @@ class Billing:
         self._ended = Event()
         self.bad = self.misplaced = 0
         """Such records in each second."""
-        self.stormed_at = 0.0
         self._activate(range(SUBSCRIBERS))
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -157,9 +155,7 @@ class Billing:
 
     def begin_storm(self) -> None:
         """Many more subscribers have a message each minute than the storm's rate lets through."""
-        if not self.stormed_at:
-            self.stormed_at = time.monotonic()
-            self._activate(range(FIRST_STORMY, FIRST_STORMY + STORMY), "stormy")
+        self._activate(range(FIRST_STORMY, FIRST_STORMY + STORMY), "stormy")
 
     def _activate(self, numbers: range, plan: str = "basic") -> None:
         now = datetime.now(UTC)  # noqa: TID251
@@ -443,7 +439,7 @@ def faults_of(carrier: Carrier, billing: Billing, prometheus: Prometheus) -> Ite
         resolves=False,
     )
     yield Fault(
-        STORM_NAME,
+        "storm overrun",
         "StormPastItsWindow",
         "red",
         Shown("service", "Storm: oldest", OVERRUN_SECONDS),
@@ -560,19 +556,6 @@ def tried(prometheus: Prometheus, fault: Fault) -> Trial:
     return trial
 
 
-def all_tried(
-    prometheus: Prometheus, faults: list[Fault], early: Callable[[], None]
-) -> list[Trial]:
-    """Do one after the other. ``early`` is done before those that nobody waits for: a storm is
-    past its window only after minutes."""
-    trials = []
-    for fault in faults:
-        if not fault.resolves:
-            early()
-        trials.append(tried(prometheus, fault))
-    return trials
-
-
 def draw(prometheus: Prometheus, trials: list[Trial], directory: Path) -> None:
     """Pictures: the panel of each fault, and each dashboard over the whole time."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -611,9 +594,7 @@ def run(directory: Path, names: list[str], pictures: Path | None) -> bool:
                     for one in faults_of(carrier, billing, prometheus)
                     if not names or one.name.replace(" ", "-") in names
                 ]
-                has_storm = any(one.name == STORM_NAME for one in faults)
-                early = billing.begin_storm if has_storm else lambda: None
-                trials = all_tried(prometheus, faults, early)
+                trials = [tried(prometheus, one) for one in faults]
                 if pictures is not None:
                     draw(prometheus, trials, pictures)
                 told(trials)
