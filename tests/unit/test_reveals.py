@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from streamproc.cli.record import Taken
+from streamproc.cli.record import RevealedToRecord
 from streamproc.cli.reveals import write_down
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.settings import KafkaSettings
 from streamproc.tools import revealing
 from streamproc.tools.explain.showing import named
 from streamproc.tools.explain.timeline import Decision, TimelineEntry
-from tests.support.desk import reminder
 from tests.support.line import SUBSCRIBER
+from tests.support.scheduler import reminder
 
 BROKER = KafkaSettings("nowhere:1")
 NUMBERS = ["8613800000001", "8613800000002"]
@@ -75,7 +75,7 @@ def test_a_recording_is_not_refused_but_warned_of_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(revealing, "Reveals", Written(is_full=True))
-    taken = Taken(BROKER, "reveals")
+    taken = RevealedToRecord(BROKER, "reveals")
 
     for _ in range(3):
         taken({NUMBERS[0].encode()})
@@ -88,7 +88,7 @@ def test_a_recording_is_not_refused_but_warned_of_once(
 def test_a_recording_is_written_down_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     written = Written()
     monkeypatch.setattr(revealing, "Reveals", written)
-    taken = Taken(BROKER, "reveals")
+    taken = RevealedToRecord(BROKER, "reveals")
 
     taken(set())
     taken({NUMBERS[0].encode()})
