@@ -26,6 +26,9 @@ VARIABLES = {
     "JAVA_HOME": "which Java",
     "XDG_CACHE_HOME": "where Kafka lies",
     "PATH": "of programs that tests start",
+    "WHEELS": "where `make setup` looks for wheels",
+    "CARGO_HOME": "which Rust",
+    "RUSTUP_HOME": "which Rust",
 }
 """All that tests read, and why it leaves out none of them unseen."""
 CONDITIONS = {
@@ -33,6 +36,7 @@ CONDITIONS = {
     "tests/contract/test_native_interface_built.py": "no Rust compiler: nothing can be built",
     "tests/contract/test_man_and_completion.py": "man, zsh or fish is not installed",
     "tests/driver/test_simulate.py": "the compiled part or matplotlib is not installed",
+    "tests/house/test_packages.py": "the linter of the Dockerfile has no wheel for the platform",
     "tests/integration/test_demo.py": "Linux alone",
     "tests/integration/test_kerberos.py": "no KDC, or the extra kerberos is not installed",
     "tests/property/test_laws_log.py": "the compiled part is not installed",
