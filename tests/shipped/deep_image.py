@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.packaging.fresh_root import base_root
 from tests.support.packaging.image_steps import Builder, Stage, health_command
 from tests.support.packaging.wheels import ROOT
 from tests.support.parts_cache import PartsUnavailable
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -95,7 +96,7 @@ def test_the_health_check_is_right_when_the_program_is(builder: Builder) -> None
         [shutil.which("python3") or "python3", "-c", SERVER, port], stdout=subprocess.DEVNULL
     ) as server:
         try:
-            wait_for(port)
+            wait_until(partial(answers, port), 30)
             assert builder.carried_out(command).returncode == 0
         finally:
             server.kill()
@@ -112,10 +113,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
 """Answers as a program that is well."""
 
 
-def wait_for(port: str) -> None:
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.1)
+def answers(port: str) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5).close()
+    except OSError:
+        return False
+    return True
