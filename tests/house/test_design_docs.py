@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not path or (page.parent / path).exists(), target
         if anchor:
             assert anchor in anchors(page.parent / path if path else page), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_list_runs_into_a_list_of_another_sort(page: Path) -> None:
+    """On the site the second one would have the sort of the first: steps without numbers."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    sorts = ["" if line[0] not in "-0123456789" else line[0] for line in _beginnings(text)]
+    numbered = ["1" if one.isdigit() else one for one in sorts]
+    assert not {("-", "1"), ("1", "-")} & set(pairwise(numbered))
+
+
+def _beginnings(text: str) -> list[str]:
+    """The lines that begin a paragraph, a heading or an entry of a list."""
+    return [line for line in text.splitlines() if re.match(r"- |\d+\. |[^\s\d-]", line)]
 
 
 def anchors(page: Path) -> set[str]:
