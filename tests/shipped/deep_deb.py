@@ -56,7 +56,7 @@ def test_the_program_runs_with_the_compiled_part(root: Path) -> None:
     ], done.stderr
     # Nobody needs more than the package: the demo starts programs of its own.
     demo = said(
-        root, "streamproc", "demo", "--events", "6000", "--seconds", "30", user="65534:65534"
+        root, "streamproc", "demo", "--events", "3000", "--seconds", "60", user="65534:65534"
     )
     assert demo.returncode == 0, demo.stdout[-3000:] + demo.stderr[-3000:]
 

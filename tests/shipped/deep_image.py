@@ -59,7 +59,7 @@ def test_the_compiled_part_runs_as_nobody_in_a_closed_root(builder: Builder) -> 
     who = builder.carried_out(["id", "-u"])
     assert who.stdout.strip() == "10001"
     demo = builder.carried_out(
-        ["streamproc", "demo", "--events", "6000", "--seconds", "30"], is_read_only=True
+        ["streamproc", "demo", "--events", "3000", "--seconds", "60"], is_read_only=True
     )
     assert demo.returncode == 0, demo.stdout[-3000:] + demo.stderr[-3000:]
 

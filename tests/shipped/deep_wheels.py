@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(900)
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 DEMO_SECONDS = 300
-SHORT = ("--events", "6000", "--seconds", "30")
+SHORT = ("--events", "3000", "--seconds", "60")
 """A smaller month: a busy machine would not end the usual one in time."""
 PURE = f"streamproc-{__version__}-py3-none-any.whl"
 
