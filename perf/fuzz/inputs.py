@@ -19,7 +19,17 @@ from perf.fuzz.target import Target
 ODD_BYTES: tuple[bytes, ...] = (
     *(b"", b"\0", b"\r", b"\n", b"\t", b"\x1b[2J", b"\x7f", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf"),
     *(b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", "\u202e".encode(), "\u2028".encode()),
-    *(b"\\ud800", b"\\u0000", b"NaN", b"Infinity", b"-0", b"1e1000000", b"9" * 5_000, b"-1"),
+    *(
+        b"\\ud800",
+        b"\\U00110000",
+        b"\\u0000",
+        b"NaN",
+        b"Infinity",
+        b"-0",
+        b"1e1000000",
+        b"9" * 5_000,
+        b"-1",
+    ),
     *(b"18446744073709551616", b"9223372036854775808", b"0.1", b"[" * 3_000, b'{"a":' * 3_000),
     *(b"null", b"true", b"{}", b"[]", b'""', b"'", b'"', b"`", b"%s", b"{", b"}", b"&a [*a]"),
     *(b"*a", b"<<: ", b"!!python/object:x", b"---\n", b"- ", b": ", b"#", b"? ", b"|\n", b">"),

@@ -9,6 +9,7 @@ whole numbers (``1_000_000``).
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -95,6 +96,9 @@ _READ_OTHERWISE = re.compile(
 texts."""
 
 
+_ESCAPE = re.compile(r"\\U([0-9A-Fa-f]{8})")
+
+
 def _composed(text: str) -> yaml.Node | None:
     """The root node. Errors always have the words of PyYAML, with or without libyaml."""
     # If libyaml finds an error, the text is read again by PyYAML, for its better message.
@@ -118,6 +122,12 @@ def parse(text: str, filename: str) -> tuple[Any, Lines]:
         line = text.count("\n", 0, error.position) + 1
         problem = f"not YAML: the character U+{error.character:04X} is not allowed"
         raise SyntaxProblem(filename, line, problem) from None
+    except (ValueError, OverflowError):  # PyYAML looks at neither
+        found = next((at for at in _ESCAPE.finditer(text) if int(at[1], 16) > sys.maxunicode), None)
+        if found is None:
+            raise SyntaxProblem(filename, 1, "not YAML: a number is too long") from None
+        line = text.count("\n", 0, found.start()) + 1
+        raise SyntaxProblem(filename, line, f"not YAML: {found[0]} is not a character") from None
     lines = Lines()
     if node is None:
         return None, lines
