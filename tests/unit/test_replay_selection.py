@@ -5,8 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm, encode_alarm
 from streamproc.contracts.records.codec import DecodeFailure, decode_event
+from streamproc.contracts.records.reveals import decode_reveal
+from streamproc.contracts.records.rule_versions import RulesPublished, decode_rules, encode_rules
 from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.core.instants import from_ms
 from streamproc.core.state.events import InputEvent
 from streamproc.kafka.recording import LogRecord
 from streamproc.lab.workload import WorkloadSettings, generate
@@ -99,6 +103,32 @@ def test_no_subscriber_is_left_anywhere_in_a_month() -> None:
             assert record.key not in blob
             assert hidden.key == hiding.pseudonyms.of(record.key.decode()).encode()
         outcome(hidden, record)
+
+
+def test_who_was_shown_numbers_is_hidden_too() -> None:
+    """Somebody who works here is a person."""
+    value = (
+        b'{"type":"data.revealed","id":"%032d","time":"2026-01-20T06:07:33Z","command":"explain",'
+        b'"user":"ada","host":"desk-of-ada","kafka_user":"user ada","concerned":1,'
+        b'"sample":["861********01"]}'
+    ) % 0
+    one = LogRecord(b"ada@desk-of-ada", value, 1_769_904_000_000)
+
+    hidden = Pseudonymiser(KEY, default_rulebook()).applied_to(one)
+
+    assert decode_reveal(hidden.value or b"").command == "explain"
+    assert b"ada" not in (hidden.key or b"") + (hidden.value or b"")
+
+
+def test_records_of_streamproc_itself_stay_readable() -> None:
+    """Their ids are of a form that a pseudonym must have, too."""
+    at = from_ms(1_769_904_000_000)
+    gone = AlarmChanged("a" * 32, "app", at, "w1", "X", "raised", "red", at, 7, 7, "7 wait")
+    rules = RulesPublished("b" * 32, "app", at, "w1", 7, "r.yaml", "version: 1\n")
+    hiding = Pseudonymiser(KEY, default_rulebook())
+    for value, decode in ((encode_alarm(gone), decode_alarm), (encode_rules(rules), decode_rules)):
+        hidden = hiding.applied_to(LogRecord(b"key", value, 1_769_904_000_000))
+        assert decode(hidden.value or b"") != decode(value)
 
 
 def outcome(hidden: LogRecord, record: LogRecord) -> None:

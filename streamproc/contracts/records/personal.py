@@ -43,14 +43,16 @@ class Holds(Enum):
 
 _FIELDS: Final[Mapping[Holds, str]] = {
     Holds.SUBSCRIBER: "subscriber member recipient",
-    Holds.ID: "id source of_id of_source request_id request_source event_id message_ids resend",
+    Holds.ID: (
+        "id source of_id of_source request_id request_source event_id message_ids resend "
+        "user host kafka_user"  # of somebody who works here: a person, too
+    ),
     Holds.RECORD_ID: "reminder reminder_id",
     Holds.TEXT: "text channel_texts detail summary",
     Holds.NAME: (
         "plan pack service services segments category tariff roaming_zone time_zone locale rule "
         "bucket counter gateway figures about decision error_class error_code kind outcome reason "
-        "severity state status topic unit app_id file rules texts alarm change tier command user "
-        "host kafka_user"
+        "severity state status topic unit app_id file rules texts alarm change tier command"
     ),
     Holds.WORD: (
         "type currency encoding effective until role summary_every summary_at own_percents"
@@ -64,11 +66,11 @@ _OF_STRUCT: Final[Mapping[tuple[str, str], Holds]] = {
     ("ConfirmationDecided", "id"): Holds.RECORD_ID,
     ("UnsubscriptionRequested", "id"): Holds.RECORD_ID,
     ("RefundRequested", "id"): Holds.RECORD_ID,
-    ("RulesPublished", "id"): Holds.NAME,
-    ("AlarmChanged", "id"): Holds.NAME,
+    ("RulesPublished", "id"): Holds.RECORD_ID,
+    ("AlarmChanged", "id"): Holds.RECORD_ID,
     ("AlarmChanged", "source"): Holds.NAME,
     ("AlarmChanged", "sample"): Holds.MASKED,
-    ("DataRevealed", "id"): Holds.NAME,
+    ("DataRevealed", "id"): Holds.RECORD_ID,
     ("DataRevealed", "sample"): Holds.MASKED,
     ("Receipt", "subscriber"): Holds.MASKED,
     ("DeadLetter", "subscriber"): Holds.MASKED,
