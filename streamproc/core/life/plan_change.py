@@ -14,6 +14,13 @@ from streamproc.core.usage.arming import re_arm
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.coverage import note_freed
+from streamproc.core.usage.downgrades import (
+    ENDLESS_BYTES,
+    forget_changes,
+    note_change,
+    planned_bytes,
+    rename_changes,
+)
 from streamproc.core.usage.tariffs import settle
 
 
@@ -55,8 +62,9 @@ def change_plan(
         old.remove(heir)
         granted = allowance.granted_bytes
         if share is not None:
-            granted = share.instead(heir, _granted_by(before, heir), granted)
-        _inherit(account, heir, allowance, granted)
+            now_bytes = planned_bytes(account, heir)
+            granted = share.instead(now_bytes, _granted_by(before, heir, now_bytes), granted)
+        _inherit(account, heir, allowance, granted, now_ms)
     for bucket in old:
         bucket.expires_ms = max(now_ms, bucket.granted_ms)
         out.append(end_bucket(account, bucket, event.subscriber, now_ms, cause))
@@ -74,33 +82,39 @@ class _Share:
     def of(self, granted_bytes: int) -> int:
         return granted_bytes * self._left // self._length
 
-    def instead(self, heir: Bucket, before_bytes: int, after_bytes: int) -> int:
+    def instead(self, granted_bytes: int, before_bytes: int, after_bytes: int) -> int:
         """A grant in which the old plan's grant for the rest of the cycle is replaced by the new
         plan's.
 
         A change forth and back at one instant leaves the grant unchanged.
         """
-        return max(heir.granted_bytes - self.of(before_bytes), 0) + self.of(after_bytes)
+        return max(granted_bytes - self.of(before_bytes), 0) + self.of(after_bytes)
 
 
-def _granted_by(plan: Plan | None, heir: Bucket) -> int:
+def _granted_by(plan: Plan | None, heir: Bucket, granted_bytes: int) -> int:
     """The old plan's grant for a whole cycle; the size of its bucket if the plan is gone."""
     for allowance in plan.allowances if plan else ():
         if allowance.id == heir.source:
             return allowance.granted_bytes
-    return heir.granted_bytes
+    return granted_bytes
 
 
-def _inherit(account: Account, heir: Bucket, allowance: Allowance, granted_bytes: int) -> None:
+def _inherit(
+    account: Account, heir: Bucket, allowance: Allowance, granted_bytes: int, at_ms: int
+) -> None:
     if heir.id != allowance.id:
+        rename_changes(account, heir, allowance.id)
         rename_bucket(account, heir.id, allowance.id)
     heir.id = heir.source = allowance.id
     heir.priority = allowance.priority
     was_unlimited = heir.kind == UNLIMITED
     heir.kind = UNLIMITED if allowance.unlimited else ALLOWANCE
     if allowance.unlimited:
+        forget_changes(account, heir)
         heir.granted_bytes = heir.used_bytes
     else:
+        before_bytes = ENDLESS_BYTES if was_unlimited else heir.granted_bytes
+        note_change(account, heir, at_ms, before_bytes, granted_bytes)
         regrant(heir, granted_bytes, account)
     if was_unlimited != allowance.unlimited:
         re_arm(heir, account)

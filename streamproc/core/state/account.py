@@ -174,6 +174,25 @@ class Boundary(Struct, array_like=True, gc=False):
     """By bucket id: bytes that usage from before this instant took. Zeros are left out."""
 
 
+class Downgrade(Struct, array_like=True, gc=False):
+    """A plan change that left a bucket with less, or a later change of such a bucket; see
+    ``core/usage/downgrades.py``."""
+
+    bucket: str
+    granted_ms: int
+    """With its id this identifies the bucket within its cycle."""
+    at_ms: int
+    """When the plan changed."""
+    before_bytes: int
+    """The grant until then."""
+    used_bytes: int
+    """What was used until then."""
+    plan_bytes: int
+    """What the new plan grants, also if more was used."""
+    closed_ms: int = 0
+    """The end of its cycle; 0: the present cycle."""
+
+
 class ConfirmedCharge(Struct, array_like=True, gc=False):
     """A charge that the subscriber confirmed: billing may make it once."""
 
@@ -258,6 +277,9 @@ class Extra(Struct, omit_defaults=True):
     freed: bool = False
     """A refund or a plan change freed bytes in this cycle after bought ones were used. So a bucket
     that has bytes left may have been used up before."""
+    downgrades: list[Downgrade] = []
+    """Changes to smaller plans, in the order in which they came, as long as usage from before them
+    can arrive or be taken back."""
     boundaries: list[Boundary] = []
     """The last ones of the present cycle, in the order of time."""
     boundary_ms: int = 0

@@ -28,7 +28,7 @@ from streamproc.core.usage.boundaries import (
 from streamproc.core.usage.charging import Crossed, charge, charge_late, crossings_between
 from streamproc.core.usage.closed_cycles import closed_cycle, is_live
 from streamproc.core.usage.costs import note_cost
-from streamproc.core.usage.late import charge_closed_cycle
+from streamproc.core.usage.late import charge_closed_cycle, cover_by_earlier_plan, not_known
 from streamproc.core.usage.meters import after_usage
 from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.periods import leave_out
@@ -70,6 +70,8 @@ def use(
     taken: list[tuple[Bucket, int]] = []
     crossed: list[Crossed] | None
     pushed_out_bytes = 0
+    has_changed = cycle is None and account.extra is not None and account.extra.downgrades
+    known = cover_by_earlier_plan(account, event, time_ms, rules) if has_changed else []
     if cycle is not None:
         late = charge_closed_cycle(account, cycle, event, time_ms, rules)
         crossed, pushed_out_bytes = late.crossed or None, late.pushed_out_bytes
@@ -83,6 +85,8 @@ def use(
         crossed = charge(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
         )
+    if known:
+        crossed = not_known(crossed, known)
     is_watched = cycle is None and event.member is not UNSET
     if account.extra is not None or account.plan in rules.watched_plans:
         overage_bytes = account.overage_bytes - overage_before

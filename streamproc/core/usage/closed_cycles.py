@@ -18,6 +18,7 @@ from streamproc.core.state.account import (
     Bucket,
     ClosedCycle,
 )
+from streamproc.core.usage.downgrades import close_changes, has_changes, lower_grant
 from streamproc.core.usage.tariffs import spend_minor
 
 MAX_ENDED_KEPT = 100
@@ -45,13 +46,15 @@ def close_cycle(account: Account, end_ms: int, rules: Rulebook) -> ClosedCycle:
         is_unlimited=any(b.kind == UNLIMITED and b.source not in rules.scopes for b in over),
     )
     # Most accounts have one allowance. The totals describe it, so their history stays small.
-    if len(over) == 1 and not packs and _is_told_by_totals(over[0], closed):
+    is_simple = len(over) == 1 and not packs and not any(has_changes(account, one) for one in over)
+    if is_simple and _is_told_by_totals(over[0], closed):
         closed.source, closed.priority = over[0].source, over[0].priority
     else:
         closed.buckets = [*over, *packs]
     for bucket in account.buckets:
         if bucket.kind not in PLAN_KINDS and (took := used_in_cycle(account, bucket)):
             closed.beside[bucket.id] = took
+    close_changes(account, closed.end_ms, rules.limits)
     _keep(account, closed, rules.limits.history_cycles)
     account.ended = []
     return closed
@@ -162,8 +165,11 @@ def change_used(account: Account, bucket: Bucket, more_bytes: int) -> None:
     bucket.used_bytes += more_bytes
     if bucket.kind == UNLIMITED:
         bucket.granted_bytes = bucket.used_bytes  # the bytes used count as its grant
-    elif not is_live(account, bucket):
+        return
+    if not is_live(account, bucket):
         bucket.expired_bytes -= more_bytes
+    if more_bytes < 0:
+        lower_grant(account, bucket)
 
 
 def note_beside(cycle: ClosedCycle, bucket: Bucket, took_bytes: int) -> None:

@@ -46,6 +46,7 @@ from streamproc.core.usage.coverage import (
     unused_bytes,
     usage_beyond,
 )
+from streamproc.core.usage.downgrades import raise_grants
 from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.tariffs import book_under
 
@@ -88,6 +89,7 @@ def charge_closed_cycle(
     every = (*own, *outliving(account, cycle))
     covering = those_covering(every, event, account.time_zone, rules)
     valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
+    raise_grants(account, valid, time_ms, event.used_bytes)
     pushed: list[_Pushed] = []
     cycle.overage_bytes += _charge(account, cycle, valid, event.used_bytes, pushed)
     cycle.late_bytes += event.used_bytes
@@ -101,6 +103,37 @@ def charge_closed_cycle(
         _charge_anew(account, one, pushed, rules)
     re_arm_moved(account, before, rules)
     return Outcome(_crossed(account, before, rules), pushed_out_bytes)
+
+
+def cover_by_earlier_plan(
+    account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook
+) -> Standing:
+    """Late usage of the present cycle from before a change to a smaller plan: what that plan had
+    left covers it.
+
+    Returns what the buckets with a larger grant had reached until now.
+    """
+    extra = account.extra
+    if extra is None or not any(one.at_ms > time_ms for one in extra.downgrades):
+        return []
+    every = (*account.buckets, *account.ended)
+    covering = those_covering(every, event, account.time_zone, rules)
+    valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
+    before = standing(account, rules)
+    raised = raise_grants(account, valid, time_ms, event.used_bytes)
+    return [(one, known) for one, known in before if any(one is other for other in raised)]
+
+
+def not_known(crossed: list[Crossed] | None, before: Standing) -> list[Crossed] | None:
+    """What buckets have crossed, without what they had reached before their grants became
+    larger."""
+    found = []
+    for one in crossed or ():
+        known = [levels for bucket, levels in before if bucket is one.bucket]
+        fresh = tuple(x for x in one.crossings if not known or (x.rule.id, x.value) not in known[0])
+        if fresh:
+            found.append(Crossed(one.bucket, fresh))
+    return found or None
 
 
 def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: Rulebook) -> None:

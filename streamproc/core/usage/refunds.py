@@ -31,6 +31,7 @@ from streamproc.core.usage.closed_cycles import (
 )
 from streamproc.core.usage.coverage import note_freed, those_covering
 from streamproc.core.usage.dedupe import SeenIds
+from streamproc.core.usage.downgrades import take_back_before
 from streamproc.core.usage.late import re_arm_moved, standing
 from streamproc.core.usage.periods import leave_out, note_refund
 from streamproc.core.usage.returning import unuse
@@ -120,6 +121,7 @@ def _give_back(
         if not take:
             continue
         rest -= take
+        take_back_before(account, bucket, time_ms, take)
         if cycle is not None:
             unuse(account, cycle, bucket, take, rules)
         else:

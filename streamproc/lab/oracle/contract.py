@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from streamproc.core.rules.plan_terms import Tariff
 from streamproc.core.rules.rulebook import TOPUP_PRIORITY, Rulebook, Scope
+from streamproc.lab.oracle import smaller
 from streamproc.lab.oracle.buckets import (
     NEVER,
     Bucket,
@@ -472,7 +473,16 @@ class Contract:
         if cycle is None:
             back = LookBack(self, event, rules)
             before = [(one, one["used"]) for one in self.buckets]
+            known = [(one, self._reached_of(one, levels, rules)) for one in self.buckets]
+            grown = smaller.cover(self.buckets, event, used, self.zone, rules)
             rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
+            for bucket, so_far in known:
+                if any(bucket is one for one in grown):
+                    reached = [
+                        one
+                        for one in reached
+                        if one[1] is not bucket or (one[0].id, one[2]) not in so_far
+                    ]
             for bucket, used_before in before:
                 self.spans.note(bucket, time_ms, bucket["used"] - used_before)
             if rest and self.spans.is_late(time_ms):
@@ -516,6 +526,11 @@ class Contract:
             back.tell({edge.rule.id for edge in edges}, now_ms)
         self._tell_edges(edges, now_ms, rules, member, is_use=True, counts=cycle is None)
         self.tell_policies(now_ms, rules)
+
+    def _reached_of(self, bucket: Bucket, levels: Any, rules: Rulebook) -> set[tuple[str, int]]:
+        """What a bucket has reached; asked only of those that a plan change left with less."""
+        passed = passed_by(bucket, 0, levels, rules) if bucket.get("changes") else []
+        return {(rule.id, value) for rule, _, value in passed}
 
     def _use_of(self, event: Fields, tariff: Tariff | None) -> dict[str, Any]:
         clocks = datetime.fromtimestamp(event["time"] // 1000, ZoneInfo(self.zone))
@@ -743,6 +758,8 @@ class Contract:
         self.money.move(tariff, -from_overage)
         given = take_back(self.buckets, event, wanted - from_overage, self.zone, self.number, rules)
         for bucket, back in given:
+            smaller.never_used(bucket, event["time"], back)
+            smaller.settle(bucket)
             after = bucket["used"]
             if not bucket["over"] and any(
                 levels_passed(rule, thresholds(self, rule), bucket, after, after + back)
@@ -845,8 +862,13 @@ class Contract:
                 old.remove(heir)
                 granted = one.granted_bytes
                 if event.get("prorated", False) and event.get("effective", "now") == "now":
-                    over = floor(left * whole.get(str(heir["source"]), int(heir["granted"])))
-                    granted = max(heir["granted"] - over, 0) + floor(one.granted_bytes * left)
+                    over = floor(left * whole.get(str(heir["source"]), smaller.given_by_plan(heir)))
+                    had = smaller.given_by_plan(heir)
+                    granted = max(had - over, 0) + floor(one.granted_bytes * left)
+                if one.unlimited:
+                    smaller.forget(heir)
+                else:
+                    smaller.change(heir, event["time"], granted)
                 granted = heir["used"] if one.unlimited else max(granted, heir["used"])
                 kind = "unlimited" if one.unlimited else "allowance"
                 if heir["id"] != one.id:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook, Scope, UsageRule
+from streamproc.lab.oracle import smaller
 from streamproc.lab.oracle.buckets import (
     NEVER,
     Bucket,
@@ -59,6 +60,7 @@ def charge_past(
     """Charge usage of a closed cycle of a contract; returns what live buckets reached."""
     before = _standing(contract, rules)
     able = [one for one in [*cycle["own"], *contract.bought()] if _is_for(one, event, zone, rules)]
+    smaller.cover(able, event, used, zone, rules)
     displaced: list[Displaced] = []
     cycle["overage"] += _put(contract, cycle["number"], used, able, displaced)
     cycle["late"] += used
@@ -255,6 +257,8 @@ def _fill(bucket: Bucket, number: int, most: int) -> int:
     bucket["used"] += took
     if bucket["over"]:
         bucket["expired"] -= took
+    if took < 0:
+        smaller.settle(bucket)
     if bucket["kind"] not in PLAN_KINDS and took:
         note_use(bucket, number, took)
     return took
@@ -279,6 +283,7 @@ def refund_past(
         back = min(rest, used_of(bucket, cycle["number"], is_oldest), bucket["used"])
         if back:
             rest -= back
+            smaller.never_used(bucket, event["time"], back)
             _empty(contract, cycle, bucket, back, rules)
     _sum_up(cycle)
     for known, bucket in before:
@@ -296,6 +301,7 @@ def _empty(contract: Contract, cycle: Cycle, bucket: Bucket, back: int, rules: R
     elif bucket["kind"] == "allowance":
         bucket["used"] -= back
         _grow(contract, number, bucket, back, rules)
+        smaller.settle(bucket)
     else:
         was_full = not _free(bucket)
         _fill(bucket, number, -back)

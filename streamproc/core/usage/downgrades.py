@@ -1,0 +1,158 @@
+"""Plan changes that left an allowance with less (laws 11 and 26).
+
+A grant is never smaller than the used bytes. So the grant after such a change depends on what was
+used before it: a refund of that usage lowers the grant again, down to what the plan grants. Late
+usage from before the change, as far as the old plan covered it, raises the grant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from streamproc.core.rules.limits import Limits
+from streamproc.core.state.account import (
+    UNLIMITED,
+    Account,
+    Bucket,
+    Downgrade,
+    drop_empty_extra,
+    extra_of,
+)
+
+MOST_CHANGES: Final = 8
+"""Changes of one bucket; the last ones are kept."""
+ENDLESS_BYTES: Final = 1 << 60
+"""Stands for what an unlimited allowance granted."""
+
+
+def has_changes(account: Account, bucket: Bucket) -> bool:
+    """Whether a plan change left a bucket with less."""
+    return bool(_changes_of(account, bucket))
+
+
+def planned_bytes(account: Account, bucket: Bucket) -> int:
+    """What the plan grants: the grant, unless a change raised it to the used bytes."""
+    known = _changes_of(account, bucket)
+    return known[-1].plan_bytes if known else bucket.granted_bytes
+
+
+def note_change(
+    account: Account, bucket: Bucket, at_ms: int, before_bytes: int, plan_bytes: int
+) -> None:
+    """A plan change replaces the grant of a bucket; upgrades only matter after a downgrade."""
+    known = _changes_of(account, bucket)
+    if before_bytes <= plan_bytes and not known:
+        return
+    change = Downgrade(
+        bucket.id, bucket.granted_ms, at_ms, before_bytes, bucket.used_bytes, plan_bytes
+    )
+    extra = extra_of(account)
+    forgotten = known[: 1 - MOST_CHANGES] if len(known) >= MOST_CHANGES else []
+    extra.downgrades = [
+        *(one for one in extra.downgrades if not any(one is gone for gone in forgotten)),
+        change,
+    ]
+
+
+def rename_changes(account: Account, bucket: Bucket, name: str) -> None:
+    """A bucket gets another id."""
+    for one in _changes_of(account, bucket):
+        one.bucket = name
+
+
+def forget_changes(account: Account, bucket: Bucket) -> None:
+    """A bucket has no limit any more."""
+    known = _changes_of(account, bucket)
+    if known:
+        extra = extra_of(account)
+        extra.downgrades = [x for x in extra.downgrades if not any(x is one for one in known)]
+        drop_empty_extra(account)
+
+
+def close_changes(account: Account, end_ms: int, limits: Limits) -> None:
+    """The present cycle ends. Changes of cycles whose events are too old by now are forgotten."""
+    extra = account.extra
+    if extra is None or not extra.downgrades:
+        return
+    oldest_ms = end_ms - limits.longest_remembered_ms
+    for one in extra.downgrades:
+        one.closed_ms = one.closed_ms or end_ms
+    extra.downgrades = [one for one in extra.downgrades if one.closed_ms >= oldest_ms]
+    drop_empty_extra(account)
+
+
+def take_back_before(account: Account, bucket: Bucket, time_ms: int, back_bytes: int) -> None:
+    """A refund takes back usage of an instant."""
+    _shift(_changes_of(account, bucket, time_ms), -back_bytes)
+
+
+def lower_grant(account: Account, bucket: Bucket) -> None:
+    """Fewer bytes of a bucket are used: it may have its grant for less."""
+    known = _changes_of(account, bucket)
+    for one in known:
+        one.used_bytes = min(one.used_bytes, bucket.used_bytes)
+    if known:
+        _grant(account, bucket, known[-1])
+
+
+def raise_grants(
+    account: Account, covering: Iterable[Bucket], time_ms: int, used_bytes: int
+) -> list[Bucket]:
+    """Usage of an instant will be charged to buckets: what the plan of that time covered of it is
+    granted.
+
+    Returns the buckets that a later change left with less.
+    """
+    extra = account.extra
+    if extra is None or not extra.downgrades:
+        return []
+    rest = used_bytes
+    found = []
+    for bucket in sorted(covering, key=Bucket.charge_order):
+        if not rest or bucket.kind == UNLIMITED:
+            break
+        changes = _changes_of(account, bucket, time_ms)
+        if not changes:
+            rest -= min(rest, bucket.granted_bytes - bucket.used_bytes - bucket.rolled_over_bytes)
+            continue
+        covered = min(rest, max(changes[0].before_bytes - changes[0].used_bytes, 0))
+        rest -= covered
+        _shift(changes, covered)
+        _grant(account, bucket, changes[-1])
+        found.append(bucket)
+    return found
+
+
+def _changes_of(account: Account, bucket: Bucket, after_ms: int = -1) -> list[Downgrade]:
+    """The changes of a bucket after an instant, in the order in which they came."""
+    if account.extra is None or not account.extra.downgrades:
+        return []
+    cycles = [one for one in account.history if any(bucket is x for x in one.buckets)]
+    closed_ms = cycles[0].end_ms if cycles else 0
+    return [
+        one
+        for one in account.extra.downgrades
+        if one.bucket == bucket.id
+        and one.granted_ms == bucket.granted_ms
+        and one.closed_ms == closed_ms
+        and one.at_ms > after_ms
+    ]
+
+
+def _shift(changes: list[Downgrade], more_bytes: int) -> None:
+    """More (or fewer) bytes were used before the first of these changes."""
+    raised_bytes = 0
+    for one in changes:
+        one.before_bytes += raised_bytes
+        before = max(one.plan_bytes, one.used_bytes)
+        one.used_bytes = max(min(one.used_bytes + more_bytes, one.before_bytes), 0)
+        raised_bytes = max(one.plan_bytes, one.used_bytes) - before
+
+
+def _grant(account: Account, bucket: Bucket, last: Downgrade) -> None:
+    more_bytes = max(last.plan_bytes, last.used_bytes) - bucket.granted_bytes
+    bucket.granted_bytes += more_bytes
+    # Bytes of a bucket that is over are expired (law 9).
+    if not any(bucket is one for one in account.buckets):
+        bucket.expired_bytes += more_bytes

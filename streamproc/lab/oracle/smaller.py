@@ -1,0 +1,90 @@
+"""Allowances whose plan was changed to a smaller one within the cycle.
+
+Such an allowance remembers in ``changes`` each change: its instant (``at``), what it had
+(``had``) and had used (``used``) until then, and what the new plan gives (``plan``). From these,
+its grant follows as if all usage had arrived in time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamproc.core.rules.rulebook import Rulebook
+from streamproc.lab.oracle.buckets import Bucket, covers, end_of, in_charge_order
+
+REMEMBERED = 8
+NO_LIMIT = 10**18
+
+
+def given_by_plan(bucket: Bucket) -> int:
+    """The plan's grant, without the bytes that were only added because they were used."""
+    changes = bucket.get("changes")
+    return int(changes[-1]["plan"] if changes else bucket["granted"])
+
+
+def change(bucket: Bucket, at_ms: int, plan_bytes: int) -> None:
+    """Another plan gives this; the bucket still has what the former one gave."""
+    had = NO_LIMIT if bucket["kind"] == "unlimited" else bucket["granted"]
+    if had > plan_bytes or bucket.get("changes"):
+        one = {"at": at_ms, "had": had, "used": bucket["used"], "plan": plan_bytes}
+        bucket["changes"] = [*bucket.get("changes", []), one][-REMEMBERED:]
+
+
+def forget(bucket: Bucket) -> None:
+    bucket.pop("changes", None)
+
+
+def settle(bucket: Bucket) -> None:
+    """Usage left the bucket, so bytes may go that it only had because they were used."""
+    if bucket.get("changes"):
+        for one in bucket["changes"]:
+            one["used"] = min(one["used"], bucket["used"])
+        _grant_anew(bucket)
+
+
+def never_used(bucket: Bucket, time_ms: int, back: int) -> None:
+    """Usage of an instant is taken back."""
+    _move(bucket, time_ms, -back)
+
+
+def cover(
+    buckets: list[Bucket], event: dict[str, Any], used: int, zone: str, rules: Rulebook
+) -> list[Bucket]:
+    """Late usage takes what was left before a change; returns the buckets that changed after it."""
+    found = []
+    for bucket in in_charge_order(buckets):
+        if not bucket["from_ms"] <= event["time"] < end_of(bucket):
+            continue
+        if not used or not covers(bucket, event, zone, rules):
+            continue
+        if bucket["kind"] == "unlimited":
+            break
+        later = [one for one in bucket.get("changes", []) if one["at"] > event["time"]]
+        if later:
+            took = max(min(used, later[0]["had"] - later[0]["used"]), 0)
+            _move(bucket, event["time"], took)
+            _grant_anew(bucket)
+            found.append(bucket)
+        else:
+            took = min(used, bucket["granted"] - bucket["used"] - bucket["rolled"])
+        used -= took
+    return found
+
+
+def _move(bucket: Bucket, time_ms: int, amount: int) -> None:
+    grown = 0
+    for one in bucket.get("changes", []):
+        if one["at"] <= time_ms:
+            continue
+        one["had"] += grown
+        known = max(one["plan"], one["used"])
+        one["used"] = min(max(one["used"] + amount, 0), one["had"])
+        grown = max(one["plan"], one["used"]) - known
+
+
+def _grant_anew(bucket: Bucket) -> None:
+    last = bucket["changes"][-1]
+    granted = max(last["plan"], last["used"])
+    if bucket["over"]:
+        bucket["expired"] += granted - bucket["granted"]
+    bucket["granted"] = granted
