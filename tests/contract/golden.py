@@ -169,6 +169,20 @@ def _late() -> Account:
     return line.account
 
 
+def _downgraded() -> Account:
+    """Changes to a smaller plan: one in a closed cycle, one in the present cycle."""
+    plans = (Plan("big", (Allowance("data", 10 * GB, 50),)),)
+    plans += (Plan("small", (Allowance("data", 3 * GB, 50),)),)
+    line = Line(rulebook(plans=plans))
+    line.activate(plan="big")
+    line.use(8 * GB, at=1)
+    line.change_plan("small", at=2)
+    line.change_plan("big", at=33)
+    line.use(6 * GB, at=34)
+    line.change_plan("small", at=35)
+    return line.account
+
+
 def _row() -> bytes:
     account = _active()
     return account.next_due_ms.to_bytes(DUE_BYTES, "big", signed=True) + pack(account)
@@ -187,6 +201,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "state-v1-quota": lambda: pack(_pool()),
     "state-v1-periods": lambda: pack(_summed_up()),
     "state-v1-late": lambda: pack(_late()),
+    "state-v1-downgrade": lambda: pack(_downgraded()),
     "row-v1": _row,
     "progress-v1": lambda: encode_progress(
         Progress(1, {"streamproc.events": 18234, "corrections": 7}, 1_767_601_800_000)

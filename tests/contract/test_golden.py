@@ -128,7 +128,7 @@ def test_the_golden_records_have_every_field_of_today() -> None:
 
     for kind in (
         *(Account, account_row.Bucket, account_row.ClosedCycle, account_row.Held, Progress),
-        *(QuotaState, Meter, Member),
+        *(QuotaState, Meter, Member, account_row.Downgrade),
     ):
         assert set(kind.__struct_fields__) == seen[kind], kind
 

@@ -15,6 +15,8 @@ from streamproc.core.rules.rulebook import EVERYTHING, Plan, Rulebook
 from streamproc.core.rules.scope import ORDINARY_RATING_GROUP
 from streamproc.core.state.account import UNLIMITED, Bucket
 from streamproc.core.state.effects import PolicyChanged
+from streamproc.core.state.events import AccountActivated, SmsReceived, UsageRefunded
+from streamproc.core.usage.tariffs import spend_minor
 from tests.support.line import GB, Line, day, reminders
 from tests.support.timeline import lives
 
@@ -272,3 +274,25 @@ LIVES = [
 @pytest.mark.parametrize(("pack", "timeline"), LIVES)
 def test_a_smaller_plan_and_then_the_first_byte_that_costs(pack: str, timeline: str) -> None:
     lives(pack, timeline)
+
+
+def test_after_a_refund_the_balance_is_that_of_the_smaller_plan() -> None:
+    line = Line(packaged_rulebook("packs/eu-roaming.yaml"))
+    place = {"plan": "mobile-10gb", "time_zone": "Europe/Berlin", "locale": "de"}
+    line.send(AccountActivated, at=0, billing_anchor_day=1, **place)
+    line.use(2 * GB, at=1)
+    line.use(8 * GB, at=2, id="wrong")
+    line.change_plan("mobile-3gb", at=3)
+    of_id = {"of_source": "ocs", "of_id": "wrong"}
+    line.send(UsageRefunded, at=2, arrives=4, refunded_bytes=8 * GB, **of_id)
+    (answer,) = reminders(line.send(SmsReceived, at=5, text="0000"))
+    assert "Mobil 3 GB: noch 1 GB" in answer.text
+
+
+def test_late_usage_that_the_larger_plan_covered_costs_nothing() -> None:
+    line = Line(packaged_rulebook("packs/china.yaml"))
+    line.activate(plan="family-20gb")
+    line.use(6 * GB, at=1)
+    line.change_plan("basic-5gb", at=3)
+    assert not reminders(line.use(2 * GB, at=2, arrives=3.004))
+    assert (spend_minor(line.account, line.rules), line.account.overage_bytes) == (0, 0)
