@@ -156,6 +156,9 @@ class OwedMessages:
                     levels = levels_passed(
                         rule, levels_of(rule, after), bucket, earlier["used"], bucket["used"]
                     )
+                    # Late usage from before a smaller plan may come with its bytes.
+                    was = (earlier["granted"], earlier["used"])
+                    levels = [one for one in levels if not is_level_reached(rule.kind, one, *was)]
                     if levels:
                         yield self._owed(rule, bucket["id"], levels[-1], after)
 
