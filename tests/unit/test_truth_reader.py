@@ -401,6 +401,24 @@ def test_a_cost_from_before_a_purchase_that_nobody_is_told_of_is_found(is_told: 
     assert {one.kind for one in life.reader.findings} == (set() if is_told else {"lost"})
 
 
+def test_late_usage_that_the_larger_plan_covered_reaches_nothing_again() -> None:
+    sizes = {"large": 1000 * MB, "small": 500 * MB}
+    rules = rules_of(
+        plans=[
+            {"id": name, "allowances": [{"id": "data", "granted_bytes": size}]}
+            for name, size in sizes.items()
+        ],
+        rules=[spoken("low", "usage_percent", thresholds=[100])],
+    )
+    life = Life(rules)
+    life.begin("large")
+    life.use("01-02 10:00", 600 * MB)
+    assert len(life.at("01-04 12:00", "account.plan_changed", plan="small")) == 1
+    assert not life.use("01-03 11:00", 200 * MB, arrives="01-04 12:05")
+    life.until("01-06 12:00")
+    assert not life.reader.findings
+
+
 LIMITED = rules_of(
     plans=[
         {
