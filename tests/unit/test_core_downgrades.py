@@ -6,6 +6,7 @@ Core and oracle are compared after each event.
 from __future__ import annotations
 
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
@@ -357,3 +358,28 @@ def test_a_bucket_keeps_its_last_changes() -> None:
     assert len(extra.downgrades) == 8
     life.send(refund(500))
     assert life.bucket("three").granted_bytes == 300
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_late_or_refunded_usage_leaves_the_account_as_if_in_time_or_never(seed: int) -> None:
+    chance = Random(seed)
+    plans = chance.choice((["ten", "five", "three"], ["ten", "three"], ["endless", "five"]))
+    steps = [use(chance.randrange(1, 400)) for _ in range(6)]
+    for number, name in enumerate(plans[1:]):
+        steps.insert(2 + 3 * number, plan(name))
+    place = chance.choice([i for i, one in enumerate(steps) if "total_bytes" in one])
+    # Its hour stays empty, and it arrives (or is refunded) last.
+    gap = [*steps[:place], wait(1), *steps[place + 1 :]]
+    before = len(steps) - place
+    late = {**steps[place], "before": before}
+    back = refund(late["total_bytes"], before=before)
+
+    in_time = _figures(Life(plans[0], *steps), plans[-1])
+    assert _figures(Life(plans[0], *gap, late), plans[-1]) == in_time
+    without = _figures(Life(plans[0], *gap), plans[-1])
+    assert _figures(Life(plans[0], *steps, back), plans[-1]) == without
+
+
+def _figures(life: Life, name: str) -> tuple[int, int, int]:
+    bucket = life.bucket(name if name != "endless" else "all")
+    return bucket.used_bytes, bucket.granted_bytes, life.account.overage_bytes
