@@ -189,6 +189,8 @@ class Downgrade(Struct, array_like=True, gc=False):
     """What was used until then."""
     plan_bytes: int
     """What the new plan grants, also if more was used."""
+    overage_bytes: int
+    """Overage of the cycle until then."""
     closed_ms: int = 0
     """The end of its cycle; 0: the present cycle."""
 

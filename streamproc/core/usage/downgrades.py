@@ -45,7 +45,13 @@ def note_change(
     if before_bytes <= plan_bytes and not known:
         return
     change = Downgrade(
-        bucket.id, bucket.granted_ms, at_ms, before_bytes, bucket.used_bytes, plan_bytes
+        bucket.id,
+        bucket.granted_ms,
+        at_ms,
+        before_bytes,
+        bucket.used_bytes,
+        plan_bytes,
+        account.overage_bytes,
     )
     extra = extra_of(account)
     forgotten = known[: 1 - MOST_CHANGES] if len(known) >= MOST_CHANGES else []
@@ -82,9 +88,18 @@ def close_changes(account: Account, end_ms: int, limits: Limits) -> None:
     drop_empty_extra(account)
 
 
-def take_back_before(account: Account, bucket: Bucket, time_ms: int, back_bytes: int) -> None:
-    """A refund takes back usage of an instant."""
-    _shift(_changes_of(account, bucket, time_ms), -back_bytes)
+def take_back_before(
+    account: Account, bucket: Bucket, time_ms: int, most_bytes: int
+) -> tuple[int, int]:
+    """A refund takes back usage of an instant.
+
+    Returns how much of it was used before a change, and by how much the grant must fall.
+    """
+    changes = _changes_of(account, bucket, time_ms)
+    if not changes:
+        return 0, 0
+    back_bytes = min(most_bytes, changes[0].used_bytes + changes[0].overage_bytes)
+    return back_bytes, min(_without(changes, back_bytes), bucket.used_bytes)
 
 
 def lower_grant(account: Account, bucket: Bucket) -> None:
@@ -109,8 +124,11 @@ def raise_grants(
         return []
     rest = used_bytes
     found = []
+    touched: list[Downgrade] = []
     for bucket in sorted(covering, key=Bucket.charge_order):
-        if not rest or bucket.kind == UNLIMITED:
+        if bucket.kind == UNLIMITED:
+            rest = 0
+        if not rest:
             break
         changes = _changes_of(account, bucket, time_ms)
         if not changes:
@@ -121,6 +139,9 @@ def raise_grants(
         _shift(changes, covered)
         _grant(account, bucket, changes[-1])
         found.append(bucket)
+        touched += changes
+    for one in touched:
+        one.overage_bytes += rest
     return found
 
 
@@ -141,13 +162,40 @@ def _changes_of(account: Account, bucket: Bucket, after_ms: int = -1) -> list[Do
 
 
 def _shift(changes: list[Downgrade], more_bytes: int) -> None:
-    """More (or fewer) bytes were used before the first of these changes."""
-    raised_bytes = 0
+    """More bytes were used before the first of these changes."""
+    raised_bytes = beyond_bytes = 0
     for one in changes:
         one.before_bytes += raised_bytes
         before = max(one.plan_bytes, one.used_bytes)
-        one.used_bytes = max(min(one.used_bytes + more_bytes, one.before_bytes), 0)
+        used_bytes = min(one.used_bytes + more_bytes, one.before_bytes)
+        # Later usage that has no room any more was overage.
+        beyond_bytes += one.used_bytes + more_bytes - used_bytes
+        more_bytes = used_bytes - one.used_bytes
+        one.used_bytes = used_bytes
+        one.overage_bytes += beyond_bytes
         raised_bytes = max(one.plan_bytes, one.used_bytes) - before
+
+
+def _without(changes: list[Downgrade], less_bytes: int) -> int:
+    """Fewer bytes were used before the first of these changes; returns by how much the last grant
+    falls.
+
+    At each step, overage until the change would have had room, and the rest lowers the grant.
+    """
+    known_bytes = room_bytes = fallen_bytes = fall_bytes = 0
+    for one in changes:
+        one.before_bytes -= fall_bytes
+        room = min(less_bytes, max(one.overage_bytes - known_bytes, 0))
+        known_bytes = one.overage_bytes
+        room_bytes += room
+        less_bytes -= room
+        one.overage_bytes -= room_bytes
+        before = max(one.plan_bytes, one.used_bytes)
+        one.used_bytes = max(one.used_bytes - less_bytes, 0)
+        fall_bytes = before - max(one.plan_bytes, one.used_bytes)
+        less_bytes -= fall_bytes
+        fallen_bytes += fall_bytes
+    return fallen_bytes
 
 
 def _grant(account: Account, bucket: Bucket, last: Downgrade) -> None:

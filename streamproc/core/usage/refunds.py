@@ -60,20 +60,27 @@ def refund(
     time_ms = to_ms(event.time)
     is_past = time_ms < account.cycle_start_ms or time_ms < account.activated_ms
     cycle = None
+    before = standing(account, rules)
     if account.status == CLOSED or is_past:
         cycle = closed_cycle(account, time_ms)
         if cycle is None:
             detail = "its billing cycle is no longer kept"
             return [rejected("cycle_forgotten", detail, event, arrival)], False
-        from_overage = min(event.refunded_bytes, cycle.overage_bytes)
+        fallen = _lower_grants(account, cycle, event, rules)
+        from_overage = min(event.refunded_bytes - fallen, cycle.overage_bytes)
         cycle.overage_bytes -= from_overage
     else:
         # The present cycle knows its overage per tariff, a closed cycle only in total.
         group, zone = event.rating_group, event.roaming_zone
-        from_overage = take_back_overage(account, event.refunded_bytes, group, zone, rules)
-    back = from_overage + _give_back(
-        account, cycle, event, event.refunded_bytes - from_overage, rules
-    )
+        fallen = _lower_grants(account, None, event, rules)
+        rest = event.refunded_bytes - fallen
+        from_overage = take_back_overage(account, rest, group, zone, rules)
+    rest = event.refunded_bytes - fallen - from_overage
+    back = fallen + from_overage + _give_back(account, cycle, event, rest, rules)
+    # The follow-up is sent with the last refund of the batch, so the account must remember
+    # the un-crossing.
+    if re_arm_moved(account, before, rules) and rules.correction_rules:
+        quota_of(account).uncrossed = True
     # Members' figures are about the present cycle only.
     if cycle is None and isinstance(event.member, str):
         pools.give_back(account, event.member, back)
@@ -109,27 +116,54 @@ def _give_back(
 ) -> int:
     """Take usage of a cycle (None: the present one) back from its buckets; returns the bytes taken
     back."""
-    time_ms = to_ms(event.time)
     own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
-    every = (*own, *(outliving(account, cycle) if cycle else ()))
-    covering = those_covering(every, event, account.time_zone, rules)
-    valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
-    before = standing(account, rules)
     rest = most_bytes
-    for bucket in sorted(valid, key=Bucket.charge_order, reverse=True):
+    for bucket in _last_first(account, cycle, own, event, rules):
         take = min(rest, used_in_cycle(account, bucket, cycle), bucket.used_bytes)
         if not take:
             continue
         rest -= take
-        take_back_before(account, bucket, time_ms, take)
         if cycle is not None:
             unuse(account, cycle, bucket, take, rules)
         else:
             change_used(account, bucket, -take)
     if cycle is not None:
         keep_own(cycle, own)
-    # The follow-up is sent with the last refund of the batch, so the account must remember
-    # the un-crossing.
-    if re_arm_moved(account, before, rules) and rules.correction_rules:
-        quota_of(account).uncrossed = True
     return most_bytes - rest
+
+
+def _lower_grants(
+    account: Account, cycle: ClosedCycle | None, event: UsageRefunded, rules: Rulebook
+) -> int:
+    """Usage from before a downgrade, as far as the grant was raised for it; returns its bytes.
+
+    It comes before overage: without it the grant would have been less, and the overage the same.
+    """
+    if account.extra is None or not account.extra.downgrades:
+        return 0
+    own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
+    rest, fallen_bytes = event.refunded_bytes, 0
+    for bucket in _last_first(account, cycle, own, event, rules):
+        used_bytes = used_in_cycle(account, bucket, cycle)
+        back, fall = take_back_before(account, bucket, to_ms(event.time), rest)
+        rest -= back or min(rest, used_bytes)
+        change_used(account, bucket, -fall)
+        fallen_bytes += fall
+    if cycle is not None:
+        keep_own(cycle, own)
+    return fallen_bytes
+
+
+def _last_first(
+    account: Account,
+    cycle: ClosedCycle | None,
+    own: list[Bucket],
+    event: UsageRefunded,
+    rules: Rulebook,
+) -> list[Bucket]:
+    """The buckets that may have been charged, the last in the order of charging first."""
+    time_ms = to_ms(event.time)
+    every = (*own, *(outliving(account, cycle) if cycle else ()))
+    covering = those_covering(every, event, account.time_zone, rules)
+    valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
+    return sorted(valid, key=Bucket.charge_order, reverse=True)

@@ -35,7 +35,7 @@ from streamproc.lab.oracle.figures import Expectation, PolicyKey
 from streamproc.lab.oracle.gate import Gate, News, Reason
 from streamproc.lab.oracle.looking_back import LookBack
 from streamproc.lab.oracle.memory import Memory, OracleEdge, most_urgent
-from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use
+from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use, used_of
 from streamproc.lab.oracle.periods import Periods
 from streamproc.lab.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.lab.oracle.reaching import (
@@ -752,14 +752,22 @@ class Contract:
         tariff = self.money.tariff(self.plan, event, rules)
         name = tariff.id if tariff else ""
         wanted = event["refunded_bytes"]
+        lost = smaller.never_used(
+            self.buckets, event, self.zone, lambda one: used_of(one, self.number), rules
+        )
+        wanted -= sum(less for _, less in lost)
         from_overage = min(wanted, self.money.bytes.get(name, 0))
         # Overage is given back first: it is what the subscriber would pay for.
         self.overage -= from_overage
         self.money.move(tariff, -from_overage)
         given = take_back(self.buckets, event, wanted - from_overage, self.zone, self.number, rules)
-        for bucket, back in given:
-            smaller.never_used(bucket, event["time"], back)
+        for bucket, _ in given:
             smaller.settle(bucket)
+        for bucket, less in lost:
+            others = [(one, back) for one, back in given if one is not bucket]
+            again = sum(back for one, back in given if one is bucket)
+            given = [*others, (bucket, less + again)]
+        for bucket, back in given:
             after = bucket["used"]
             if not bucket["over"] and any(
                 levels_passed(rule, thresholds(self, rule), bucket, after, after + back)
@@ -868,7 +876,7 @@ class Contract:
                 if one.unlimited:
                     smaller.forget(heir)
                 else:
-                    smaller.change(heir, event["time"], granted)
+                    smaller.change(heir, event["time"], granted, self.overage)
                 granted = heir["used"] if one.unlimited else max(granted, heir["used"])
                 kind = "unlimited" if one.unlimited else "allowance"
                 if heir["id"] != one.id:

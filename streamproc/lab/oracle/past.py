@@ -274,16 +274,23 @@ def refund_past(
     """Take back usage of a closed cycle of a contract; returns how many bytes."""
     before = _standing(contract, rules)
     wanted = event["refunded_bytes"]
-    rest = wanted - min(wanted, cycle["overage"])
-    cycle["overage"] -= wanted - rest
     is_oldest = cycle is contract.history[0]
+    lost = smaller.never_used(
+        [*cycle["own"], *contract.bought()],
+        event,
+        zone,
+        lambda one: used_of(one, cycle["number"], is_oldest),
+        rules,
+    )
+    at_first = wanted - sum(less for _, less in lost)
+    rest = at_first - min(at_first, cycle["overage"])
+    cycle["overage"] -= at_first - rest
     for bucket in reversed(in_charge_order([*cycle["own"], *contract.bought()])):
         if not _is_for(bucket, event, zone, rules):
             continue
         back = min(rest, used_of(bucket, cycle["number"], is_oldest), bucket["used"])
         if back:
             rest -= back
-            smaller.never_used(bucket, event["time"], back)
             _empty(contract, cycle, bucket, back, rules)
     _sum_up(cycle)
     for known, bucket in before:

@@ -1,8 +1,8 @@
 """Allowances whose plan was changed to a smaller one within the cycle.
 
-Such an allowance remembers in ``changes`` each change: its instant (``at``), what it had
-(``had``) and had used (``used``) until then, and what the new plan gives (``plan``). From these,
-its grant follows as if all usage had arrived in time.
+Such an allowance remembers in ``changes`` each change: its instant (``at``); what it had (``had``)
+and had used (``used``), and the overage (``over``), until then; and what the new plan gives
+(``plan``). From these, its grant follows as if all usage had arrived in time.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ def given_by_plan(bucket: Bucket) -> int:
     return int(changes[-1]["plan"] if changes else bucket["granted"])
 
 
-def change(bucket: Bucket, at_ms: int, plan_bytes: int) -> None:
+def change(bucket: Bucket, at_ms: int, plan_bytes: int, overage: int) -> None:
     """Another plan gives this; the bucket still has what the former one gave."""
     had = NO_LIMIT if bucket["kind"] == "unlimited" else bucket["granted"]
     if had > plan_bytes or bucket.get("changes"):
         one = {"at": at_ms, "had": had, "used": bucket["used"], "plan": plan_bytes}
+        one["over"] = overage
         bucket["changes"] = [*bucket.get("changes", []), one][-REMEMBERED:]
 
 
@@ -42,9 +43,32 @@ def settle(bucket: Bucket) -> None:
         _grant_anew(bucket)
 
 
-def never_used(bucket: Bucket, time_ms: int, back: int) -> None:
-    """Usage of an instant is taken back."""
-    _move(bucket, time_ms, -back)
+def never_used(
+    buckets: list[Bucket], event: dict[str, Any], zone: str, used_of: Any, rules: Rulebook
+) -> list[tuple[Bucket, int]]:
+    """Usage of an instant is taken back: bytes that a bucket only had because of it go first.
+
+    ``used_of`` says what the cycle used of a bucket. Returns the bytes that each bucket lost.
+    """
+    wanted, lost = event["refunded_bytes"], []
+    if not any(one.get("changes") for one in buckets):
+        return []
+    for bucket in reversed(in_charge_order(buckets)):
+        is_valid = bucket["from_ms"] <= event["time"] < end_of(bucket)
+        if not is_valid or not covers(bucket, event, zone, rules):
+            continue
+        later = [one for one in bucket.get("changes", []) if one["at"] > event["time"]]
+        if later:
+            back = min(wanted, later[0]["used"] + later[0]["over"])
+            less = min(_less(later, back), bucket["used"])
+            bucket["used"] -= less
+            bucket["granted"] -= less
+            if less:
+                lost.append((bucket, less))
+            wanted -= back
+        else:
+            wanted -= min(wanted, used_of(bucket))
+    return lost
 
 
 def cover(
@@ -58,6 +82,7 @@ def cover(
         if not used or not covers(bucket, event, zone, rules):
             continue
         if bucket["kind"] == "unlimited":
+            used = 0
             break
         later = [one for one in bucket.get("changes", []) if one["at"] > event["time"]]
         if later:
@@ -68,18 +93,45 @@ def cover(
         else:
             took = min(used, bucket["granted"] - bucket["used"] - bucket["rolled"])
         used -= took
+    for bucket in found:
+        for one in bucket["changes"]:
+            one["over"] += used if one["at"] > event["time"] else 0
     return found
 
 
 def _move(bucket: Bucket, time_ms: int, amount: int) -> None:
-    grown = 0
+    """More was used before the changes after an instant."""
+    grown = beyond = 0
     for one in bucket.get("changes", []):
         if one["at"] <= time_ms:
             continue
         one["had"] += grown
-        known = max(one["plan"], one["used"])
-        one["used"] = min(max(one["used"] + amount, 0), one["had"])
-        grown = max(one["plan"], one["used"]) - known
+        granted = max(one["plan"], one["used"])
+        room = one["had"] - one["used"]
+        beyond += max(amount - room, 0)
+        amount = min(amount, room)
+        one["used"] += amount
+        one["over"] += beyond
+        grown = max(one["plan"], one["used"]) - granted
+
+
+def _less(changes: list[dict[str, int]], amount: int) -> int:
+    """Less was used before these changes. Overage between them fills the room; returns how many
+    bytes are not granted any more."""
+    lost: list[int] = []
+    filled = until = 0
+    for one in changes:
+        one["had"] -= lost[-1] if lost else 0
+        since, until = one["over"] - until, one["over"]
+        fills = min(amount, max(since, 0))
+        filled += fills
+        amount -= fills
+        one["over"] -= filled
+        granted = max(one["plan"], one["used"])
+        one["used"] = max(one["used"] - amount, 0)
+        lost.append(granted - max(one["plan"], one["used"]))
+        amount -= lost[-1]
+    return sum(lost)
 
 
 def _grant_anew(bucket: Bucket) -> None:
