@@ -287,6 +287,12 @@ LATE: dict[str, tuple[str, list[Step], str, tuple[int, int, int]]] = {
         "five",
         (1000, 1000, 0),
     ),
+    "a change that is reported after a later one": (
+        "ten",
+        [use(600), wait(1), plan("five"), plan("three", before=1.5), use(100, before=2.4)],
+        "three",
+        (700, 700, 0),
+    ),
     "a pack that was bought after it is not used": (
         "ten",
         [use(600), plan("five"), pack("day"), use(200, before=2.5)],

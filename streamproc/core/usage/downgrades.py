@@ -8,6 +8,7 @@ usage from before the change, as far as the old plan covered it, raises the gran
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import dropwhile
 from typing import Final
 
 from streamproc.core.rules.limits import Limits
@@ -89,17 +90,18 @@ def close_changes(account: Account, end_ms: int, limits: Limits) -> None:
 
 
 def take_back_before(
-    account: Account, bucket: Bucket, time_ms: int, most_bytes: int
+    account: Account, bucket: Bucket, time_ms: int, most_bytes: int, overage_bytes: int
 ) -> tuple[int, int]:
     """A refund takes back usage of an instant.
 
-    Returns how much of it was used before a change, and by how much the grant must fall.
+    Returns how much of it was used before a change, and how much of that the bucket gives back
+    before the overage of the cycle.
     """
     changes = _changes_of(account, bucket, time_ms)
     if not changes:
         return 0, 0
     back_bytes = min(most_bytes, changes[0].used_bytes + changes[0].overage_bytes)
-    return back_bytes, min(_without(changes, back_bytes), bucket.used_bytes)
+    return back_bytes, min(_without(changes, back_bytes, overage_bytes), bucket.used_bytes)
 
 
 def lower_grant(account: Account, bucket: Bucket) -> None:
@@ -146,19 +148,20 @@ def raise_grants(
 
 
 def _changes_of(account: Account, bucket: Bucket, after_ms: int = -1) -> list[Downgrade]:
-    """The changes of a bucket after an instant, in the order in which they came."""
+    """The changes of a bucket, in the order in which they came, from the first one on that was
+    after an instant."""
     if account.extra is None or not account.extra.downgrades:
         return []
     cycles = [one for one in account.history if any(bucket is x for x in one.buckets)]
     closed_ms = cycles[0].end_ms if cycles else 0
-    return [
+    known = (
         one
         for one in account.extra.downgrades
         if one.bucket == bucket.id
         and one.granted_ms == bucket.granted_ms
         and one.closed_ms == closed_ms
-        and one.at_ms > after_ms
-    ]
+    )
+    return list(dropwhile(lambda one: one.at_ms <= after_ms, known))
 
 
 def _shift(changes: list[Downgrade], more_bytes: int) -> None:
@@ -176,26 +179,25 @@ def _shift(changes: list[Downgrade], more_bytes: int) -> None:
         raised_bytes = max(one.plan_bytes, one.used_bytes) - before
 
 
-def _without(changes: list[Downgrade], less_bytes: int) -> int:
-    """Fewer bytes were used before the first of these changes; returns by how much the last grant
-    falls.
+def _without(changes: list[Downgrade], less_bytes: int, overage_bytes: int) -> int:
+    """Fewer bytes were used before the first of these changes; returns the bytes for which the
+    overage of the cycle (``overage_bytes``) would have had no room.
 
-    At each step, overage until the change would have had room, and the rest lowers the grant.
+    Each change lowers the room. Overage until the next one fills what is left of it.
     """
-    known_bytes = room_bytes = fallen_bytes = fall_bytes = 0
+    room_bytes, known_bytes, filled_bytes, fall_bytes = less_bytes, 0, 0, 0
     for one in changes:
         one.before_bytes -= fall_bytes
-        room = min(less_bytes, max(one.overage_bytes - known_bytes, 0))
+        filled = min(room_bytes, max(one.overage_bytes - known_bytes, 0))
         known_bytes = one.overage_bytes
-        room_bytes += room
-        less_bytes -= room
-        one.overage_bytes -= room_bytes
+        filled_bytes += filled
+        less_bytes -= filled
+        one.overage_bytes -= filled_bytes
         before = max(one.plan_bytes, one.used_bytes)
         one.used_bytes = max(one.used_bytes - less_bytes, 0)
         fall_bytes = before - max(one.plan_bytes, one.used_bytes)
-        less_bytes -= fall_bytes
-        fallen_bytes += fall_bytes
-    return fallen_bytes
+        room_bytes = less_bytes - fall_bytes
+    return less_bytes - min(room_bytes, max(overage_bytes - known_bytes, 0))
 
 
 def _grant(account: Account, bucket: Bucket, last: Downgrade) -> None:

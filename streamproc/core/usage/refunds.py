@@ -66,17 +66,17 @@ def refund(
         if cycle is None:
             detail = "its billing cycle is no longer kept"
             return [rejected("cycle_forgotten", detail, event, arrival)], False
-        fallen = _lower_grants(account, cycle, event, rules)
-        from_overage = min(event.refunded_bytes - fallen, cycle.overage_bytes)
+        at_first = _take_back_before_overage(account, cycle, event, rules)
+        from_overage = min(event.refunded_bytes - at_first, cycle.overage_bytes)
         cycle.overage_bytes -= from_overage
     else:
         # The present cycle knows its overage per tariff, a closed cycle only in total.
         group, zone = event.rating_group, event.roaming_zone
-        fallen = _lower_grants(account, None, event, rules)
-        rest = event.refunded_bytes - fallen
+        at_first = _take_back_before_overage(account, None, event, rules)
+        rest = event.refunded_bytes - at_first
         from_overage = take_back_overage(account, rest, group, zone, rules)
-    rest = event.refunded_bytes - fallen - from_overage
-    back = fallen + from_overage + _give_back(account, cycle, event, rest, rules)
+    rest = event.refunded_bytes - at_first - from_overage
+    back = at_first + from_overage + _give_back(account, cycle, event, rest, rules)
     # The follow-up is sent with the last refund of the batch, so the account must remember
     # the un-crossing.
     if re_arm_moved(account, before, rules) and rules.correction_rules:
@@ -132,26 +132,27 @@ def _give_back(
     return most_bytes - rest
 
 
-def _lower_grants(
+def _take_back_before_overage(
     account: Account, cycle: ClosedCycle | None, event: UsageRefunded, rules: Rulebook
 ) -> int:
-    """Usage from before a downgrade, as far as the grant was raised for it; returns its bytes.
+    """Usage from before a downgrade that made no room for overage; returns its bytes.
 
     It comes before overage: without it the grant would have been less, and the overage the same.
     """
     if account.extra is None or not account.extra.downgrades:
         return 0
     own = own_buckets(cycle) if cycle else [*account.buckets, *account.ended]
-    rest, fallen_bytes = event.refunded_bytes, 0
+    rest, taken_bytes = event.refunded_bytes, 0
+    overage_bytes = cycle.overage_bytes if cycle else account.overage_bytes
     for bucket in _last_first(account, cycle, own, event, rules):
         used_bytes = used_in_cycle(account, bucket, cycle)
-        back, fall = take_back_before(account, bucket, to_ms(event.time), rest)
+        back, first = take_back_before(account, bucket, to_ms(event.time), rest, overage_bytes)
         rest -= back or min(rest, used_bytes)
-        change_used(account, bucket, -fall)
-        fallen_bytes += fall
+        change_used(account, bucket, -first)
+        taken_bytes += first
     if cycle is not None:
         keep_own(cycle, own)
-    return fallen_bytes
+    return taken_bytes
 
 
 def _last_first(

@@ -753,7 +753,12 @@ class Contract:
         name = tariff.id if tariff else ""
         wanted = event["refunded_bytes"]
         lost = smaller.never_used(
-            self.buckets, event, self.zone, lambda one: used_of(one, self.number), rules
+            self.buckets,
+            event,
+            self.zone,
+            lambda one: used_of(one, self.number),
+            self.overage,
+            rules,
         )
         wanted -= sum(less for _, less in lost)
         from_overage = min(wanted, self.money.bytes.get(name, 0))

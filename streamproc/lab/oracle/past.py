@@ -280,6 +280,7 @@ def refund_past(
         event,
         zone,
         lambda one: used_of(one, cycle["number"], is_oldest),
+        cycle["overage"],
         rules,
     )
     at_first = wanted - sum(less for _, less in lost)

@@ -44,9 +44,14 @@ def settle(bucket: Bucket) -> None:
 
 
 def never_used(
-    buckets: list[Bucket], event: dict[str, Any], zone: str, used_of: Any, rules: Rulebook
+    buckets: list[Bucket],
+    event: dict[str, Any],
+    zone: str,
+    used_of: Any,
+    overage: int,
+    rules: Rulebook,
 ) -> list[tuple[Bucket, int]]:
-    """Usage of an instant is taken back: bytes that a bucket only had because of it go first.
+    """Usage of an instant is taken back: bytes for which overage has no room go first.
 
     ``used_of`` says what the cycle used of a bucket. Returns the bytes that each bucket lost.
     """
@@ -57,12 +62,13 @@ def never_used(
         is_valid = bucket["from_ms"] <= event["time"] < end_of(bucket)
         if not is_valid or not covers(bucket, event, zone, rules):
             continue
-        later = [one for one in bucket.get("changes", []) if one["at"] > event["time"]]
+        later = _from_first_after(bucket, event["time"])
         if later:
             back = min(wanted, later[0]["used"] + later[0]["over"])
-            less = min(_less(later, back), bucket["used"])
+            less = min(_less(later, back, overage), bucket["used"])
             bucket["used"] -= less
-            bucket["granted"] -= less
+            bucket["expired"] += less if bucket["over"] else 0
+            _grant_anew(bucket)
             if less:
                 lost.append((bucket, less))
             wanted -= back
@@ -84,7 +90,7 @@ def cover(
         if bucket["kind"] == "unlimited":
             used = 0
             break
-        later = [one for one in bucket.get("changes", []) if one["at"] > event["time"]]
+        later = _from_first_after(bucket, event["time"])
         if later:
             took = max(min(used, later[0]["had"] - later[0]["used"]), 0)
             _move(bucket, event["time"], took)
@@ -94,17 +100,24 @@ def cover(
             took = min(used, bucket["granted"] - bucket["used"] - bucket["rolled"])
         used -= took
     for bucket in found:
-        for one in bucket["changes"]:
-            one["over"] += used if one["at"] > event["time"] else 0
+        for one in _from_first_after(bucket, event["time"]):
+            one["over"] += used
     return found
+
+
+def _from_first_after(bucket: Bucket, time_ms: int) -> list[dict[str, int]]:
+    """The changes that usage of an instant has met; a later one may be stamped earlier."""
+    changes: list[dict[str, int]] = bucket.get("changes", [])
+    for place, one in enumerate(changes):
+        if one["at"] > time_ms:
+            return changes[place:]
+    return []
 
 
 def _move(bucket: Bucket, time_ms: int, amount: int) -> None:
     """More was used before the changes after an instant."""
     grown = beyond = 0
-    for one in bucket.get("changes", []):
-        if one["at"] <= time_ms:
-            continue
+    for one in _from_first_after(bucket, time_ms):
         one["had"] += grown
         granted = max(one["plan"], one["used"])
         room = one["had"] - one["used"]
@@ -115,23 +128,23 @@ def _move(bucket: Bucket, time_ms: int, amount: int) -> None:
         grown = max(one["plan"], one["used"]) - granted
 
 
-def _less(changes: list[dict[str, int]], amount: int) -> int:
-    """Less was used before these changes. Overage between them fills the room; returns how many
-    bytes are not granted any more."""
-    lost: list[int] = []
-    filled = until = 0
-    for one in changes:
-        one["had"] -= lost[-1] if lost else 0
-        since, until = one["over"] - until, one["over"]
-        fills = min(amount, max(since, 0))
-        filled += fills
-        amount -= fills
+def _less(changes: list[dict[str, int]], amount: int, overage: int) -> int:
+    """Less was used before these changes. What overage came later fills the room that they leave;
+    returns what it does not fill."""
+    room, until, fall, filled = amount, 0, 0, 0
+    for one in [*changes, None]:
+        now = overage if one is None else one["over"]
+        fills = min(room, max(now - until, 0))
+        if one is None:
+            return amount - fills
+        filled, amount, until = filled + fills, amount - fills, now
+        one["had"] -= fall
         one["over"] -= filled
         granted = max(one["plan"], one["used"])
         one["used"] = max(one["used"] - amount, 0)
-        lost.append(granted - max(one["plan"], one["used"]))
-        amount -= lost[-1]
-    return sum(lost)
+        fall = granted - max(one["plan"], one["used"])
+        room = amount - fall
+    return amount
 
 
 def _grant_anew(bucket: Bucket) -> None:
