@@ -192,7 +192,7 @@ def _without(changes: list[Downgrade], less_bytes: int, overage_bytes: int) -> i
         known_bytes = one.overage_bytes
         filled_bytes += filled
         less_bytes -= filled
-        one.overage_bytes -= filled_bytes
+        one.overage_bytes = max(one.overage_bytes - filled_bytes, 0)
         before = max(one.plan_bytes, one.used_bytes)
         one.used_bytes = max(one.used_bytes - less_bytes, 0)
         fall_bytes = before - max(one.plan_bytes, one.used_bytes)

@@ -139,7 +139,7 @@ def _less(changes: list[dict[str, int]], amount: int, overage: int) -> int:
             return amount - fills
         filled, amount, until = filled + fills, amount - fills, now
         one["had"] -= fall
-        one["over"] -= filled
+        one["over"] = max(one["over"] - filled, 0)
         granted = max(one["plan"], one["used"])
         one["used"] = max(one["used"] - amount, 0)
         fall = granted - max(one["plan"], one["used"])
