@@ -171,8 +171,10 @@ def _late() -> Account:
 
 def _downgraded() -> Account:
     """Changes to a smaller plan: one in a closed cycle, one in the present cycle."""
-    plans = (Plan("big", (Allowance("data", 10 * GB, 50),)),)
-    plans += (Plan("small", (Allowance("data", 3 * GB, 50),)),)
+    plans = (
+        Plan("big", (Allowance("data", 10 * GB, 50),)),
+        Plan("small", (Allowance("data", 3 * GB, 50),)),
+    )
     line = Line(rulebook(plans=plans))
     line.activate(plan="big")
     line.use(8 * GB, at=1)

@@ -6,6 +6,7 @@ Times are the subscriber's. What is expected is written by hand, from what the a
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -283,7 +284,7 @@ def test_after_a_refund_the_balance_is_that_of_the_smaller_plan() -> None:
     line.use(2 * GB, at=1)
     line.use(8 * GB, at=2, id="wrong")
     line.change_plan("mobile-3gb", at=3)
-    of_id = {"of_source": "ocs", "of_id": "wrong"}
+    of_id: dict[str, Any] = {"of_source": "ocs", "of_id": "wrong"}
     line.send(UsageRefunded, at=2, arrives=4, refunded_bytes=8 * GB, **of_id)
     (answer,) = reminders(line.send(SmsReceived, at=5, text="0000"))
     assert "Mobil 3 GB: noch 1 GB" in answer.text
