@@ -279,7 +279,7 @@ def test_a_smaller_plan_and_then_the_first_byte_that_costs(pack: str, timeline: 
 
 def test_after_a_refund_the_balance_is_that_of_the_smaller_plan() -> None:
     line = Line(packaged_rulebook("packs/eu-roaming.yaml"))
-    place = {"plan": "mobile-10gb", "time_zone": "Europe/Berlin", "locale": "de"}
+    place: dict[str, Any] = {"plan": "mobile-10gb", "time_zone": "Europe/Berlin", "locale": "de"}
     line.send(AccountActivated, at=0, billing_anchor_day=1, **place)
     line.use(2 * GB, at=1)
     line.use(8 * GB, at=2, id="wrong")
