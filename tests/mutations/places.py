@@ -51,7 +51,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a refund does not take overage first",
-        "from_overage = min(event.refunded_bytes, cycle.overage_bytes)",
+        "from_overage = min(event.refunded_bytes - at_first, cycle.overage_bytes)",
         "from_overage = 0",
         CORE,
     ),
