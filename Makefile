@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 6
+JOBS ?= 4
 
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -110,7 +110,7 @@ publish: setup docs  ## add the site of this VERSION to the branch gh-pages, whi
 demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep" and the like
 	@$(BIN)/streamproc demo $(ARGS)
 
-# Most tests on a broker wait: three times as many at once as a small machine has cores, on one broker.
+# Most tests on a broker wait: twice as many at once as a small machine has cores, on one broker.
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
 	$(BIN)/pytest -n $(JOBS)
 

@@ -50,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.5, help="of each core")
-    parser.add_argument("--jobs", type=int, default=6, help="tests at once")
+    parser.add_argument("--jobs", type=int, default=4, help="tests at once")
     parser.add_argument("--minutes", type=float, default=60.0, help="for one run, at most")
     parser.add_argument("tests", nargs="*", default=["tests"], help="all, by default")
     options = parser.parse_args()

@@ -132,7 +132,7 @@ async def test_a_changelog_that_retention_would_delete(bootstrap: str, tmp_path:
 async def test_settings_that_do_not_survive_a_lost_broker_are_told(scene: Scene) -> None:
     worker = scene.worker("w1")
     wait_for_words(worker, "the loss of a broker can lose or duplicate")
-    wait_for_words(worker, "all 11 topics have one replica")
+    wait_for_words(worker, "all 12 topics have one replica")
     wait_for_words(worker, "input flows")
 
 

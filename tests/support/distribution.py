@@ -1,7 +1,7 @@
 """Which test process runs which tests (pytest-xdist): tests that wait beside tests that compute.
 
 Tests on a broker mostly wait, the others keep a core busy. In the order of the folders, all cores
-would be busy first and idle later. Here one process in six takes the computing tests first. The
+would be busy first and idle later. Here one process in four takes the computing tests first. The
 others take the waiting tests first, and begin with the longest. A process for whose sort nothing is
 left takes from the other sort.
 """
@@ -69,7 +69,7 @@ class MixedScheduling(LoadScheduling):  # type: ignore[misc]  # it has no types 
             self._waiting.extend(waiting)
             self._computing.extend(computing)
             # The first one is a computing one: with two processes there is one of each sort.
-            self._computing_first.update(self.nodes[::6])
+            self._computing_first.update(self.nodes[::4])
             # Where tests are few, each process gets one before any process gets a second one.
             for node in self.nodes:
                 self._send(node, self._next_unit(node))

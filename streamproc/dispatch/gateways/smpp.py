@@ -153,11 +153,13 @@ class Smpp(GatewayKind):
 
 def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
     """The certificates that both sides must show. Raises :class:`GatewaysError`."""
-    named = None
-    try:
-        for named in TLS_FILES:
-            if (file := getattr(entry, named)) is not None:
+    for named in TLS_FILES:
+        if (file := getattr(entry, named)) is not None:
+            try:
                 refuse_special(site.base / file)
+            except KafkaSettingsError as error:
+                raise GatewaysError(f"gateway {entry.name}: {named}: {error}") from None
+    try:
         ca = None if entry.tls_ca_file is None else site.base / entry.tls_ca_file
         named = "tls_ca_file"
         context = ssl.create_default_context(cafile=ca)
@@ -170,7 +172,7 @@ def _tls(entry: SmppEntry, site: Site) -> ssl.SSLContext:
     except KafkaSettingsError as error:
         raise GatewaysError(f"gateway {entry.name}: {error}") from None
     except (OSError, ssl.SSLError) as error:
-        file = getattr(entry, str(named))
+        file = getattr(entry, named)
         reason = error.strerror or str(error)
         raise GatewaysError(f"gateway {entry.name}: {named} {file}: {reason}") from None
     return context
