@@ -232,6 +232,18 @@ LATE: dict[str, tuple[str, list[Step], str, tuple[int, int, int]]] = {
         "five",
         (1000, 1000, 100),
     ),
+    "it pushes later usage into a pack": (
+        "ten",
+        [use(20), plan("three"), pack("later"), use(150), use(250, before=3.5)],
+        "three",
+        (300, 300, 0),
+    ),
+    "it pushes all later usage into a pack": (
+        "ten",
+        [use(20), plan("three"), pack("later"), use(150), use(450, before=3.5)],
+        "three",
+        (470, 470, 0),
+    ),
     "in two events": (
         "ten",
         [use(900), plan("five"), use(60, before=1.5), use(60, before=2.5)],

@@ -25,7 +25,7 @@ from streamproc.core.state.account import (
     drop_empty_extra,
     extra_of,
 )
-from streamproc.core.usage.closed_cycles import change_used, is_live
+from streamproc.core.usage.closed_cycles import change_used, is_live, move_used
 from streamproc.core.usage.coverage import unused_bytes
 
 MOST_BOUNDARIES: Final = 8
@@ -147,7 +147,7 @@ class _Moves:
             if room < most_bytes - moved and depth > 1:
                 room += self.free(other, most_bytes - moved - room, number + 1, depth - 1)
             took = min(most_bytes - moved, room)
-            change_used(self.account, bucket, -took)
+            move_used(self.account, bucket, -took)
             change_used(self.account, other, took)
             _shift(self.boundaries[number + 1 :], bucket, -took)
             _shift(self.boundaries[number + 1 :], other, took)

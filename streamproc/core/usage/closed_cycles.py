@@ -162,14 +162,18 @@ def is_live(account: Account, bucket: Bucket) -> bool:
 
 def change_used(account: Account, bucket: Bucket, more_bytes: int) -> None:
     """Change what is used of a bucket; its other amounts follow (law 9)."""
+    move_used(account, bucket, more_bytes)
+    if more_bytes < 0 and bucket.kind != UNLIMITED:
+        lower_grant(account, bucket)
+
+
+def move_used(account: Account, bucket: Bucket, more_bytes: int) -> None:
+    """The same for usage whose place other usage of the bucket takes: the grant stays."""
     bucket.used_bytes += more_bytes
     if bucket.kind == UNLIMITED:
         bucket.granted_bytes = bucket.used_bytes  # the bytes used count as its grant
-        return
-    if not is_live(account, bucket):
+    elif not is_live(account, bucket):
         bucket.expired_bytes -= more_bytes
-    if more_bytes < 0:
-        lower_grant(account, bucket)
 
 
 def note_beside(cycle: ClosedCycle, bucket: Bucket, took_bytes: int) -> None:
