@@ -7,11 +7,13 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 
@@ -27,6 +29,8 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(lines)},
+            # A shell starts what runs in the background with this signal ignored, tests too.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
         self.shown = ""
