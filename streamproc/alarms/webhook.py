@@ -132,9 +132,8 @@ class AlarmWebhook:
                 first = self._waiting[0]
                 try:
                     is_taken = await self._post(client, first)
-                except (
-                    Exception
-                ) as error:  # the task must not end: nothing would be posted any more
+                except Exception as error:
+                    # The task must not end: nothing would be posted any more.
                     tell("webhook of alarms", error)
                     is_taken = False
                 if is_taken:

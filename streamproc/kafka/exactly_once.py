@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -102,12 +101,7 @@ class ExactlyOnceProducer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def position(self, kind: type[T]) -> T | None:

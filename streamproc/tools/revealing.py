@@ -11,7 +11,6 @@ import socket
 import time
 import uuid
 from collections.abc import Collection
-from types import TracebackType
 from typing import Any, Final, Self
 
 from kafka.errors import KafkaError
@@ -52,12 +51,7 @@ class Reveals:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

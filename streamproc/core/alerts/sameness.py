@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Final
 
 from streamproc.core.alerts.message import Candidate
-from streamproc.core.rules.account_rules import WatchRule
+from streamproc.core.rules.account_rules import WHOLE_CAP_PERCENT, WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS, kind_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import urgency
@@ -14,9 +13,6 @@ from streamproc.core.state.account import Account
 from streamproc.core.usage.costs import is_home_data_left
 from streamproc.core.usage.policies import is_limited_by, limits_in_force
 from streamproc.core.usage.tariffs import is_capped
-
-_WHOLE_CAP: Final = 100
-"""The percentage of a cost cap at which data stops."""
 
 
 def is_same_telling(one: Candidate, other: Candidate) -> bool:
@@ -126,10 +122,9 @@ def _loses_stop(stop: Candidate, other: Candidate) -> bool:
         return False
     rule = other.rule
     is_whole_cap = (
-        rule.kind == "spend_percent"
-        and isinstance(rule, WatchRule)
-        and rule.cap_minor is None
-        and other.waiting.mark.threshold >= _WHOLE_CAP
+        isinstance(rule, WatchRule)
+        and rule.is_of_plan_cap
+        and other.waiting.mark.threshold >= WHOLE_CAP_PERCENT
     )
     return rule.kind != stop.rule.kind and not is_whole_cap
 

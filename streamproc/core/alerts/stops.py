@@ -6,11 +6,9 @@ for data that a limit keeps from being used, must get a message that data is bar
 
 from __future__ import annotations
 
-from typing import Final
-
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.watch_rules import NO_THRESHOLD
-from streamproc.core.rules.account_rules import WatchRule
+from streamproc.core.rules.account_rules import WHOLE_CAP_PERCENT, WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.plan_terms import PolicyCounter
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
@@ -19,9 +17,6 @@ from streamproc.core.state.account import ACTIVE, Account
 from streamproc.core.state.events import PlanChanged, SubscriberEvent, ToppedUp
 from streamproc.core.usage.policies import limits_in_force
 from streamproc.core.usage.tariffs import tariff_called
-
-_WHOLE_CAP: Final = 100
-"""The percentage of a cost cap at which its policy is in force."""
 
 
 class Before:
@@ -98,8 +93,7 @@ def _told_by(rule: WatchRule, limits: list[PolicyCounter], rules: Rulebook) -> t
     """The threshold at which a rule tells one of the limits, if it tells any."""
     if WATCH_KINDS[rule.kind].tells_limits:
         return NO_THRESHOLD if any(one.id in rule.policies for one in limits) else ()
-    is_of_cap = rule.kind == "spend_percent" and rule.cap_minor is None
-    if not is_of_cap or _WHOLE_CAP not in rule.thresholds:
+    if not rule.is_of_plan_cap or WHOLE_CAP_PERCENT not in rule.thresholds:
         return ()
     is_the_only_one = any(
         one.when == "cost_cap"
@@ -110,7 +104,7 @@ def _told_by(rule: WatchRule, limits: list[PolicyCounter], rules: Rulebook) -> t
         )
         for one in limits
     )
-    return (_WHOLE_CAP,) if is_the_only_one else ()
+    return (WHOLE_CAP_PERCENT,) if is_the_only_one else ()
 
 
 def _limited_by(policy: PolicyCounter, account: Account, rules: Rulebook) -> Scope:

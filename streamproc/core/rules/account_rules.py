@@ -13,6 +13,10 @@ VELOCITY_SLOTS: Final = 10
 """A window slides in steps; this many steps are one window."""
 
 
+WHOLE_CAP_PERCENT: Final = 100
+"""The share of a plan's cost cap at which its policy is in force."""
+
+
 class WatchRule(Struct, frozen=True, gc=False):
     """Sends a reminder when usage moves a figure of the account to a threshold (law 12).
 
@@ -52,6 +56,11 @@ class WatchRule(Struct, frozen=True, gc=False):
     """Below this usage there is no anomaly."""
     policies: frozenset[str] = frozenset()
     """For ``access_limited``: ids of policies of plans."""
+
+    @property
+    def is_of_plan_cap(self) -> bool:
+        """Whether it reports shares of a plan's own cost cap, at which data stops."""
+        return self.kind == "spend_percent" and self.cap_minor is None
 
 
 class CheckRule(Struct, frozen=True, gc=False):

@@ -50,11 +50,10 @@ def whole(changes: list[PageChange], at: str, lines: int = 0) -> Group:
     ``lines``: how many there is room for, 0 if there is no end. The less there are, the fewer
     partitions are shown.
     """
-    without = _page(changes, at, 0)
     if not lines:
         return _page(changes, at, MOST_PARTITIONS)
     # Beside its rows a table has a blank line, a head, a rule and a caption.
-    room = lines - _height(without) - 4
+    room = lines - _height(_page(changes, at, 0)) - 4
     return _page(changes, at, min(max(room, LEAST_PARTITIONS), MOST_PARTITIONS))
 
 
