@@ -129,6 +129,16 @@ def test_another_price_by_a_change_of_plan_is_told_where_data_costs_already() ->
     assert story(one.change_plan("endless", at=5)) == []
 
 
+def test_the_same_price_under_another_plan_is_not_told_again() -> None:
+    data = "allowances: [{id: data, granted_bytes: 1000, roaming_zones: [home]}]"
+    tiers = "overage_tiers: [{from_bytes: 50, price_minor: 10, unit_bytes: 10}]"
+    price = "overage_price_minor: 70, overage_unit_bytes: 10"
+    tiered = f"  - {{id: tiered, {data}, {price}, {tiers}}}\npacks:"
+    one = line(BEYOND, head=ZONED.replace("packs:", tiered))
+    assert story(one.use(1100, at=1)) == ["beyond: €0.10 per 10 B"]
+    assert story(one.change_plan("tiered", at=2)) == []  # 100 bytes are in its second tier
+
+
 def test_nothing_costs_more_where_the_cap_is_reached() -> None:
     capped = ZONED.replace(
         "overage_price_minor: 10\n", "overage_price_minor: 10\n    cost_cap_minor: 50\n"

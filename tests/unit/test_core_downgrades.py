@@ -35,6 +35,8 @@ plans:
     allowances: [{id: five, granted_bytes: 500}, {id: films, granted_bytes: 100, priority: 40, rating_groups: [20]}]
     overage_price_minor: 7
     overage_unit_bytes: 10
+  - id: little
+    allowances: [{id: five, granted_bytes: 200}, {id: films, granted_bytes: 100, priority: 40, rating_groups: [20]}]
   - id: rolling
     allowances: [{id: three, granted_bytes: 300, rollover: {max_bytes: 300, cycles: 1}}]
 packs:
@@ -166,6 +168,12 @@ REFUNDS: dict[str, tuple[str, list[Step], str, tuple[int, int]]] = {
         [use(400, rating_group=20), plan("few-films"), refund(350, rating_group=20)],
         "films",
         (50, 100),
+    ),
+    "of films only, with later usage of other data": (
+        "films",
+        [use(50, rating_group=20), plan("little"), use(100), refund(50, 2.5, rating_group=20)],
+        "films",
+        (0, 100),
     ),
     "used again": ("ten", [use(1000), plan("three"), refund(800), use(50)], "three", (250, 300)),
     "forth and back, prorated, at one instant": (

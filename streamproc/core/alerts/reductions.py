@@ -20,7 +20,6 @@ from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
-from streamproc.core.rules.plan_terms import Tier
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import UNLIMITED, Account, Bucket
 from streamproc.core.state.events import CostCapLifted, CostCapRestored, MemberJoined, PlanChanged
@@ -38,7 +37,9 @@ REDUCING: Final = (PlanChanged, MemberJoined, CostCapLifted, CostCapRestored)
 
 _Level = tuple[str, int]
 """A rule and one of its thresholds."""
-_Figure = tuple[WatchRule, int, Tier | None]
+_Price = tuple[int, int]
+"""Minor units, and the bytes that cost them."""
+_Figure = tuple[WatchRule, int, _Price | None]
 """A rule, one of its thresholds, and the price of the next byte if the rule is about it."""
 Costs = dict[str, int]
 """How many sorts of usage cost, by rule about the start of overage."""
@@ -154,7 +155,9 @@ def costs_of(account: Account, rules: Rulebook) -> Costs:
     }
 
 
-def _price(account: Account, rule: WatchRule, rules: Rulebook) -> Tier | None:
+def _price(account: Account, rule: WatchRule, rules: Rulebook) -> _Price | None:
     if not WATCH_KINDS[rule.kind].tells_price:
         return None
-    return next_tier(account, rule.tariff or "", rules)
+    # The message does not say from how many bytes on this is the price.
+    tier = next_tier(account, rule.tariff or "", rules)
+    return (tier.price_minor, tier.unit_bytes) if tier else None

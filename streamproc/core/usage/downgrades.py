@@ -91,15 +91,15 @@ def close_changes(account: Account, end_ms: int, limits: Limits) -> None:
 
 def take_back_before(
     account: Account, bucket: Bucket, time_ms: int, most_bytes: int, overage_bytes: int
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """A refund takes back usage of an instant.
 
     Returns how much of it was used before a change, and how much of that the bucket gives back
-    before the overage of the cycle.
+    before the overage of the cycle; None if no change came after that instant.
     """
     changes = _changes_of(account, bucket, time_ms)
     if not changes:
-        return 0, 0
+        return None
     back_bytes = min(most_bytes, changes[0].used_bytes + changes[0].overage_bytes)
     return back_bytes, min(_without(changes, back_bytes, overage_bytes), bucket.used_bytes)
 

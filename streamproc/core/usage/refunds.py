@@ -146,8 +146,9 @@ def _take_back_before_overage(
     overage_bytes = cycle.overage_bytes if cycle else account.overage_bytes
     for bucket in _last_first(account, cycle, own, event, rules):
         used_bytes = used_in_cycle(account, bucket, cycle)
-        back, first = take_back_before(account, bucket, to_ms(event.time), rest, overage_bytes)
-        rest -= back or min(rest, used_bytes)
+        known = take_back_before(account, bucket, to_ms(event.time), rest, overage_bytes)
+        back, first = (min(rest, used_bytes), 0) if known is None else known
+        rest -= back
         change_used(account, bucket, -first)
         taken_bytes += first
     if cycle is not None:
