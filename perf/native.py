@@ -29,7 +29,7 @@ from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.engine.processor import Outbox
 from streamproc.lab.workload import WorkloadSettings, generate
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from streamproc.worker.virtual import InputRecord
 

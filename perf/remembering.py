@@ -89,7 +89,7 @@ def cost(ids: int, native: str, rounds: int, each: int) -> tuple[float, float, f
     from streamproc.contracts.rules_file.load import load_rulebook
     from streamproc.contracts.topics import WorkerTopics
     from streamproc.engine.processor import Outbox
-    from streamproc.worker.processor import QuotaProcessor
+    from streamproc.worker.quota_processor import QuotaProcessor
 
     rules = load_rulebook(RULES, "rules.yaml")
     processor: Any = QuotaProcessor(rules, WorkerTopics(), "event", native)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ from streamproc.contracts.topics import TABLE, WorkerTopics
 from streamproc.engine.changelog import is_row
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.rules import RulesFile
 from streamproc.worker.virtual import InputRecord
 from tests.support.broker import open_broker

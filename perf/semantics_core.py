@@ -85,7 +85,7 @@ def of_worker(rules: Any, records: list[tuple[bytes, bytes, int]]) -> tuple[floa
     """CPU seconds and outputs of the worker's processor; what is due is done by the next event."""
     from streamproc.contracts.topics import WorkerTopics
     from streamproc.engine.processor import Outbox
-    from streamproc.worker.processor import QuotaProcessor
+    from streamproc.worker.quota_processor import QuotaProcessor
 
     processor = QuotaProcessor(rules, WorkerTopics(), "wall", "on")
     rows = processor.new_rows()

@@ -47,7 +47,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("encode outputs", ("_encode(reminder)", "outbox.put", "Outbox.put")),
     ("append", ("_append (streamproc", "aiokafka/record", "message_accumulator.py")),
     ("commit", ("engine/transaction.py", "aiokafka/producer", "commit_transaction", "_take (")),
-    ("apply", ("worker/processor.py", "streamproc/core", "perf/bare/counter.py")),
+    ("apply", ("worker/quota_processor.py", "streamproc/core", "perf/bare/counter.py")),
     ("fetch", ("aiokafka/consumer", "whole_batches.py")),
     ("engine", ("streamproc/engine",)),
     ("network", ("aiokafka/conn.py", "aiokafka/client.py", "aiokafka/protocol", "_proto")),

@@ -26,7 +26,7 @@ from perf.watching import LIMIT, SAMPLED
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.engine.processor import Outbox
-from streamproc.tracing.opening import (
+from streamproc.tracing.options import (
     ENDPOINTS,
     PER_SECOND,
     SAMPLER_ARG,
@@ -34,7 +34,7 @@ from streamproc.tracing.opening import (
     TraceSettings,
     open_tracer,
 )
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.traced import CommitSpans
 from streamproc.worker.virtual import InputRecord
 

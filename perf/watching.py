@@ -30,7 +30,7 @@ from perf.compare import run_once
 from perf.compare_peers import Peer, build_nothing, streamproc
 from perf.compare_task import EVENTS_PER_SUBSCRIBER, fill
 from perf.machine import describe
-from streamproc.tracing.opening import ENDPOINTS, PER_SECOND, SAMPLER_ARG
+from streamproc.tracing.options import ENDPOINTS, PER_SECOND, SAMPLER_ARG
 from tests.support.broker import open_broker
 from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.ports import free_port

@@ -18,7 +18,7 @@ from streamproc.core.state.events import (
     UsageRecorded,
 )
 from streamproc.kafka.errors import KafkaSettingsError, ReachError, TopicError
-from streamproc.kafka.fields import kafka_settings
+from streamproc.kafka.setting_fields import kafka_settings
 from streamproc.kafka.settings import KafkaSettings
 from streamproc.producing import (
     Delivery,

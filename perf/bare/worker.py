@@ -25,8 +25,8 @@ from streamproc.engine.engine import Engine
 from streamproc.engine.faust.ending import BoundedWorker
 from streamproc.engine.housekeeping import relax_collector
 from streamproc.engine.observer import UNOBSERVED
-from streamproc.tracing.opening import PER_SECOND, TraceSettings
-from streamproc.worker import processor as processor_module
+from streamproc.tracing.options import PER_SECOND, TraceSettings
+from streamproc.worker import quota_processor as processor_module
 from streamproc.worker.app import create_app
 from streamproc.worker.rules import RulesFile
 from streamproc.worker.settings import WorkerSettings

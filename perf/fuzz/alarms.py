@@ -22,7 +22,7 @@ from streamproc.contracts.records.reveals import UNREADABLE as NO_REVEAL
 from streamproc.contracts.records.reveals import DataRevealed, decode_reveal, encode_reveal
 from streamproc.core.instants import from_ms
 from streamproc.core.subscribers import CANARY_PREFIX
-from streamproc.tools.canary.events import day_of
+from streamproc.tools.canary.canary_events import day_of
 from streamproc.tools.canary.watching import CanarySettings, CanaryWatch
 from tests.support.scheduler import reminder
 

@@ -13,10 +13,10 @@ import msgspec
 from perf.fuzz.target import Target
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.engine.processor import Outbox
-from streamproc.worker.applying import EVERYTHING
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from streamproc.worker.virtual import TOPICS, InputRecord
+from streamproc.worker.without_worker import EVERYTHING
 from tests.contract.golden import GOLDEN
 
 SUBSCRIBER = b"8613800000001"

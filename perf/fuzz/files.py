@@ -14,7 +14,7 @@ from perf.fuzz.places import new_folder
 from perf.fuzz.target import Target, check_words
 from streamproc.producing.readers import FORMS, Reader
 from streamproc.producing.readers.files import read_open
-from streamproc.producing.readers.records import ReadSettings, UnreadableFileError
+from streamproc.producing.readers.record_results import ReadSettings, UnreadableFileError
 from tests.unit.test_readers_charging import FUNCTION, SERVICES, encoded, framed, pgw
 
 CSV = b"""msisdn;session;seq;closed;up;down;down_unit;rg;plmn;kind

@@ -10,7 +10,7 @@ from perf.fuzz.places import new_folder
 from perf.fuzz.target import Target
 from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingReader
 from streamproc.kafka.recording.frames import encode_header
-from streamproc.kafka.recording.recovery import reopen
+from streamproc.kafka.recording.resuming import reopen
 from streamproc.kafka.recording.writer import RecordingWriter
 
 RECORDS = [

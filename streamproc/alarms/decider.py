@@ -33,10 +33,10 @@ from streamproc.core.instants import LAST_MS
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.missing_rights import Lack, MissingRightError, said
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.reading_on import until_the_end
-from streamproc.kafka.rights import Lack, MissingRightError, said
 from streamproc.kafka.settings import Broker
 
 log = structlog.get_logger(__name__)

@@ -19,8 +19,8 @@ from streamproc.alarms.table import Bounds
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.packed import force_close
-from streamproc.kafka.rights import said
 from streamproc.supervision import cancel_task, start_task, tell
 
 if TYPE_CHECKING:  # it takes long to import, and few processes have a webhook

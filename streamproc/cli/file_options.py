@@ -13,7 +13,7 @@ from streamproc.cli.values import FilePath
 if TYPE_CHECKING:
     from streamproc.contracts.numbers import Numbering
     from streamproc.producing.readers.files import FileReading
-    from streamproc.producing.readers.records import BadRecord
+    from streamproc.producing.readers.record_results import BadRecord
     from streamproc.producing.readers.sessions import Sessions
     from streamproc.tools.play.reading import BadLine, EventFiles
 

@@ -1,8 +1,8 @@
 """Options for the connection to Kafka, the same for every command that uses it.
 
-They are made from ``kafka/fields.py``. Most are hidden in a command's ``--help``, because they are
-many and rarely typed. ``--kafka-help`` of a command lists them. While a command runs, a broker that
-does not answer is reported on standard error.
+They are made from ``kafka/setting_fields.py``. Most are hidden in a command's ``--help``, because
+they are many and rarely typed. ``--kafka-help`` of a command lists them. While a command runs, a
+broker that does not answer is reported on standard error.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import click
 from streamproc.cli.shared_options import SecretFile, SecretOption, SharedOption
 from streamproc.cli.values import Addresses, FilePath
 from streamproc.contracts.rights import UserRole
-from streamproc.kafka.fields import FIELDS, Field, settings_from
 from streamproc.kafka.properties import read_properties
+from streamproc.kafka.setting_fields import FIELDS, Field, settings_from
 from streamproc.printable import printable
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from streamproc.cli.expected import Expected
 from streamproc.cli.repeats import Repeats
 from streamproc.core.privacy import mask
 from streamproc.errors import StreamprocError
-from streamproc.kafka.rights import missing_right
+from streamproc.kafka.missing_rights import missing_right
 from streamproc.printable import printable_lines
 
 Format = Literal["text", "json"]

@@ -205,7 +205,7 @@ def _known_locale(tag: str) -> str:
 
 
 def _tell_rejected(played: Played, rules: Rulebook) -> None:
-    from streamproc.tools.play.words import reject_words
+    from streamproc.tools.play.happening_words import reject_words
 
     rejects = played.rejects()
     for line, reject in rejects[:SHOWN_BAD]:

@@ -11,7 +11,7 @@ import click
 from streamproc.cli.shared_options import SharedOption
 from streamproc.cli.values import Count
 from streamproc.metrics.options import LOOPBACK
-from streamproc.tracing.opening import PER_SECOND, TraceSettings
+from streamproc.tracing.options import PER_SECOND, TraceSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

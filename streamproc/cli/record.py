@@ -122,7 +122,7 @@ def record(
     """
     from kafka.errors import KafkaError
 
-    from streamproc.kafka.rights import said
+    from streamproc.kafka.missing_rights import said
     from streamproc.tools.replay.capture import Capture
     from streamproc.tools.replay.pace import Control
 

@@ -157,7 +157,7 @@ def replay(sources: tuple[str, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
-    from streamproc.kafka.rights import said
+    from streamproc.kafka.missing_rights import said
 
     try:
         code = _replay(sources, options)

@@ -133,7 +133,7 @@ def send(files: tuple[Path, ...], **options: Any) -> None:
     """
     from kafka.errors import KafkaError
 
-    from streamproc.kafka.rights import said
+    from streamproc.kafka.missing_rights import said
 
     one = options["event"] is not None or options["subscriber"] is not None
     if sum((one, bool(files), options["watch"] is not None)) != 1:
@@ -257,7 +257,7 @@ def _send_file(file: InputFile, producer: UsageProducer, found: FileEvents) -> i
     """Send the events of a file; returns their number."""
     from streamproc.contracts.records.codec import decode_event
     from streamproc.core.state.events import ClockAdvanced
-    from streamproc.producing.readers.records import Doubts
+    from streamproc.producing.readers.record_results import Doubts
 
     doubts, sent = Doubts(), 0
     for record in found.of(file, doubts):

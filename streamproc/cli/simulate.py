@@ -23,8 +23,8 @@ from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:
     from streamproc.core.rules.rulebook import Rulebook
-    from streamproc.tools.simulation.messages import RunOutcome
     from streamproc.tools.simulation.report import SimulationReport
+    from streamproc.tools.simulation.run_messages import RunOutcome
     from streamproc.worker.virtual import VirtualWorker
 
 
@@ -151,7 +151,7 @@ def simulate(rules: Path, present: Path | None, as_json: bool, **options: Any) -
 
 
 def _print(report: SimulationReport, told: list[str], options: dict[str, Any]) -> None:
-    from streamproc.tools.simulation.table import print_report
+    from streamproc.tools.simulation.as_text import print_report
 
     for note in told:
         echo(note)
@@ -164,9 +164,9 @@ def _simulate(
     books: tuple[Rulebook, Rulebook], source: SimulatedInput, options: dict[str, Any]
 ) -> tuple[SimulationReport, list[str]]:
     """The report, and further notes for the user."""
-    from streamproc.tools.simulation.messages import RunOutcome
+    from streamproc.tools.simulation.as_text import held_told, rejects_told
     from streamproc.tools.simulation.report import compare
-    from streamproc.tools.simulation.table import held_told, rejects_told
+    from streamproc.tools.simulation.run_messages import RunOutcome
     from streamproc.worker.virtual import TOPICS, VirtualWorker
 
     partitions = source.partitions()

@@ -145,7 +145,7 @@ def _is_file(name: str) -> bool:
 
 
 def _is_recording(file: InputFile) -> bool:
-    from streamproc.producing.readers.records import UnreadableFileError
+    from streamproc.producing.readers.record_results import UnreadableFileError
 
     try:
         return file.form() == "recording"

@@ -54,7 +54,11 @@ def lint(file: Path | None, strict: bool) -> None:
     times without a date are warnings.
     """
     from streamproc.core.texts.checking import check
-    from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates
+    from streamproc.core.texts.missing_texts import (
+        missing_names,
+        missing_texts,
+        times_without_dates,
+    )
 
     rules = read_rules(file)
     checked = check(rules)

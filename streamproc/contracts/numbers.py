@@ -216,11 +216,3 @@ def smpp_address(text: str, region: str | None = None) -> Address:
     if _is_valid(number) or (region is not None and _is_of(number, region)):
         return Address(TON_INTERNATIONAL, NPI_ISDN, key)
     return Address(TON_UNKNOWN, NPI_ISDN, _digits(key))
-
-
-def same_number(text: str, key: str, region: str | None = None) -> bool:
-    """Whether a text and a key mean the same subscriber."""
-    try:
-        return subscriber_key(text, Numbering(region)) == key
-    except NumberError:
-        return text == key

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, defstruct
 
 from streamproc.contracts.rules_file.read.faults import Fault, faults_and
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, listed
+from streamproc.contracts.rules_file.read.field_lines import Lines, Path, SyntaxProblem, listed
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.core.state.events import Name
 from streamproc.dispatch.gateways.console import ConsoleEntry

@@ -18,13 +18,13 @@ from streamproc.contracts.records.codec import UNREADABLE, decode_reminder, enco
 from streamproc.contracts.records.receipts import DeadLetter, decode_dead_letter
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.state.effects import Reminder
-from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import RESEND_HEADER
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
+from streamproc.dispatch.whole_topic import records_of
 from streamproc.kafka.clients import kafka_consumer
-from streamproc.kafka.opening import open_producer
-from streamproc.kafka.rights import said
+from streamproc.kafka.missing_rights import said
+from streamproc.kafka.open_producer import open_producer
 from streamproc.kafka.topics import readable_partitions
 from streamproc.tracing.context import TraceHeaders, trace_of
 

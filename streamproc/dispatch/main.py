@@ -40,20 +40,20 @@ from streamproc.dispatch.membership import NO_MEMBER
 from streamproc.dispatch.number_hashes import NumberHashes, keys_of
 from streamproc.dispatch.owner import OwnershipError
 from streamproc.dispatch.partition_journal import BrokenError
-from streamproc.dispatch.reading import records_of
 from streamproc.dispatch.runner import Runner
 from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.statistics import ReceiptTally
 from streamproc.dispatch.topics import DispatchError, prepare_topics, watch_of
+from streamproc.dispatch.whole_topic import records_of
 from streamproc.hard_end import HardEnd
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import missing_right, said
 from streamproc.kafka.probe import refusal_of
-from streamproc.kafka.rights import missing_right, said
 from streamproc.kafka.topic_watch import watched
 from streamproc.printable import printable
 from streamproc.provision.planning import TopicsError
-from streamproc.tracing.opening import Origin, open_tracer
+from streamproc.tracing.options import Origin, open_tracer
 
 log = structlog.get_logger(__name__)
 

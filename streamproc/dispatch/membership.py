@@ -23,7 +23,7 @@ from kafka.errors import (
     KafkaError,
 )
 
-from streamproc.kafka.rights import missing_right
+from streamproc.kafka.missing_rights import missing_right
 from streamproc.kafka.settings import Broker
 
 NO_MEMBER = (

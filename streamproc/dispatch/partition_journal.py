@@ -28,10 +28,10 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.missing_rights import Lack, MissingRightError, missing_right
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import close_within
 from streamproc.kafka.reading_on import Standstill
-from streamproc.kafka.rights import Lack, MissingRightError, missing_right
 
 log = structlog.get_logger(__name__)
 

@@ -20,6 +20,7 @@ from streamproc.core.instants import LAST_MS
 from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.elsewhere import Elsewhere
 from streamproc.dispatch.gateways.base import Events, Gateway, Listening, SmsRefusedError
+from streamproc.dispatch.lane_reader import Readers
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.model import (
     DeliveryReport,
@@ -34,7 +35,6 @@ from streamproc.dispatch.owner import JournalOwner
 from streamproc.dispatch.partition_journal import PartitionJournal
 from streamproc.dispatch.patience import Patience
 from streamproc.dispatch.progress import REBALANCE_SECONDS, DispatchProgress
-from streamproc.dispatch.readers import Readers
 from streamproc.dispatch.reports_log import ReportsReader, ReportsWriter
 from streamproc.dispatch.scheduler import Scheduler
 from streamproc.dispatch.settings import DispatchSettings
@@ -44,7 +44,7 @@ from streamproc.dispatch.traced import DispatchSpans
 from streamproc.kafka.silence import FAILED_SECONDS
 from streamproc.kafka.topic_watch import TopicWatch, keep_watching
 from streamproc.metrics.dispatch import DispatchMetrics
-from streamproc.metrics.figures import LINE_SECONDS, FigureLine
+from streamproc.metrics.figure_line import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.supervision import on_loop, one_thread, start_task, tell
 from streamproc.tracing.context import trace_of

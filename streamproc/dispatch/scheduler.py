@@ -24,7 +24,7 @@ from streamproc.core.instants import to_ms
 from streamproc.core.state.effects import Reminder
 from streamproc.core.subscribers import is_canary
 from streamproc.dispatch.backoff import Backoff
-from streamproc.dispatch.delivery import Deliveries
+from streamproc.dispatch.delivery_reports import Deliveries
 from streamproc.dispatch.journal import JournalEntry, State
 from streamproc.dispatch.lanes import Lane, LaneQueues, lane_of
 from streamproc.dispatch.ledger import JournalTransaction, Ledger

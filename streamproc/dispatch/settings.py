@@ -9,7 +9,7 @@ from streamproc.contracts.topics import DispatchTopics
 from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
-from streamproc.tracing.opening import TraceSettings
+from streamproc.tracing.options import TraceSettings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from streamproc.contracts.rights import Scope, rights_of, topic_operations
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
-from streamproc.kafka.rights import MissingRightError, Needs
+from streamproc.kafka.missing_rights import MissingRightError, Needs
 from streamproc.kafka.topic_watch import TopicWatch
 from streamproc.provision.planning import (
     Making,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamproc.errors import StreamprocError
-from streamproc.kafka.rights import said
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.settings import Broker
 
 

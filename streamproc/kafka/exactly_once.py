@@ -31,8 +31,8 @@ from kafka.structs import OffsetAndMetadata
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import DeliveryError, RunFencedError, TopicError
 from streamproc.kafka.fencing import stay_fenced
+from streamproc.kafka.missing_rights import Lack, MissingRightError, said
 from streamproc.kafka.producer import BulkProducer
-from streamproc.kafka.rights import Lack, MissingRightError, said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin
 from streamproc.supervision import one_thread

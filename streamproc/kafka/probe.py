@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from streamproc.errors import StreamprocError
 from streamproc.kafka.errors import ReachError, TokenError
-from streamproc.kafka.rights import missing_right, said
+from streamproc.kafka.missing_rights import missing_right, said
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.wire import SASL_HANDSHAKE, api_keys, sasl_handshake
 from streamproc.supervision import one_thread

@@ -12,7 +12,7 @@ from kafka import TopicPartition
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.errors import BackpressureError, DeliveryError
 from streamproc.kafka.flushed import Flushed
-from streamproc.kafka.opening import open_producer
+from streamproc.kafka.open_producer import open_producer
 from streamproc.kafka.packed import (
     CODECS,
     Headers,

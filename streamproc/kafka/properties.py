@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.fields import BY_NAME, FIELDS
 from streamproc.kafka.jaas import JAAS, options_of_jaas
 from streamproc.kafka.secret import Secret, refuse_if_public, refuse_special, unreadable
+from streamproc.kafka.setting_fields import BY_NAME, FIELDS
 from streamproc.printable import printable
 
 _MOST_BYTES = 1 << 20

@@ -20,8 +20,8 @@ from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import KafkaSettingsError, ReachError, TokenError, TopicError
+from streamproc.kafka.missing_rights import Needs
 from streamproc.kafka.probe import refusal_of
-from streamproc.kafka.rights import Needs
 from streamproc.kafka.settings import Broker, KafkaSettings, settings_of
 from streamproc.kafka.silence import Silence, Silent, logged
 from streamproc.kafka.topics import NOTHING, find_topics

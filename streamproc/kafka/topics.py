@@ -16,8 +16,8 @@ from kafka.protocol.consumer import IsolationLevel
 
 from streamproc.kafka.clients import kafka_admin
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import Lack, MissingRightError, Needs, check_rights, said
 from streamproc.kafka.probe import why_no_answer
-from streamproc.kafka.rights import Lack, MissingRightError, Needs, check_rights, said
 from streamproc.kafka.settings import Broker
 
 BATCH_BYTES = 800_000

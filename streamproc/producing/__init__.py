@@ -2,7 +2,7 @@
 
 from streamproc.producing.billing import BillingProducer
 from streamproc.producing.client import UsageProducer
-from streamproc.producing.delivery import (
+from streamproc.producing.event_results import (
     Delivery,
     DeliveryFailedError,
     NotAcceptedError,

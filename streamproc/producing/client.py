@@ -15,12 +15,12 @@ from streamproc.contracts.topics import EVENTS
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.fixed_partitions import FixedPartitions
-from streamproc.kafka.opening import open_producer
+from streamproc.kafka.open_producer import open_producer
 from streamproc.kafka.outstanding import OutstandingRecords, send_now
 from streamproc.kafka.packed import force_close
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topic_watch import watch
-from streamproc.producing.delivery import (
+from streamproc.producing.event_results import (
     Delivery,
     DeliveryFailedError,
     NotAcceptedError,

@@ -23,11 +23,11 @@ from streamproc.kafka.errors import ReachError, TokenError
 from streamproc.kafka.fixed_partitions import FixedPartitions
 from streamproc.kafka.outstanding import send_now
 from streamproc.kafka.packed import force_close
-from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.kafka.recording.record_lines import LogRecord, to_line
 from streamproc.kafka.silence import REPEAT_SECONDS
 from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.private_files import open_private
-from streamproc.producing.delivery import Delivery, DeliveryFailedError, Placed
+from streamproc.producing.event_results import Delivery, DeliveryFailedError, Placed
 from streamproc.producing.spool import Spool, SpooledRecord
 from streamproc.supervision import start_thread
 

@@ -24,7 +24,7 @@ from streamproc.contracts.topics import (
     option_of,
 )
 from streamproc.errors import StreamprocError
-from streamproc.kafka.rights import Needs
+from streamproc.kafka.missing_rights import Needs
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import NOTHING, FoundTopic, NewTopic, find_topics, make_topics
 

@@ -10,7 +10,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from streamproc.kafka.errors import TopicError
-from streamproc.kafka.rights import MissingRightError, Needs, said
+from streamproc.kafka.missing_rights import MissingRightError, Needs, said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import end_offsets, open_admin
 from streamproc.provision.planning import (

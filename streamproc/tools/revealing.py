@@ -22,8 +22,8 @@ from streamproc.core.privacy import mask
 from streamproc.core.subscribers import is_canary
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.packed import force_close
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker, settings_of
 from streamproc.kafka.topics import open_admin, partition_count
 

@@ -36,7 +36,7 @@ from streamproc.engine.open_partition import OpenPartition
 from streamproc.engine.partition import Partition
 from streamproc.engine.processor import Outbox
 from streamproc.worker.counting import SLOT, USAGE
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 
 LATE_MS: Final = {USAGE: USAGE_PROMISE_SECONDS * 1000, SLOT: TIMED_PROMISE_SECONDS * 1000}
 LOOKED_AT: Final = 200

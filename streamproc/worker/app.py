@@ -23,25 +23,25 @@ from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.faust.consumer import ALIAS, register
 from streamproc.engine.faust.credentials import security_settings
 from streamproc.engine.faust.recovery import SafeTableManager
-from streamproc.engine.faust.table import PartitionedTable
+from streamproc.engine.faust.row_table import PartitionedTable
 from streamproc.engine.life import State
 from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.settings import settings_of
 from streamproc.kafka.silence import Silence
-from streamproc.metrics.figures import LINE_SECONDS, FigureLine
+from streamproc.metrics.figure_line import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
-from streamproc.tracing.opening import Origin, open_tracer
+from streamproc.tracing.options import Origin, open_tracer
 from streamproc.worker.alarm_share import WorkerShare
 from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
 from streamproc.worker.ids_bound import IdsBound
-from streamproc.worker.memory import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
+from streamproc.worker.memory_warning import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
 from streamproc.worker.native_bridge.loading import packer
 from streamproc.worker.observing import WorkerFacts, WorkerObserver
 from streamproc.worker.placement import Placement
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.report import write_report
 from streamproc.worker.rules import RulesFile

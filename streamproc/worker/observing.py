@@ -16,7 +16,7 @@ from streamproc.metrics.worker import WorkerMetrics
 from streamproc.tracing.spans import Tracer
 from streamproc.worker.alarm_share import WorkerShare, due_behind_ms, lag_ms
 from streamproc.worker.counting import SLOT, TRANSPORT, USAGE, class_of
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.traced import CommitSpans
 
 

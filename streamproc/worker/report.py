@@ -11,7 +11,7 @@ from streamproc.core.state.account import Account, unpack
 from streamproc.engine.engine import Engine
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.private_files import replace_private
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 
 
 def write_report(path: Path, processor: QuotaProcessor, engine: Engine[Account]) -> None:

@@ -28,9 +28,9 @@ from streamproc.core.instants import from_ms
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.packed import close_within
 from streamproc.kafka.reading_on import until_the_end
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
 from streamproc.supervision import cancel_task, start_task, tell

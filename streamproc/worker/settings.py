@@ -13,7 +13,7 @@ from streamproc.engine.settings import EngineSettings
 from streamproc.kafka.secret import Secret
 from streamproc.kafka.settings import Broker
 from streamproc.metrics.options import LOOPBACK
-from streamproc.tracing.opening import TraceSettings
+from streamproc.tracing.options import TraceSettings
 
 Clock = Literal["wall", "event"]
 Native = Literal["auto", "on", "off"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from streamproc.contracts.rights import Scope, rights_of, topic_operations
 from streamproc.contracts.topics import PARTITIONS
-from streamproc.kafka.rights import Needs
+from streamproc.kafka.missing_rights import Needs
 from streamproc.kafka.topics import find_topics
 from streamproc.provision.planning import Making, TopicsError, TopicsPlan, of_worker
 from streamproc.provision.starting import admin_of, checked_topics, made_by_a_lost_state

@@ -18,10 +18,10 @@ from streamproc.core.state.account import HELD, Account
 from streamproc.engine.cluster import Headers
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
-from streamproc.worker.applying import apply_records, let_time_pass
 from streamproc.worker.placement import Placement
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native, WrongPartition
+from streamproc.worker.without_worker import apply_records, let_time_pass
 
 TOPICS = WorkerTopics.under("", inputs=())
 """These names distinguish the outputs."""

@@ -17,10 +17,10 @@ from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Audited, Reminder
 from streamproc.core.state.events import MemberJoined, SubscriberEvent, UsageRecorded
-from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.kafka.recording.record_lines import LogRecord, to_line
 from streamproc.tools.explain import gathering
+from streamproc.tools.explain.decision_words import WHY, figure, level
 from streamproc.tools.explain.showing import units_of
-from streamproc.tools.explain.words import WHY, figure, level
 from tests.contract import contract
 from tests.contract.contract import schema
 from tests.support.commands import run
@@ -241,7 +241,7 @@ def test_what_does_not_fit_together_is_refused(arguments: tuple[str, ...]) -> No
 def test_every_decision_of_the_schema_has_words() -> None:
     known = schema("audit.recorded.v1")["properties"]["decision"]["x-extensible-enum"]
     missing = set(known) - WHY.keys()
-    assert not missing, f"add to WHY in tools/explain/words.py: {sorted(missing)}"
+    assert not missing, f"add to WHY in tools/explain/decision_words.py: {sorted(missing)}"
 
 
 def test_figures_and_levels_are_told_with_their_units() -> None:

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from streamproc.cli import main
 from streamproc.core.rules.kinds.usage_percent import UsagePercent
 from streamproc.producing.readers.without_events import IN_WORDS
-from streamproc.tools.play.words import record_words
+from streamproc.tools.play.happening_words import record_words
 from tests.support.envelopes import enveloped
 
 ROOT = Path(__file__).parents[2]

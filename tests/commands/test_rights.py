@@ -14,7 +14,7 @@ from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailed
 from streamproc.cli import main
 from streamproc.contracts.rights import USER_ROLES, Right, Scope, UserRole, rights_of
 from streamproc.contracts.topics import DispatchTopics, WorkerTopics
-from streamproc.kafka.rights import MissingRightError, check_rights, missing_right
+from streamproc.kafka.missing_rights import MissingRightError, check_rights, missing_right
 from streamproc.kafka.settings import KafkaSettings
 
 BROKER = KafkaSettings("kafka:9093", role="worker")

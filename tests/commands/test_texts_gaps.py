@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from streamproc.core.texts.checking import check
-from streamproc.core.texts.gaps import missing_names, missing_texts, times_without_dates
+from streamproc.core.texts.missing_texts import missing_names, missing_texts, times_without_dates
 from tests.support.checked import checked
 from tests.support.rules import YAML, edited
 from tests.support.talking import RULES

@@ -15,7 +15,7 @@ from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
-from streamproc.engine.faust import logger, recovery, table
+from streamproc.engine.faust import logger, recovery, row_table
 from tests.contract.conftest import CHANGELOG, INPUT
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ async def test_partitions_are_opened_before_recovery_begins(app: Any) -> None:
     """``TableManager.on_rebalance`` awaits every table's ``on_rebalance``, then recovery's."""
     order: list[Any] = []
     accounts = app.tables["accounts"]
-    assert isinstance(accounts, table.PartitionedTable)
+    assert isinstance(accounts, row_table.PartitionedTable)
 
     async def own(actives: set[int], standbys: set[int], changelog: str) -> None:
         order.append(("own", actives, standbys, changelog))
@@ -161,7 +161,7 @@ async def test_each_assignment_names_the_workers_of_the_group(app: Any) -> None:
     accounts = app.tables["accounts"]
     told: list[Any] = []
     with mock.patch.object(
-        table.log, "info", lambda _, **said: told.append((said["joined"], said["left"]))
+        row_table.log, "info", lambda _, **said: told.append((said["joined"], said["left"]))
     ):
         for urls in (["http://one", "http://two"], ["http://one", "http://two"], ["http://one/"]):
             app.assignor.changelog_distribution = {url: {CHANGELOG.topic: [0]} for url in urls}

@@ -20,9 +20,9 @@ from kafka.net.sasl.oauth import SaslMechanismOAuth
 from streamproc.engine.faust.credentials import security_settings
 from streamproc.kafka import aio_clients, clients, probe
 from streamproc.kafka.aio_connection import connection_options
-from streamproc.kafka.fields import OF_EVERY_CONNECTION, kafka_settings
 from streamproc.kafka.logins import LOGINS
 from streamproc.kafka.secret import Secret
+from streamproc.kafka.setting_fields import OF_EVERY_CONNECTION, kafka_settings
 from streamproc.kafka.settings import KafkaSettings
 from tests.support.authorisation import authorisation_server
 from tests.support.certificates import Authority, secret_file

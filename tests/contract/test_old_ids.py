@@ -19,7 +19,7 @@ from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
 from streamproc.engine.ids import is_of_ids
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from tests.contract.contract import DATA
 from tests.support.compiled import IS_NATIVE

@@ -14,7 +14,7 @@ import pytest
 from streamproc.contracts.numbers import Address
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.inbound import read, text_of
-from streamproc.dispatch.smpp.messages import (
+from streamproc.dispatch.smpp.pdus import (
     MessageError,
     ShortMessage,
     decode_deliver,

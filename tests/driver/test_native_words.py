@@ -14,7 +14,7 @@ from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.counting import Told
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from tests.unit.test_native import KEY as ALICE
 from tests.unit.test_native import START_MS, Log, needs_native

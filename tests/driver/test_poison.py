@@ -14,7 +14,7 @@ import pytest
 from streamproc.core.state.events import ToppedUp
 from streamproc.core.step.transition import advance, step
 from streamproc.engine.processor import PoisonError
-from streamproc.worker import processor
+from streamproc.worker import quota_processor
 from tests.support.quota_driver import DAY, HOUR, MINUTE, Everything, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]
@@ -40,8 +40,8 @@ def poisonous(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ZeroDivisionError
         return advance(account, subscriber, *rest, **more)
 
-    monkeypatch.setattr(processor, "step", failing_step)
-    monkeypatch.setattr(processor, "advance", failing_advance)
+    monkeypatch.setattr(quota_processor, "step", failing_step)
+    monkeypatch.setattr(quota_processor, "advance", failing_advance)
 
 
 def play(driver: QuotaDriver, *poisons: int) -> Everything:
@@ -156,6 +156,6 @@ def test_a_partition_that_cannot_be_mended_is_an_error_not_an_endless_loop(
         raise ZeroDivisionError
 
     monkeypatch.setattr(driver.processor, "set_aside", forget)
-    monkeypatch.setattr(processor, "step", fail)
+    monkeypatch.setattr(quota_processor, "step", fail)
     with pytest.raises(PoisonError, match="could not be applied"):
         driver.use(ALICE, 5)

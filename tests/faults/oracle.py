@@ -17,7 +17,7 @@ from streamproc.engine.ids import SeenIds
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.placement import Placement
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import WrongPartition
 from tests.support.cluster import PARTITIONS
 

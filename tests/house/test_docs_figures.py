@@ -8,22 +8,22 @@ from unittest import mock
 
 import pytest
 
-from streamproc.dispatch.delivery import LAST_PART_MS
+from streamproc.dispatch.delivery_reports import LAST_PART_MS
 from streamproc.dispatch.early_reports import EARLY_LIMIT, EARLY_MS, NUMBER_LIMIT
 from streamproc.dispatch.number_hashes import TELLING_DIGITS
+from streamproc.dispatch.peer_lines import QUIET_SECONDS
 from streamproc.dispatch.scheduler import FORGET_MS
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.gateway import LASTING_SECONDS
-from streamproc.dispatch.smpp.messages import ADDRESS_LIMIT
+from streamproc.dispatch.smpp.pdus import ADDRESS_LIMIT
 from streamproc.dispatch.smpp.session import HANDLING_LIMIT
 from streamproc.dispatch.sms_log import LIMIT_S
 from streamproc.dispatch.sms_memory import CONFIRM_MS, REPEAT_MS
-from streamproc.dispatch.telling import QUIET_SECONDS
 from streamproc.hard_end import ENDED_HARD, LAST_WORDS_SECONDS, STOP_LIMIT_SECONDS
 from streamproc.kafka import topic_watch
 from streamproc.kafka.silence import REPEAT_SECONDS, UNANSWERED_SECONDS
-from streamproc.metrics.figures import LINE_SECONDS
+from streamproc.metrics.figure_line import LINE_SECONDS
 from streamproc.metrics.serving import CONNECTION_SECONDS
 from streamproc.tools.verify.checkpoint import EVERY_SECONDS
 from streamproc.tools.verify.verify import LARGEST_SHARE, LATEST_TIMERS_MS

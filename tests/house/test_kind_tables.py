@@ -17,7 +17,7 @@ from streamproc.core.rules.kinds import BUILT_IN, KINDS, RuleKind
 from streamproc.core.rules.notices import NoticeKind
 from streamproc.core.rules.placeholders import OF_SOME_KINDS
 from streamproc.core.rules.sending import Policy
-from streamproc.tools.explain import words
+from streamproc.tools.explain import decision_words
 from tests.support import kind_tables
 from tests.support.timeline import HEAD
 
@@ -101,7 +101,8 @@ def test_kinds_with_one_unit_have_the_same_words_for_it() -> None:
     """``explain`` knows a threshold's unit alone."""
     found = {(kind.unit, kind.level_words) for kind in BUILT_IN if kind.unit}
     assert len({unit for unit, _ in found}) == len(found)
-    assert {words.level(7, unit) for unit, _ in found} >= {"7 % left", "7 minor units spent"}
+    levels = {decision_words.level(7, unit) for unit, _ in found}
+    assert levels >= {"7 % left", "7 minor units spent"}
 
 
 def test_every_kind_stands_in_one_lane_of_the_page() -> None:

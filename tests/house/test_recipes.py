@@ -16,7 +16,7 @@ from streamproc import cli
 from streamproc.cli import main
 from streamproc.core.rules import kinds
 from streamproc.core.rules.kinds.timed import TimedRuleKind
-from streamproc.core.texts import words
+from streamproc.core.texts import packaged_words
 from streamproc.dispatch import gateways
 from streamproc.dispatch.gateways.entry import GatewayKind
 from streamproc.dispatch.gateways.registry import GATEWAYS
@@ -191,7 +191,7 @@ def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
     languages = set.union(*folders.values())
     tables = {
         name: table
-        for name, table in vars(words).items()
+        for name, table in vars(packaged_words).items()
         if name.isupper() and isinstance(table, dict)
     }
 
@@ -201,7 +201,7 @@ def test_every_packaged_language_has_all_packaged_texts_and_words() -> None:
         assert found | {"en", "zh-CN"} == languages | {"en", "zh-CN"}, name
     for name, table in tables.items():
         for inner in table.values() if isinstance(next(iter(table.values())), dict) else [table]:
-            if words.DEFAULT not in inner:
+            if packaged_words.DEFAULT not in inner:
                 continue  # words for some languages alone, of which CLDR has another one
             known = inner.keys() | {one for one in languages if one.partition("-")[0] in inner}
             assert languages <= known, name

@@ -28,7 +28,7 @@ LIMIT_SECONDS = 120.0
 _BROKEN = """
 import sys
 from streamproc.cli import main
-from streamproc.lab.demo.readers import SmsReader
+from streamproc.lab.demo.actual_results import SmsReader
 from streamproc.producing import BillingProducer
 
 send_record, send_sms = BillingProducer.send, SmsReader.send

@@ -12,7 +12,7 @@ from streamproc.contracts.rules_file.load import default_rulebook, packaged_rule
 from streamproc.contracts.rules_file.packs import pack_names, pack_path
 from streamproc.contracts.rules_file.texts import packaged_content, read
 from streamproc.contracts.rules_file.warnings import warnings_of
-from streamproc.core.texts.gaps import missing_texts, times_without_dates
+from streamproc.core.texts.missing_texts import missing_texts, times_without_dates
 from streamproc.worker.native_bridge.unsupported import unsupported
 from tests.support.rules import by_both
 

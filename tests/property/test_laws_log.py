@@ -22,7 +22,7 @@ from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES, Rows
 from streamproc.lab.oracle import PlacedRecord
 from streamproc.worker.native_bridge.loading import is_native
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from tests.property import rulebooks, walks
 from tests.property.budget import budget

@@ -20,7 +20,7 @@ from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.events import InputEvent, MemberJoined, UsageRefunded
 from streamproc.kafka.recording import LogRecord
-from streamproc.kafka.recording.lines import to_line
+from streamproc.kafka.recording.record_lines import to_line
 from streamproc.lab.workload import WorkloadSettings
 from streamproc.lab.workload_quota import quota_month
 from streamproc.lab.workload_talk import mixed

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamproc.kafka.any_headers import HeaderName
 from streamproc.kafka.recording import LogRecord
-from streamproc.kafka.recording.lines import RecordLine, from_line, parse_lines, to_line
+from streamproc.kafka.recording.record_lines import RecordLine, from_line, parse_lines, to_line
 from streamproc.tools.replay.pace import ReplayPace
 from streamproc.tools.replay.pseudonyms import Pseudonyms
 from tests.property.budget import budget

@@ -20,7 +20,7 @@ from streamproc.engine.changelog import is_row
 from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import Rows
 from streamproc.worker.placement import Placement
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.virtual import InputRecord
 from tests.support.cluster import Names, Record, WorkerProcess
 from tests.support.committed import Committed

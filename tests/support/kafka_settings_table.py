@@ -1,4 +1,4 @@
-"""The table of settings in docs/security-kafka.md, from ``kafka/fields.py``.
+"""The table of settings in docs/security-kafka.md, from ``kafka/setting_fields.py``.
 
 ``python -m tests.support.kafka_settings_table`` writes it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from streamproc.kafka.fields import FIELDS
+from streamproc.kafka.setting_fields import FIELDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "security-kafka.md"
 _PART = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)

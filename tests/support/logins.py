@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.fields import FIELDS, kafka_settings
+from streamproc.kafka.setting_fields import FIELDS, kafka_settings
 
 
 def demanded_by(mechanism: str, file: Path) -> dict[str, Any]:

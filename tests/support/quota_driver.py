@@ -24,7 +24,7 @@ from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.tracing.spans import Tracer
 from streamproc.worker.placement import Placement
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Clock, Native, WrongPartition
 from tests.support.driver import TopologyDriver
 from tests.support.memory_log import LogRecord, MemoryLog

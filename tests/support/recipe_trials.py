@@ -318,7 +318,7 @@ from streamproc.contracts.records.codec import decode_effect
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.state.effects import PlanApplied
 from streamproc.lab.demo.settings import Names
-from streamproc.tools.play.words import record_words
+from streamproc.tools.play.happening_words import record_words
 from streamproc.worker.outlets import outlets
 from streamproc.worker.settings import WorkerSettings
 from streamproc.worker.virtual import TOPICS
@@ -341,7 +341,7 @@ from collections.abc import Iterable
 
 from streamproc.core.commands.arguments import Command, Spellings, word_of
 from streamproc.core.commands.preferences.base import DEFAULT, StateChange, PreferenceHandler
-from streamproc.core.commands.wording import fragment
+from streamproc.core.commands.reply_words import fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.rulebook import Rulebook
@@ -498,9 +498,9 @@ METRIC = Trial(
                 '            "chunks": metrics.chunks,\n            "rejects": metrics.rejects,\n',
             ),
         ),
-        "streamproc/worker/processor.py": (
+        "streamproc/worker/quota_processor.py": (
             Edit(
-                "streamproc/worker/processor.py",
+                "streamproc/worker/quota_processor.py",
                 '        outbox.counts["events", APPLIED] += len(records)\n',
                 '        outbox.counts["events", APPLIED] += len(records)\n'
                 '        outbox.counts["chunks",] += 1\n',

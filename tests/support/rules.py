@@ -9,7 +9,7 @@ import yaml
 
 from streamproc.contracts.rules_file.load import RulesError, load_rulebook
 from streamproc.contracts.rules_file.read import yaml_reader
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem
+from streamproc.contracts.rules_file.read.field_lines import Lines, Path, SyntaxProblem
 from streamproc.core.rules.kinds import BUILT_IN
 
 KINDS = ", ".join(one.name for one in BUILT_IN)

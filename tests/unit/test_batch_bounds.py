@@ -31,7 +31,7 @@ from streamproc.engine.intake import Intake
 from streamproc.engine.processor import Outbox
 from streamproc.kafka.any_headers import AnyRecords, BoundedPartition, read_any_records
 from streamproc.kafka.batch_bounds import MAX_BATCH_BYTES, fault_of, without_records
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.virtual import TOPICS
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

@@ -19,7 +19,7 @@ from streamproc.core.subscribers import CANARY_PREFIX
 from streamproc.metrics.canary import CanaryMetrics
 from streamproc.tools.canary import watching
 from streamproc.tools.canary.beats import STAGES, Beats, Stage, Verdict, stage_seconds, summary
-from streamproc.tools.canary.events import (
+from streamproc.tools.canary.canary_events import (
     beat_events,
     beat_mark,
     canaries_of,

@@ -9,7 +9,7 @@ import pytest
 from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.core.instants import DAY_MS
 from streamproc.engine.processor import Outbox
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.virtual import TOPICS, InputRecord
 
 START_MS = 1_767_225_600_000
@@ -52,7 +52,7 @@ def test_a_tick_goes_days_ahead_and_the_result_is_the_same(
     native: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sliced, found, rows = ticks(native)
-    monkeypatch.setattr("streamproc.worker.processor.SLICE_MS", 1_000 * DAY_MS)
+    monkeypatch.setattr("streamproc.worker.quota_processor.SLICE_MS", 1_000 * DAY_MS)
     whole, expected, rows_expected = ticks(native)
     assert len(whole) == 1
     assert max(sliced) < 20 * ROWS

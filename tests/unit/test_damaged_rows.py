@@ -17,7 +17,7 @@ from streamproc.engine.processor import Outbox
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.kafka.errors import KafkaSettingsError
 from streamproc.kafka.properties import read_properties
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.virtual import TOPICS, InputRecord
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "data" / "golden"

@@ -19,6 +19,7 @@ from streamproc.contracts.records.codec import encode_effect
 from streamproc.core.state.account import ACTIVE, Account, pack
 from streamproc.engine.changelog import PROGRESS_KEY, Progress, encode_progress
 from streamproc.lab.demo import DemoSettings
+from streamproc.lab.demo.actual_results import StateReader
 from streamproc.lab.demo.expecting import (
     ExpectationQuery,
     ExpectedFigures,
@@ -26,9 +27,8 @@ from streamproc.lab.demo.expecting import (
     SeenRecords,
     arriving,
 )
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.interrupts import Interrupts
-from streamproc.lab.demo.readers import StateReader
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.demo.run import FAILURE, SUCCESS, sum_up
 from streamproc.lab.demo.settings import Names
 from streamproc.lab.demo.site import DemoSite

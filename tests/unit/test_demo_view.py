@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from streamproc.core.instants import DAY_MS
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.line_view import LineView
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.demo.screen import fits, screen_of, sparkline
 from streamproc.lab.demo.story import TITLE, ViewFrame, frame_of
 from tests.unit.test_demo_phone import reminder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamproc.dispatch.backoff import Backoff
-from streamproc.dispatch.delivery import LAST_PART_MS
+from streamproc.dispatch.delivery_reports import LAST_PART_MS
 from streamproc.dispatch.journal import JournalEntry, decode_entry
 from streamproc.dispatch.model import (
     Accepted,

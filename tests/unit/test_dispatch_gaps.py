@@ -10,7 +10,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 from structlog.testing import capture_logs
 
-from streamproc.dispatch.gaps import CHECK_SECONDS, Gaps
+from streamproc.dispatch.deleted_messages import CHECK_SECONDS, Gaps
 
 MAIN, BULK, RESENDS = (0, "reminders"), (1, "reminders"), (0, "resends")
 

@@ -21,6 +21,7 @@ from streamproc.dispatch.gateways.smpp import KIND, SmppEntry
 from streamproc.dispatch.journal import REPORTS_KEY, Facts, JournalEntry, encode, read_journal
 from streamproc.dispatch.matching import ID_LIMIT, AwaitedParts, bounded_id
 from streamproc.dispatch.model import Accepted, DeliveryReport, Origin, UnsendableError
+from streamproc.dispatch.peer_lines import Sparing
 from streamproc.dispatch.peers import NamingAssignor
 from streamproc.dispatch.reports_log import decode_report
 from streamproc.dispatch.settings import DispatchSettings
@@ -30,7 +31,6 @@ from streamproc.dispatch.smpp.receipt import parse_receipt
 from streamproc.dispatch.smpp.session import Session, SessionSettings
 from streamproc.dispatch.smpp.text import LongTexts, TextForm, count_parts
 from streamproc.dispatch.sms_memory import decode_record
-from streamproc.dispatch.telling import Sparing
 from streamproc.kafka.recording import LogRecord
 from streamproc.tools.explain.gathering import Gathered
 from tests.support.scheduler import HASHES, START_MS, TOPIC, Table, line, reminder

@@ -11,8 +11,8 @@ import pytest
 from kafka import TopicPartition
 
 from streamproc.contracts.topics import DispatchTopics
-from streamproc.dispatch import readers
-from streamproc.dispatch.readers import Readers
+from streamproc.dispatch import lane_reader
+from streamproc.dispatch.lane_reader import Readers
 from streamproc.dispatch.settings import DispatchSettings
 
 
@@ -92,8 +92,8 @@ class Consumer:
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> Readers:
     monkeypatch.setattr(Consumer, "log", Log())
-    monkeypatch.setattr(readers, "kafka_consumer", lambda _, **options: Consumer(**options))
-    monkeypatch.setattr(readers, "POLL_MS", 1)
+    monkeypatch.setattr(lane_reader, "kafka_consumer", lambda _, **options: Consumer(**options))
+    monkeypatch.setattr(lane_reader, "POLL_MS", 1)
     topics = DispatchTopics(reminders="reminders")
     settings = DispatchSettings("b:1", topics, group="g", held_messages=10)
     return Readers(settings, ("urgent", "bulk"), lambda _: None)

@@ -18,7 +18,7 @@ from streamproc.producing.readers.dropfolder import DropFolder, state_directory
 from streamproc.producing.readers.files import FileReading
 from streamproc.producing.readers.formats import FORMS, InputForm, add
 from streamproc.producing.readers.held import HeldFile
-from streamproc.producing.readers.records import Read, UnreadableFileError
+from streamproc.producing.readers.record_results import Read, UnreadableFileError
 
 EVENT = (
     '{{"type":"usage.recorded","id":"{0}","source":"s","subscriber":"8613800000001",'

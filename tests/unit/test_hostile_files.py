@@ -24,7 +24,7 @@ from streamproc.producing.readers import BadRecord, ReadEvent, open_reader
 from streamproc.producing.readers.bounds import MAX_LINE_BYTES
 from streamproc.producing.readers.files import read_open
 from streamproc.producing.readers.mapping import MappingError, parse_mapping
-from streamproc.producing.readers.records import UnreadableFileError
+from streamproc.producing.readers.record_results import UnreadableFileError
 
 MIB = 1 << 20
 EVENT = (

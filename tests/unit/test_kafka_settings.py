@@ -14,10 +14,16 @@ from click.testing import CliRunner
 from streamproc.cli import main
 from streamproc.cli.kafka_options import kafka_options
 from streamproc.kafka.errors import KafkaSettingsError
-from streamproc.kafka.fields import FIELDS, Field, environment_of, kafka_settings, settings_from
 from streamproc.kafka.logins import LOGINS, PasswordLogin, TokenLogin
 from streamproc.kafka.properties import read_properties
 from streamproc.kafka.secret import Secret
+from streamproc.kafka.setting_fields import (
+    FIELDS,
+    Field,
+    environment_of,
+    kafka_settings,
+    settings_from,
+)
 from streamproc.kafka.settings import KafkaSettings, settings_of
 from streamproc.kafka.tokens import ClientCredentials, FileTokens
 from tests.support.certificates import Authority, secret_file

@@ -17,8 +17,8 @@ import pytest
 
 from streamproc.kafka import probe, python_tls, wire
 from streamproc.kafka.errors import KafkaSettingsError, TopicError
-from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.secret import Secret
+from streamproc.kafka.setting_fields import kafka_settings
 from streamproc.kafka.tls import RotatingContext, TlsSettings
 from streamproc.kafka.topics import open_admin
 from tests.support.certificates import Authority, Issued, secret_file

@@ -17,8 +17,8 @@ import pytest
 
 from streamproc.kafka import tokens
 from streamproc.kafka.errors import TokenError
-from streamproc.kafka.fields import kafka_settings
 from streamproc.kafka.secret import Secret
+from streamproc.kafka.setting_fields import kafka_settings
 from streamproc.kafka.tokens import ClientCredentials, FileTokens, MskTokens, OAuthClient
 from tests.support.authorisation import AuthorisationServer, authorisation_server
 from tests.support.certificates import secret_file

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from streamproc.worker import memory
-from streamproc.worker.memory import MemoryWatch, limit_bytes, used_bytes
+from streamproc.worker import memory_warning
+from streamproc.worker.memory_warning import MemoryWatch, limit_bytes, used_bytes
 
 MIB = 1 << 20
 
@@ -16,7 +16,7 @@ MIB = 1 << 20
 def test_it_warns_near_the_limit_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = MemoryWatch(100)
     used = 84 * MIB
-    monkeypatch.setattr(memory, "used_bytes", lambda: used)
+    monkeypatch.setattr(memory_warning, "used_bytes", lambda: used)
     with capture_logs() as lines:
         assert not watch.look(0.0)
         used = 86 * MIB
@@ -32,7 +32,7 @@ def test_the_containers_limit_is_taken_and_no_limit_is_none(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_CGROUP_LIMITS", (tmp_path / "missing", limit))
+    monkeypatch.setattr(memory_warning, "_CGROUP_LIMITS", (tmp_path / "missing", limit))
     limit.write_text(f"{512 * MIB}\n")
     assert limit_bytes(None) == 512 * MIB
     assert limit_bytes(7) == 7 * MIB

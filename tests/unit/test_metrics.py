@@ -18,7 +18,7 @@ from streamproc.dispatch.observing import DispatchObserver
 from streamproc.dispatch.shaping import Shaper
 from streamproc.metrics.declaring import Metrics
 from streamproc.metrics.dispatch import DispatchMetrics
-from streamproc.metrics.figures import FigureLine
+from streamproc.metrics.figure_line import FigureLine
 from streamproc.metrics.homes import HOMES
 from streamproc.metrics.serving import MetricsServer, PortError
 from tests.support.scheduler import START_MS, Table, line, reminder

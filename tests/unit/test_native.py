@@ -21,7 +21,7 @@ from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
 from streamproc.lab.workload import WorkloadSettings, generate
 from streamproc.worker.native_bridge.loading import NativeMissingError, is_native
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from tests.support.compiled import IS_NATIVE
 
@@ -100,7 +100,7 @@ def left_to_core(log: list[Log], rules: Rulebook = RULES) -> int:
 def test_a_failure_to_tell_is_the_fault_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("on")
     run.apply([activation()])
-    monkeypatch.setattr("streamproc.worker.processor.effects_of", None)
+    monkeypatch.setattr("streamproc.worker.quota_processor.effects_of", None)
     crossing = GOOD.replace(b"1000", b"19000000000")
     with pytest.raises(PoisonError) as caught:
         run.apply(

@@ -16,7 +16,13 @@ from streamproc.core.state.account import Account
 from streamproc.core.state.events import Name, UsageRecorded
 from streamproc.core.texts.flat import CLOCK
 from streamproc.worker.native_bridge import loading, taught_words
-from streamproc.worker.native_bridge.interface import description, outputs, rows, usage, views
+from streamproc.worker.native_bridge.interface import (
+    description,
+    outputs,
+    row_positions,
+    usage,
+    views,
+)
 from streamproc.worker.native_bridge.interface.description import (
     EXTRA,
     KEY_FIELD,
@@ -25,10 +31,10 @@ from streamproc.worker.native_bridge.interface.description import (
     KnownStruct,
     Row,
 )
-from streamproc.worker.native_bridge.interface.fields import DescriptionError
 from streamproc.worker.native_bridge.interface.fingerprint import files, hash_of, interface
 from streamproc.worker.native_bridge.interface.generate import ROOT, RUST, stale, write
 from streamproc.worker.native_bridge.interface.sources_generated import SOURCES
+from streamproc.worker.native_bridge.interface.struct_fields import DescriptionError
 from tests.unit.test_native import needs_native
 
 
@@ -112,7 +118,7 @@ def extended(struct: type[Struct], **more: tuple[Any, Any]) -> Any:
 
 def layout(row: Row) -> str:
     """The layout of a row alone."""
-    return rows.render((row,), EXTRA).partition("pub mod")[0]
+    return row_positions.render((row,), EXTRA).partition("pub mod")[0]
 
 
 ACCOUNT = next(row for row in ROWS if row.known.struct is Account)
@@ -142,9 +148,9 @@ def test_what_the_description_names_must_be_there_once() -> None:
 
 def test_a_new_field_of_the_rarely_used_state_is_left_to_the_core() -> None:
     known = EXTRA._replace(struct=extended(EXTRA.struct, invented=(int, 0)))
-    assert rows.render(ROWS, known) == rows.render(ROWS, EXTRA)
+    assert row_positions.render(ROWS, known) == row_positions.render(ROWS, EXTRA)
     named = known._replace(carries=(*known.carries, "invented"))
-    assert '| b"invented" => Extra::Carried' in rows.render(ROWS, named)
+    assert '| b"invented" => Extra::Carried' in row_positions.render(ROWS, named)
 
 
 def event(carried: bool, **more: tuple[Any, Any]) -> str:

@@ -18,7 +18,7 @@ from kafka.future import Future
 from streamproc.core.state.events import UsageRecorded
 from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.producing import forwarder as forwarder_module
-from streamproc.producing.delivery import Delivery, DeliveryFailedError
+from streamproc.producing.event_results import Delivery, DeliveryFailedError
 from streamproc.producing.events import checked, usage
 from streamproc.producing.forwarder import Forwarder
 from streamproc.producing.spool import Spool

@@ -22,7 +22,7 @@ from streamproc.dispatch.settings import DispatchSettings
 from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.producing import BillingProducer, billing, client
 from streamproc.producing.client import UsageProducer
-from streamproc.producing.delivery import Delivery, DeliveryFailedError
+from streamproc.producing.event_results import Delivery, DeliveryFailedError
 from streamproc.producing.events import usage
 
 LATE_SECONDS = 0.05

@@ -17,7 +17,7 @@ import pytest
 from streamproc.contracts.records.codec import decode_event
 from streamproc.core.state.events import UsageRecorded
 from streamproc.producing.readers import BadRecord, LeftOut, ReadEvent, open_reader
-from streamproc.producing.readers.charging import digits, instant, network, phone_number
+from streamproc.producing.readers.charging_records import digits, instant, network, phone_number
 
 # As TS 32.298 has them: SET and SEQUENCE, and fields that streamproc does not read in between.
 SPECIFICATION = asn1tools.compile_string(

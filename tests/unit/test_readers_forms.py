@@ -26,7 +26,7 @@ from streamproc.producing.readers import (
 )
 from streamproc.producing.readers.files import InputFile
 from streamproc.producing.readers.mapping import Amount, parse_mapping
-from streamproc.producing.readers.records import Doubts, UnreadableFileError
+from streamproc.producing.readers.record_results import Doubts, UnreadableFileError
 from tests.support.envelopes import enveloped
 
 MAPPING = """

@@ -10,7 +10,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Rejected
 from streamproc.engine.processor import Outbox
 from streamproc.worker.hourly import WARN_SECONDS
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.virtual import InputRecord
 

@@ -18,8 +18,8 @@ from streamproc.kafka.recording import (
 )
 from streamproc.kafka.recording import writer as writer_module
 from streamproc.kafka.recording.frames import encode_header
-from streamproc.kafka.recording.lines import RecordLine, from_line, to_line
-from streamproc.kafka.recording.recovery import reopen
+from streamproc.kafka.recording.record_lines import RecordLine, from_line, to_line
+from streamproc.kafka.recording.resuming import reopen
 
 RECORDS = [
     LogRecord(b"8613800000001", b'{"type":"usage.recorded"}', 1),

@@ -17,7 +17,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.kafka.errors import TopicError
 from streamproc.worker import rules as worker_rules
 from streamproc.worker.app import take_changed_rules
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.rules import KeptRules, RulesFile
 from streamproc.worker.virtual import TOPICS
 from tests.support.rules import TOML, YAML, edited

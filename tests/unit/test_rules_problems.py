@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamproc.contracts.rules_file.load import _Check, default_rulebook, load_rulebook, removed
-from streamproc.contracts.rules_file.read.lines import Lines
+from streamproc.contracts.rules_file.read.field_lines import Lines
 from tests.support.rules import KINDS, YAML, edited, problems
 
 PLANS = YAML[YAML.index("plans:") : YAML.index("packs:")]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from streamproc.cli.simulate import _rule_ids
 from streamproc.contracts.rules_file.load import packaged_rulebook
 from streamproc.core.instants import DAY_MS
-from streamproc.tools.simulation.messages import RunOutcome, Sent
+from streamproc.tools.simulation.as_text import money, span
 from streamproc.tools.simulation.pairing import MessageChange, pair
 from streamproc.tools.simulation.report import compare
-from streamproc.tools.simulation.table import money, span
+from streamproc.tools.simulation.run_messages import RunOutcome, Sent
 from tests.support.talking import talking_rules
 
 BOTH = frozenset({"low", "weekly"})

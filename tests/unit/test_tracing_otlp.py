@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from streamproc.tracing.context import SpanContext
-from streamproc.tracing.opening import (
+from streamproc.tracing.options import (
     Origin,
     TracesError,
     TraceSettings,

@@ -23,7 +23,7 @@ from streamproc.core.state.events import (
     SmsReceived,
     UsageRefunded,
 )
-from streamproc.core.state.messages import Mark, Waiting
+from streamproc.core.state.message_memory import Mark, Waiting
 from streamproc.core.state.moment import moment_of_time
 from tests.support.line import SUBSCRIBER, Line, day
 from tests.support.timeline import HEAD, line

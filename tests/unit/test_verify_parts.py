@@ -48,7 +48,7 @@ from streamproc.tools.verify.losses import (
 )
 from streamproc.tools.verify.rebuilding import rebuild
 from streamproc.tools.verify.sample import SubscriberSample
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Clock
 from tests.unit.test_native import Log
 

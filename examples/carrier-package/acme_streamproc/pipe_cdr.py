@@ -9,7 +9,7 @@ from typing import BinaryIO
 from streamproc.core.state.events import UsageRecorded
 from streamproc.producing.events import InvalidEventError, build, checked
 from streamproc.producing.readers.formats import InputForm
-from streamproc.producing.readers.records import BadRecord, Read, ReadEvent
+from streamproc.producing.readers.record_results import BadRecord, Read, ReadEvent
 
 
 def read(content: BinaryIO, identity: str) -> Iterator[Read]:

@@ -14,9 +14,9 @@ from click.core import ParameterSource
 from streamproc.cli.configuration.checking import kind_of, named
 from streamproc.cli.configuration.defaults import ConfigFile, FileDefaults
 from streamproc.cli.configuration.settings import Place, Setting
-from streamproc.kafka.fields import BY_NAME
 from streamproc.kafka.properties import read_properties
 from streamproc.kafka.secret import MASK, Secret, masked_urls
+from streamproc.kafka.setting_fields import BY_NAME
 
 Origin = Literal["flag", "variable", "file", "client.properties", "default"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem
+from streamproc.contracts.rules_file.read.field_lines import Lines, SyntaxProblem
 from streamproc.contracts.rules_file.read.toml_reader import parse
 from streamproc.errors import StreamprocError
 from streamproc.input_files import opened

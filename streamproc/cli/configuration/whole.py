@@ -22,9 +22,9 @@ from streamproc.cli.rules import RulesPath
 from streamproc.cli.shared_options import PREFIX
 from streamproc.contracts.topics import EVENTS
 from streamproc.errors import StreamprocError
-from streamproc.kafka.fields import FIELDS, settings_from
 from streamproc.kafka.properties import read_properties
 from streamproc.kafka.secret import Secret, refuse_special
+from streamproc.kafka.setting_fields import FIELDS, settings_from
 from streamproc.printable import printable
 
 _OTHERS = (VARIABLE, f"{PREFIX}CRASH_AT")

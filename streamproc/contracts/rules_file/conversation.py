@@ -18,7 +18,7 @@ from streamproc.contracts.rules_file.format.conversation import (
     ZoneEntry,
 )
 from streamproc.contracts.rules_file.format.entries import RulesFormat
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.contracts.rules_file.read.parse import decode, parse
 from streamproc.contracts.rules_file.texts import (
     TextsDirectory,

@@ -30,7 +30,13 @@ from streamproc.contracts.rules_file.format.plans import (
     plan_problems,
 )
 from streamproc.contracts.rules_file.read.faults import Fault, faults_and
-from streamproc.contracts.rules_file.read.lines import Lines, Path, SyntaxProblem, field_name, told
+from streamproc.contracts.rules_file.read.field_lines import (
+    Lines,
+    Path,
+    SyntaxProblem,
+    field_name,
+    told,
+)
 from streamproc.contracts.rules_file.read.parse import parse
 from streamproc.contracts.rules_file.texts import (
     TEXT_DEPTH,

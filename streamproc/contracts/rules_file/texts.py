@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from streamproc.contracts.rules_file.format.locales import MOST_LOCALES
-from streamproc.contracts.rules_file.read.lines import Lines, SyntaxProblem, field_name
-from streamproc.contracts.rules_file.read.lines import Path as FieldPath
+from streamproc.contracts.rules_file.read.field_lines import Lines, SyntaxProblem, field_name
+from streamproc.contracts.rules_file.read.field_lines import Path as FieldPath
 from streamproc.contracts.rules_file.read.parse import MAX_BYTES, parse, read_regular_file
 from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.commands import REPLIES

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamproc.contracts.rules_file.format.entries import RulesFormat
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.core.rules.as_written import items
 from streamproc.core.rules.fields import MAX_WORD_LENGTH, Words
 from streamproc.core.rules.placeholders import EVERYWHERE

@@ -14,15 +14,15 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from streamproc.core.alerts.audience import of_account
+from streamproc.core.alerts.audit_records import of_level
 from streamproc.core.alerts.message import Message, Speaker, arming_of, rule_of
-from streamproc.core.alerts.records import of_level
 from streamproc.core.rules.account_rules import ResolvedRule, WatchRule
 from streamproc.core.rules.kinds import BUCKET_KINDS, WATCH_KINDS
 from streamproc.core.rules.rulebook import Rulebook, UsageRule
 from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Alarm, Mark
+from streamproc.core.state.message_memory import Alarm, Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import AccountFigures, is_figure_at

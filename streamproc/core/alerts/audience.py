@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamproc.core.rules.sending import Audience, Spoken
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.usage.pools import member_of_cap
 

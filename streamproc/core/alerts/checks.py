@@ -23,7 +23,7 @@ from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind
 from streamproc.core.usage.charging import crossings_between

@@ -9,7 +9,7 @@ from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import drop_empty_extra
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRefunded
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind
 

@@ -11,7 +11,7 @@ from streamproc.core.rules.sending import QuietHours, Spoken
 from streamproc.core.schedule.calendar import known_zone
 from streamproc.core.schedule.nights import hours_together, own_quiet_hours
 from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
-from streamproc.core.state.messages import RecipientMemory
+from streamproc.core.state.message_memory import RecipientMemory
 
 
 class Delay(NamedTuple):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from streamproc.core.alerts.audit_records import cause_of_release, of_waiting, refused
 from streamproc.core.alerts.delays import Delay, earliest, tidy
 from streamproc.core.alerts.judging import forget, is_opted_out, is_wanted, judge, lower_marks
 from streamproc.core.alerts.message import (
@@ -27,13 +28,12 @@ from streamproc.core.alerts.message import (
     recipients_left,
 )
 from streamproc.core.alerts.passing import Pass
-from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, Spoken, urgency
 from streamproc.core.state.account import Account, drop_empty_extra
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Waiting
+from streamproc.core.state.message_memory import Waiting
 from streamproc.core.state.moment import Moment
 
 

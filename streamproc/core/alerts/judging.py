@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from streamproc.core.alerts.audit_records import cause_of_release, of_waiting, refused
 from streamproc.core.alerts.message import Candidate, recipients_left
-from streamproc.core.alerts.records import cause_of_release, of_waiting, refused
 from streamproc.core.rules.sending import PLAIN, Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Mark, Waiting
+from streamproc.core.state.message_memory import Mark, Waiting
 from streamproc.core.state.moment import Moment
 
 MOST_LOWER: Final = 20

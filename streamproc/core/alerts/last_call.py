@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from streamproc.core.alerts.audit_records import cause_of_release
 from streamproc.core.alerts.delays import earliest, note_cooling, note_sent
 from streamproc.core.alerts.judging import forget, is_wanted
 from streamproc.core.alerts.message import Candidate, Speakers, entry_of, recipients_left
-from streamproc.core.alerts.records import cause_of_release
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS

@@ -23,7 +23,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, Bucket
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRecorded
-from streamproc.core.state.messages import Mark, Waiting
+from streamproc.core.state.message_memory import Mark, Waiting
 from streamproc.core.state.moment import Moment
 from streamproc.core.usage.coverage import those_covering
 from streamproc.core.usage.tariffs import settled_minor, spend_by_tariff, tariff_called

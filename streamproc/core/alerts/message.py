@@ -10,7 +10,7 @@ from msgspec import UNSET
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.effects import Cause, Effect
-from streamproc.core.state.messages import Mark, Waiting
+from streamproc.core.state.message_memory import Mark, Waiting
 from streamproc.core.state.moment import Moment
 from streamproc.core.usage.dedupe import digest
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from streamproc.core.alerts.audit_records import cause_of_release, of_waiting
 from streamproc.core.alerts.delays import Delay, earliest, note_cooling, note_sent
 from streamproc.core.alerts.judging import forget, judge, lower_marks
 from streamproc.core.alerts.message import Candidate, Speakers, entry_of, recipients_left
-from streamproc.core.alerts.records import cause_of_release, of_waiting
 from streamproc.core.alerts.sameness import are_told_together, is_same_telling
 from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.state.account import extra_of
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 
 _SAY: Final = "say"

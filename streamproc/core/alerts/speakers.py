@@ -10,9 +10,9 @@ from typing import Final
 from streamproc.core.alerts import alarms, checks, gate, last_call, late_costs
 from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.correction_rules import CORRECTED
+from streamproc.core.alerts.held_notices import NOTICE
 from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.message import Message
-from streamproc.core.alerts.notices import NOTICE
 from streamproc.core.alerts.reductions import Costs, Standing, edges_of_costs, edges_of_reduction
 from streamproc.core.alerts.stops import BeforeCycle, edges_of_limits
 from streamproc.core.alerts.timed_rules import TIMED

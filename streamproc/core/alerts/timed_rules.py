@@ -16,7 +16,7 @@ from streamproc.core.schedule.cycle_end import ending_with_cycle
 from streamproc.core.schedule.timed_reminder import Due
 from streamproc.core.state.account import ALLOWANCE, PLAN_KINDS, Account, Bucket
 from streamproc.core.state.effects import Cause, Effect, audited
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, is_after_cycle, remind
 from streamproc.core.usage.closed_cycles import own_buckets

@@ -14,7 +14,7 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.account import Account
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import AccountFigures, slide, speed_up, values_in, values_of

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from streamproc.core.alerts.notices import subscription_of
+from streamproc.core.alerts.held_notices import subscription_of
 from streamproc.core.commands.arguments import Command
 from streamproc.core.commands.listing import commands_offered, values_of
 from streamproc.core.commands.offers import is_offered, left_categories
 from streamproc.core.commands.parsing import grammar_of
 from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.commands.preferences.base import take_over
-from streamproc.core.commands.wording import formats_of
+from streamproc.core.commands.reply_words import formats_of
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.life.lifecycle import join_category, leave_category
 from streamproc.core.notices import confirmation

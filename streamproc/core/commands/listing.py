@@ -6,7 +6,7 @@ from typing import Any
 
 from streamproc.core.commands.offers import is_offered
 from streamproc.core.commands.preferences import HANDLERS
-from streamproc.core.commands.wording import formats_of, fragment, text_in
+from streamproc.core.commands.reply_words import formats_of, fragment, text_in
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
 from streamproc.core.rules.placeholders import Nothing

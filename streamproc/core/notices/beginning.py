@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core.alerts.notices import message_of
+from streamproc.core.alerts.held_notices import message_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
 from streamproc.core.state.account import Subscription, extra_of

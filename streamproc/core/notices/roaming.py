@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streamproc.core.alerts.held_notices import message_of
 from streamproc.core.alerts.message import arming_of
-from streamproc.core.alerts.notices import message_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.notices import HOME

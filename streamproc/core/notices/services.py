@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core.alerts.notices import message_of, subscription_of
+from streamproc.core.alerts.held_notices import message_of, subscription_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import LAST_MS, NEVER_MS, from_ms, to_ms
 from streamproc.core.notices import confirmation

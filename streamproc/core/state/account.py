@@ -14,7 +14,7 @@ from msgspec import Struct
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.preferences import CHOSEN
 from streamproc.core.state.events import Arrival, SubscriberEvent
-from streamproc.core.state.messages import Alarm, RecipientMemory, Waiting
+from streamproc.core.state.message_memory import Alarm, RecipientMemory, Waiting
 from streamproc.core.state.quota import QuotaState
 from streamproc.errors import StreamprocError
 

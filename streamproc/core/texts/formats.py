@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from streamproc.core.instants import DAY_MINUTES
 from streamproc.core.texts.direction import as_it_is, closed
 from streamproc.core.texts.money import written_money, written_number
+from streamproc.core.texts.packaged_words import ENDLESS as ENDLESS_WORDS
+from streamproc.core.texts.packaged_words import LESS_THAN, UNITS, UNTIL
 from streamproc.core.texts.quantities import (
     BINARY_SIZES,
     UNIT_SIZES,
@@ -28,8 +30,6 @@ from streamproc.core.texts.quantities import (
     unit_formats,
 )
 from streamproc.core.texts.spaces import plain_spaces
-from streamproc.core.texts.words import ENDLESS as ENDLESS_WORDS
-from streamproc.core.texts.words import LESS_THAN, UNITS, UNTIL
 from streamproc.errors import StreamprocError
 
 if TYPE_CHECKING:

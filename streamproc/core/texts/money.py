@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from streamproc.core.texts.packaged_words import GSM_LANGUAGES, GSM_SIGNS, NARROW_SIGNS
 from streamproc.core.texts.segments import segments
 from streamproc.core.texts.spaces import plain_spaces
-from streamproc.core.texts.words import GSM_LANGUAGES, GSM_SIGNS, NARROW_SIGNS
 
 if TYPE_CHECKING:
     from babel.core import Locale

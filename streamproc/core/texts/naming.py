@@ -8,7 +8,7 @@ from typing import Protocol
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.account import ROLLOVER, TOPUP, Bucket
 from streamproc.core.texts.locales import best_name, in_locale
-from streamproc.core.texts.words import BUCKET_KINDS, DEFAULT, ROLLED_OVER, SHARE_OF_OTHER
+from streamproc.core.texts.packaged_words import BUCKET_KINDS, DEFAULT, ROLLED_OVER, SHARE_OF_OTHER
 from streamproc.core.usage.pools import member_of_cap
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from msgspec import Meta, Struct
 
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.core.state.events import Name
 from streamproc.dispatch.gateways.base import Gateway
 from streamproc.dispatch.model import Policy

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from streamproc.contracts.numbers import UnknownRegionError, check_region
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.dispatch.backoff import Backoff
 from streamproc.dispatch.gateways.entry import (
     GatewayEntry,

@@ -15,7 +15,7 @@ from msgspec import Meta
 from yarl import URL
 
 from streamproc.contracts.records.codec import encode_effect
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.contracts.webhook_keys import keys_of, problem_of, signed_headers
 from streamproc.dispatch.gateways.base import Events
 from streamproc.dispatch.gateways.entry import (

@@ -26,12 +26,13 @@ from streamproc.dispatch.model import (
     Unknown,
     UnsendableError,
 )
+from streamproc.dispatch.peer_lines import Sparing
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.addresses import Addressing
 from streamproc.dispatch.smpp.confirming import Confirming
 from streamproc.dispatch.smpp.errors import class_of, name_of
 from streamproc.dispatch.smpp.inbound import Inbound, text_of
-from streamproc.dispatch.smpp.messages import MessageError, ShortMessage, encode_submit
+from streamproc.dispatch.smpp.pdus import MessageError, ShortMessage, encode_submit
 from streamproc.dispatch.smpp.receipt import is_receipt, missing_fact, parse_receipt
 from streamproc.dispatch.smpp.session import (
     Answer,
@@ -42,7 +43,6 @@ from streamproc.dispatch.smpp.session import (
     SessionSettings,
 )
 from streamproc.dispatch.smpp.text import SmsPart, TextForm, count_parts, split
-from streamproc.dispatch.telling import Sparing
 from streamproc.supervision import start_task
 
 log = structlog.get_logger(__name__)

@@ -14,8 +14,8 @@ from typing import Final
 from streamproc.contracts.numbers import Address
 from streamproc.dispatch.model import IncomingPart
 from streamproc.dispatch.smpp import pdu
-from streamproc.dispatch.smpp.messages import decode_deliver
 from streamproc.dispatch.smpp.national import codec
+from streamproc.dispatch.smpp.pdus import decode_deliver
 from streamproc.dispatch.smpp.text import (
     LOCKING_SHIFT,
     MESSAGE_PAYLOAD,

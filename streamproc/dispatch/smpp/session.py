@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from streamproc.dispatch.peer_lines import Sparing
 from streamproc.dispatch.smpp import pdu
 from streamproc.dispatch.smpp.errors import name_of
 from streamproc.dispatch.smpp.inbound import Inbound, UnreadableError, read
-from streamproc.dispatch.telling import Sparing
 from streamproc.errors import StreamprocError
 from streamproc.supervision import start_task
 

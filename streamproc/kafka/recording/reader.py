@@ -12,7 +12,7 @@ import zstandard
 
 from streamproc.input_files import opened
 from streamproc.kafka.recording.frames import MAX_FRAME_BYTES, Index, read_index
-from streamproc.kafka.recording.lines import (
+from streamproc.kafka.recording.record_lines import (
     BadRecordingError,
     LogRecord,
     RecordLine,

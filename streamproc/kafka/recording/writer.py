@@ -11,7 +11,7 @@ from typing import BinaryIO, Self, cast
 import zstandard
 
 from streamproc.kafka.recording.frames import Block, Index, encode_index
-from streamproc.kafka.recording.lines import LogRecord, to_line
+from streamproc.kafka.recording.record_lines import LogRecord, to_line
 from streamproc.private_files import open_private
 
 FRAME_RECORDS = 20_000

@@ -15,14 +15,14 @@ import orjson
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.errors import StreamprocError
-from streamproc.kafka.fields import environment_of
+from streamproc.kafka.setting_fields import environment_of
 from streamproc.kafka.settings import settings_of
+from streamproc.lab.demo.actual_results import SmsReader, StateReader
 from streamproc.lab.demo.expecting import ExpectedFigures, Expecter
 from streamproc.lab.demo.feed import Feed, workload_of
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.interrupts import Interrupts
 from streamproc.lab.demo.parts import BackgroundThread, ChildProcess, tail_of
-from streamproc.lab.demo.readers import SmsReader, StateReader
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import PARTITIONS, DemoSite
 from streamproc.lab.demo.story import ViewFrame, frame_of

@@ -13,8 +13,8 @@ import orjson
 from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.demo.expecting import Expecter
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.parts import BackgroundThread
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import DemoSite
 from streamproc.lab.workload import (

@@ -16,9 +16,9 @@ from rich.console import Console
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.demo.conductor import Conductor, DemoFailure, Interrupted
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.interrupts import Interrupts
 from streamproc.lab.demo.line_view import LineView
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.demo.screen import LiveView, fits
 from streamproc.lab.demo.settings import DemoSettings, Names
 from streamproc.lab.demo.site import DemoSite, open_site, remove_topics

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamproc.core.instants import DAY_MS
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.phone import ShownSms
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.workload import MONTH_DAYS
 
 TITLE = "streamproc demo: a month of mobile data usage"

@@ -6,7 +6,8 @@ day by day, JSON is checked by hand. It is slow and simple on purpose. From the 
 reads the data of the rulebook.
 """
 
-from streamproc.lab.oracle.figures import (
+from streamproc.lab.oracle.log import expect
+from streamproc.lab.oracle.results import (
     AccountFigures,
     Expectation,
     OrderKey,
@@ -20,7 +21,6 @@ from streamproc.lab.oracle.figures import (
     policy_key,
     reminder_key,
 )
-from streamproc.lab.oracle.log import expect
 
 __all__ = [
     "AccountFigures",

@@ -31,10 +31,8 @@ from streamproc.lab.oracle.buckets import (
 from streamproc.lab.oracle.checks import looks, runs_out
 from streamproc.lab.oracle.conversation import Conversation
 from streamproc.lab.oracle.days import cycle_around
-from streamproc.lab.oracle.figures import Expectation, PolicyKey
 from streamproc.lab.oracle.gate import Gate, News, Reason
 from streamproc.lab.oracle.looking_back import LookBack
-from streamproc.lab.oracle.memory import Memory, OracleEdge, most_urgent
 from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use, used_of
 from streamproc.lab.oracle.periods import Periods
 from streamproc.lab.oracle.quota import Members, Money, cap_bucket, unusual
@@ -47,9 +45,11 @@ from streamproc.lab.oracle.reaching import (
     thresholds,
 )
 from streamproc.lab.oracle.reading import Fields
-from streamproc.lab.oracle.spans import Spans
+from streamproc.lab.oracle.remembering import Memory, OracleEdge, most_urgent
+from streamproc.lab.oracle.results import Expectation, PolicyKey
 from streamproc.lab.oracle.speaking import WITHOUT_LEVEL
 from streamproc.lab.oracle.timers import Timer, move, said_by, timers
+from streamproc.lab.oracle.usage_spans import Spans
 
 MAX_PARTS = 500
 

@@ -12,10 +12,10 @@ from streamproc.core.rules.rulebook import EVERYTHING, Plan, Rulebook
 from streamproc.lab.oracle import choosing
 from streamproc.lab.oracle.buckets import NEVER, Bucket, of_one_kind_of_usage, remaining
 from streamproc.lab.oracle.days import cycle_around, days_after
-from streamproc.lab.oracle.figures import Expectation, OrderKey, ReminderKey
 from streamproc.lab.oracle.gate import Gate, Reason
 from streamproc.lab.oracle.quota import price
 from streamproc.lab.oracle.reading import Fields
+from streamproc.lab.oracle.results import Expectation, OrderKey, ReminderKey
 from streamproc.lab.oracle.spelling import Meant, meaning, seems_an_answer
 
 YEAR_9999_MS = 253_370_764_800_000

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
 from streamproc.lab.oracle.buckets import COUNTING_DOWN, is_home_data, remaining, scope_of
-from streamproc.lab.oracle.figures import ReminderKey
 from streamproc.lab.oracle.nights import Hours, day_without, end_of_night
 from streamproc.lab.oracle.quota import unusual
+from streamproc.lab.oracle.results import ReminderKey
 from streamproc.lab.oracle.speaking import (
     OF_ACCOUNT,
     OF_BUCKETS,

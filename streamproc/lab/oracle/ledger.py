@@ -8,10 +8,10 @@ from streamproc.core.rules.rulebook import Rulebook
 from streamproc.lab.oracle import choosing
 from streamproc.lab.oracle.buckets import NEVER
 from streamproc.lab.oracle.contract import Contract, Cycle, PolicyTold
-from streamproc.lab.oracle.figures import AccountFigures, Expectation, ShownBucket
-from streamproc.lab.oracle.memory import OracleEdge
 from streamproc.lab.oracle.past import charge_past, refund_past
 from streamproc.lab.oracle.reading import Fields, spells_a_number
+from streamproc.lab.oracle.remembering import OracleEdge
+from streamproc.lab.oracle.results import AccountFigures, Expectation, ShownBucket
 from streamproc.lab.oracle.timers import change_hours
 
 ADDING = (

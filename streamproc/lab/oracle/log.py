@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.oracle.figures import Expectation, PlacedRecord
 from streamproc.lab.oracle.ledger import SubscriberLedger
 from streamproc.lab.oracle.reading import NotAnEventError, read
+from streamproc.lab.oracle.results import Expectation, PlacedRecord
 
 YEAR_2100_MS = 4_102_444_800_000
 

@@ -14,8 +14,8 @@ from streamproc.lab.oracle.buckets import (
     remaining,
 )
 from streamproc.lab.oracle.checks import ending, foreseen, runs_out
-from streamproc.lab.oracle.figures import ReminderKey
 from streamproc.lab.oracle.reaching import is_reached, thresholds
+from streamproc.lab.oracle.results import ReminderKey
 
 if TYPE_CHECKING:
     from streamproc.lab.oracle.contract import Contract

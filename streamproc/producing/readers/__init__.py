@@ -8,7 +8,7 @@ from streamproc.producing.readers.formats import (
     open_reader,
 )
 from streamproc.producing.readers.mapping import MappingError
-from streamproc.producing.readers.records import BadRecord, LeftOut, Reader, ReadEvent
+from streamproc.producing.readers.record_results import BadRecord, LeftOut, Reader, ReadEvent
 
 __all__ = [
     "FORMS",

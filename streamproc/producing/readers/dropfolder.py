@@ -37,7 +37,7 @@ from streamproc.producing.readers.formats import FormatError
 from streamproc.producing.readers.held import HeldFile
 from streamproc.producing.readers.mapping import MappingError
 from streamproc.producing.readers.outgoing import FOLDERS, Verdict, WatchedFolder
-from streamproc.producing.readers.records import (
+from streamproc.producing.readers.record_results import (
     BadRecord,
     Doubts,
     LeftOut,

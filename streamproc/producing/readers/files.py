@@ -22,7 +22,7 @@ from streamproc.input_files import naming, opened_also_pipe
 from streamproc.kafka.unpacking import DAMAGES, TooMuchError, unpacked
 from streamproc.printable import printed_name
 from streamproc.producing.readers.formats import FORMS, FormatError, form_by_name, open_reader
-from streamproc.producing.readers.records import (
+from streamproc.producing.readers.record_results import (
     BadRecord,
     Doubts,
     LeftOut,

@@ -34,7 +34,7 @@ from streamproc.producing.readers.bounds import (
 )
 from streamproc.producing.readers.mapping import Mapping, load_mapping, parse_mapping
 from streamproc.producing.readers.radius import attribute_tables
-from streamproc.producing.readers.records import (
+from streamproc.producing.readers.record_results import (
     BadRecord,
     LeftOut,
     Read,
@@ -406,7 +406,7 @@ def form_by_name(path: Path, *, has_mapping: bool) -> str:
 
 def _charging_tables(content: BinaryIO) -> Tables:
     # Imported late: the import of asn1tools takes a tenth of a second.
-    from streamproc.producing.readers.charging import charging_tables
+    from streamproc.producing.readers.charging_records import charging_tables
 
     yield from charging_tables(content)
 

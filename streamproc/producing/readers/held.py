@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from streamproc.producing.readers.files import InputFile
-from streamproc.producing.readers.records import UnreadableFileError
+from streamproc.producing.readers.record_results import UnreadableFileError
 
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _KINDS: Final = {

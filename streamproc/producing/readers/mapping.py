@@ -28,8 +28,8 @@ from streamproc.contracts.numbers import (
 )
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
 from streamproc.contracts.rules_file.read.faults import faults
-from streamproc.contracts.rules_file.read.lines import Path as FieldPath
-from streamproc.contracts.rules_file.read.lines import SyntaxProblem, listed
+from streamproc.contracts.rules_file.read.field_lines import Path as FieldPath
+from streamproc.contracts.rules_file.read.field_lines import SyntaxProblem, listed
 from streamproc.contracts.rules_file.read.parse import parse, read_file
 from streamproc.contracts.zones import is_zone
 from streamproc.core.instants import to_ms

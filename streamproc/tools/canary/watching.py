@@ -22,12 +22,12 @@ from streamproc.contracts.records.receipts import decode_receipt
 from streamproc.core.state.events import SubscriberEvent
 from streamproc.kafka.clients import kafka_consumer, kafka_producer
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.packed import force_close
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin, partition_count
 from streamproc.tools.canary.beats import Beats, Stage, Verdict
-from streamproc.tools.canary.events import (
+from streamproc.tools.canary.canary_events import (
     BEAT_SECONDS,
     OFFSET_SECONDS,
     beat_events,

@@ -18,8 +18,8 @@ from streamproc.core.state.events import UsageRecorded
 from streamproc.core.texts.quantities import readable_bytes
 from streamproc.core.texts.reminding import threshold_of
 from streamproc.core.usage.pools import MEMBER
+from streamproc.tools.explain.decision_words import about, balance, happened, why
 from streamproc.tools.explain.timeline import Decision, TimelineEntry, iso
-from streamproc.tools.explain.words import about, balance, happened, why
 
 OF_CAP = f"{MEMBER}:"
 """Start of the id of a member's cap."""

@@ -13,12 +13,12 @@ from msgspec import UNSET
 from streamproc.core.instants import from_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Audited, Effect, Rejected, Reminder
+from streamproc.tools.explain.decision_words import why
 from streamproc.tools.explain.showing import Units, units_of
-from streamproc.tools.explain.words import why
 from streamproc.tools.play.balances import Balances
+from streamproc.tools.play.happening_words import event_words, record_words
 from streamproc.tools.play.playing import Played, PlayedInstant, spoken_ms
 from streamproc.tools.play.reading import BadLine, EventLine
-from streamproc.tools.play.words import event_words, record_words
 
 Document = dict[str, Any]
 

@@ -17,8 +17,8 @@ from streamproc.core.instants import from_ms
 from streamproc.core.state.effects import Order, PolicyChanged, Rejected, Reminder
 from streamproc.core.texts.quantities import readable_bytes
 from streamproc.tools.pictures import save
+from streamproc.tools.play.happening_words import DROPPED, HELD, TOLD_BY_ANOTHER
 from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
-from streamproc.tools.play.words import DROPPED, HELD, TOLD_BY_ANOTHER
 
 MOST_SUBSCRIBERS = 12
 COLOURS = ("#1769aa", "#3fa34d", "#e8a33d", "#7b4fa3", "#c8443f", "#2a9d9d", "#8c6d46")

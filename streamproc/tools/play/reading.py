@@ -23,7 +23,7 @@ from streamproc.core.state.events import (
 )
 from streamproc.kafka.recording import LogRecord
 from streamproc.producing.readers.files import FileEvents, FileReading, InputFile
-from streamproc.producing.readers.records import BadRecord, Doubts
+from streamproc.producing.readers.record_results import BadRecord, Doubts
 from streamproc.producing.readers.without_events import NoEventsError
 
 TOPIC = "events"

@@ -16,13 +16,11 @@ from streamproc.core.state.effects import Audited, Order, PolicyChanged, Rejecte
 from streamproc.core.state.events import SmsReceived, UsageRecorded
 from streamproc.core.texts.locales import given_in
 from streamproc.core.texts.quantities import readable_bytes
+from streamproc.tools.explain.decision_words import about
 from streamproc.tools.explain.showing import Units, units_of
-from streamproc.tools.explain.words import about
 from streamproc.tools.play.balances import UNKNOWN, Balances
 from streamproc.tools.play.bubbles import ASCII, ROUND, Bubble
-from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
-from streamproc.tools.play.reading import BadLine, EventLine
-from streamproc.tools.play.words import (
+from streamproc.tools.play.happening_words import (
     DROPPED,
     ENCODINGS,
     HELD,
@@ -40,6 +38,8 @@ from streamproc.tools.play.words import (
     reject_words,
     together,
 )
+from streamproc.tools.play.playing import Played, PlayedInstant, decisions, spoken_ms
+from streamproc.tools.play.reading import BadLine, EventLine
 from streamproc.tools.wrapping import lines_of
 
 SENDER = "STREAMPROC"

@@ -12,11 +12,11 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamproc.kafka.errors import TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.recording import BadRecordingError, LogRecord, RecordingWriter
 from streamproc.kafka.recording.frames import encode_header
-from streamproc.kafka.recording.recovery import reopen
+from streamproc.kafka.recording.resuming import reopen
 from streamproc.kafka.recording.writer import FRAME_RECORDS
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.silence import Silence, left_to_others
 from streamproc.kafka.topic_watch import TopicWatch

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streamproc.kafka.recording.lines import RecordLine
+from streamproc.kafka.recording.record_lines import RecordLine
 
 SLICE_SECONDS = 0.2
 """With a pace, records become visible at least this often (wall time)."""

@@ -11,7 +11,7 @@ import orjson
 from streamproc.errors import StreamprocError
 from streamproc.kafka.exactly_once import ExactlyOnceProducer
 from streamproc.kafka.recording import LogRecord
-from streamproc.kafka.recording.lines import from_line
+from streamproc.kafka.recording.record_lines import from_line
 from streamproc.kafka.topic_watch import PartitionsChangedError
 from streamproc.tools.replay.pace import FLAT_SLICE_RECORDS, Control, ReplayPace
 from streamproc.tools.replay.selection import Selection, iso, shifted

@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import MissingTopicError, TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.probe import why_no_answer
 from streamproc.kafka.recording import LogRecord, RecordingReader
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Set
 from typing import Literal, NamedTuple
 
-from streamproc.tools.simulation.messages import Sent
+from streamproc.tools.simulation.run_messages import Sent
 
 Effect = Literal["same", "earlier", "later", "dropped", "added"]
 EFFECTS: tuple[Effect, ...] = ("same", "earlier", "later", "dropped", "added")

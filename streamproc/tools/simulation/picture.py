@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from streamproc.tools.pictures import save
+from streamproc.tools.simulation.as_text import WORDS
 from streamproc.tools.simulation.pairing import EFFECTS
 from streamproc.tools.simulation.report import SimulationReport
-from streamproc.tools.simulation.table import WORDS
 
 PRESENT, CHANGED = "#8c96a3", "#1769aa"
 COLOURS = {

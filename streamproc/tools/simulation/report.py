@@ -11,8 +11,8 @@ from typing import Any
 
 from streamproc.core.instants import DAY_MS, from_ms
 from streamproc.core.privacy import mask
-from streamproc.tools.simulation.messages import RunOutcome, Sent
 from streamproc.tools.simulation.pairing import EFFECTS, MessageChange, pair
+from streamproc.tools.simulation.run_messages import RunOutcome, Sent
 
 MICROS = 1_000_000
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from streamproc.engine.cluster import LogReader, Place
 from streamproc.engine.faust.whole_batches import ByBatch
-from streamproc.kafka.rights import MissingRightError
+from streamproc.kafka.missing_rights import MissingRightError
 from streamproc.kafka.settings import Broker
 from streamproc.provision.planning import Making, TopicsPlan, Wanted, of_worker, plan_topics
 from streamproc.provision.starting import admin_of

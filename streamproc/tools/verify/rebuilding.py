@@ -23,8 +23,8 @@ from streamproc.engine.rows import Rows
 from streamproc.errors import StreamprocError
 from streamproc.tools.verify.checkpoint import Checkpoint
 from streamproc.tools.verify.sample import SubscriberSample
-from streamproc.worker.applying import apply_records
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
+from streamproc.worker.without_worker import apply_records
 
 REST_OF_COMMIT_SECONDS = 2.0
 PATIENCE_MS = 200

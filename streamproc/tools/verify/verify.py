@@ -61,10 +61,10 @@ from streamproc.tools.verify.rebuilding import (
     timed_closely,
 )
 from streamproc.tools.verify.sample import SubscriberSample
-from streamproc.worker.applying import let_time_pass
 from streamproc.worker.placement import Placement
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native, WorkerSettings
+from streamproc.worker.without_worker import let_time_pass
 
 LATEST_TIMERS_MS = 900_000
 """How long after an instant its timers may have run, by the wall clock (a worker was down)."""

@@ -23,8 +23,8 @@ from streamproc.core.texts.flat import flat_pieces
 from streamproc.core.texts.formats import PLAIN_LANGUAGES, formats
 from streamproc.core.texts.locales import name_locale
 from streamproc.core.texts.naming import kind_name, name_in
+from streamproc.core.texts.packaged_words import BUCKET_KINDS
 from streamproc.core.texts.segments import GSM_BASIC, segments
-from streamproc.core.texts.words import BUCKET_KINDS
 
 
 class Figure(IntEnum):

@@ -23,7 +23,7 @@ from streamproc.core.rules.plan_terms import PolicyCounter, Rollover, Tariff, Ti
 from streamproc.core.rules.rulebook import Allowance, Limits, Pack, Plan, Rulebook, UsageRule
 from streamproc.core.rules.scope import Scope
 from streamproc.core.rules.sending import AlertPolicy, Cap, Policy, QuietHours
-from streamproc.worker.native_bridge.interface.fields import default_of
+from streamproc.worker.native_bridge.interface.struct_fields import default_of
 
 KINDS: Final = frozenset(
     (

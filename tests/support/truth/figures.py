@@ -13,7 +13,7 @@ from typing import Any
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.state.effects import Reminder
-from streamproc.core.texts.words import BUCKET_KINDS, ROLLED_OVER, SHARE_OF_OTHER
+from streamproc.core.texts.packaged_words import BUCKET_KINDS, ROLLED_OVER, SHARE_OF_OTHER
 from streamproc.lab.oracle.buckets import Bucket, end_of, in_charge_order, remaining
 from streamproc.lab.oracle.checks import lasts_until
 from tests.support.truth.account import UNLIMITED, Snapshot

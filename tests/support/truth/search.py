@@ -15,7 +15,7 @@ from streamproc.contracts.rules_file.packs import pack_names
 from streamproc.contracts.rules_file.read.parse import decode, parse
 from streamproc.contracts.rules_file.texts import TextsDirectory, packaged_content
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.lab.oracle.figures import ReminderKey, reminder_key
+from streamproc.lab.oracle.results import ReminderKey, reminder_key
 from tests.support.truth.checks import Finding, Reader
 from tests.support.truth.lives import DAY, Habits, life
 from tests.support.truth.play import Player, Scene

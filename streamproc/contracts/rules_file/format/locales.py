@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Any
 
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.core.rules.as_written import entries
 from streamproc.core.rules.fields import LOCALE_PATTERN
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.core.instants import DAY_MINUTES, HOUR_MS
 from streamproc.core.rules.as_written import entries, has_cap, items
 from streamproc.core.rules.fields import Count, Id, Names, Natural, Priority, Strict

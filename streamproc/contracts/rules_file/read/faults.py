@@ -16,7 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 
 Fault = tuple[Path, str]
 

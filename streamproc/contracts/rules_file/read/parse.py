@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from streamproc.contracts.rules_file.read import toml_reader, yaml_reader
-from streamproc.contracts.rules_file.read.lines import (
+from streamproc.contracts.rules_file.read.field_lines import (
     MAX_FIELDS,
     Lines,
     Path,

@@ -11,7 +11,7 @@ import tomllib
 from bisect import bisect_right
 from typing import Any
 
-from streamproc.contracts.rules_file.read.lines import MAX_FIELDS, Lines, Path, SyntaxProblem
+from streamproc.contracts.rules_file.read.field_lines import MAX_FIELDS, Lines, Path, SyntaxProblem
 
 _AT = re.compile(r"\(at line (\d+), column \d+\)$")
 _GAP = re.compile(r"(?:[ \t\r\n,]|#[^\n]*)*")

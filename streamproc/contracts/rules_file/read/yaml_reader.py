@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from yaml.composer import Composer
 
-from streamproc.contracts.rules_file.read.lines import MAX_FIELDS, Lines, Path, SyntaxProblem
+from streamproc.contracts.rules_file.read.field_lines import MAX_FIELDS, Lines, Path, SyntaxProblem
 from streamproc.errors import StreamprocError
 
 _PREFIX = "tag:yaml.org,2002:"

@@ -12,43 +12,43 @@ from datetime import date
 import msgspec
 
 from streamproc.contracts.rules_file.format.entries import rules_format
-from streamproc.contracts.rules_file.read.lines import field_name
+from streamproc.contracts.rules_file.read.field_lines import field_name
 from streamproc.contracts.rules_file.read.parse import decode, parse
 from streamproc.contracts.rules_file.texts import TEXT_DEPTH, TextsDirectory
 from streamproc.contracts.rules_file.warnings import (
-    buckets,
-    costs,
+    cost_rules,
     dates,
-    ends,
-    limits,
-    readers,
+    missing_locales,
+    silent_limits,
     subjects,
     tags,
+    unreached_buckets,
     unread,
+    unreported_ends,
 )
 from streamproc.contracts.rules_file.warnings.subject import Check, Subject
 
 CHECKS: dict[str, Check] = {
-    "no-bucket": buckets.about_no_bucket,
-    "no-share": buckets.only_unlimited,
-    "threshold-too-large": buckets.threshold_never_reached,
-    "end-untold": ends.end_untold,
-    "no-end": ends.nothing_ends,
-    "no-cost": costs.nothing_costs,
-    "no-overage": costs.nothing_goes_beyond,
-    "cost-beside": costs.costs_beside_home_data,
-    "cap-untold": costs.cap_untold,
-    "limit-untold": limits.limit_untold,
-    "zone-price": costs.other_price_in_zone,
-    "never-empty": costs.nothing_runs_out,
-    "large-velocity": costs.velocity_of_several_events,
+    "no-bucket": unreached_buckets.about_no_bucket,
+    "no-share": unreached_buckets.only_unlimited,
+    "threshold-too-large": unreached_buckets.threshold_never_reached,
+    "end-untold": unreported_ends.end_untold,
+    "no-end": unreported_ends.nothing_ends,
+    "no-cost": cost_rules.nothing_costs,
+    "no-overage": cost_rules.nothing_goes_beyond,
+    "cost-beside": cost_rules.costs_beside_home_data,
+    "cap-untold": cost_rules.cap_untold,
+    "limit-untold": silent_limits.limit_untold,
+    "zone-price": cost_rules.other_price_in_zone,
+    "never-empty": cost_rules.nothing_runs_out,
+    "large-velocity": cost_rules.velocity_of_several_events,
     "date-over": dates.is_over,
     "date-outside": dates.outside_validity,
     "silent-cycle": dates.forecast_after_the_cycle,
     "nobody-chooses": subjects.nobody_chooses,
     "no-subject": subjects.notice_about_nothing,
-    "missing-name": readers.missing_name,
-    "missing-text": readers.missing_text,
+    "missing-name": missing_locales.missing_name,
+    "missing-text": missing_locales.missing_text,
     "unknown-locale": tags.unknown_locales,
     "unknown-currency": tags.unknown_currency,
     "without-effect": unread.without_effect,

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from streamproc.contracts.rules_file.format.entries import RulesFormat
 from streamproc.contracts.rules_file.format.plans import AllowanceEntry, PlanEntry, TariffEntry
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.core.rules.kinds import KINDS, TIMED_KINDS, RuleKind
 from streamproc.core.rules.kinds.base import Need, Windows
 from streamproc.core.rules.kinds.entry import RuleEntry, TimedEntry

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from streamproc.contracts.rules_file.format.locales import locale_problem
-from streamproc.contracts.rules_file.read.lines import Path
+from streamproc.contracts.rules_file.read.field_lines import Path
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
 
 _ALSO_CALLED = {"RMB": "CNY", "NTD": "TWD", "STG": "GBP", "NIS": "ILS"}

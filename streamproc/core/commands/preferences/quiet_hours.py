@@ -9,7 +9,7 @@ from typing import Final
 
 from streamproc.core.commands.arguments import TIME, Command, Spellings, minute_of, word_of
 from streamproc.core.commands.preferences.base import DEFAULT, PreferenceHandler, StateChange
-from streamproc.core.commands.wording import clock, fragment
+from streamproc.core.commands.reply_words import clock, fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.rulebook import Rulebook

@@ -14,7 +14,7 @@ from streamproc.core.commands.preferences.base import (
     is_in_force,
     is_wanted,
 )
-from streamproc.core.commands.wording import fragment
+from streamproc.core.commands.reply_words import fragment
 from streamproc.core.notices.services import Telling
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import BUCKET_KINDS

@@ -84,7 +84,7 @@ class TimedRuleKind(RuleKind):
             if entry.mandatory:
                 window_ms = windows.mandatory_ms
             else:
-                after_ms, window_ms = windows
+                after_ms, window_ms = windows.mandatory_ms, windows.others_ms
         return TimedRule(
             entry.id,
             self.name,

@@ -42,7 +42,7 @@ from streamproc.core.state.effects import (
     Threshold,
 )
 from streamproc.core.state.events import UsageRecorded
-from streamproc.core.state.messages import Alarm
+from streamproc.core.state.message_memory import Alarm
 from streamproc.core.subscribers import LONGEST, SHORTEST
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.tracing.context import BAGGAGE, TRACEPARENT, TRACESTATE

@@ -5,7 +5,13 @@ from __future__ import annotations
 from functools import cache
 from hashlib import blake2b
 
-from streamproc.worker.native_bridge.interface import description, outputs, rows, usage, views
+from streamproc.worker.native_bridge.interface import (
+    description,
+    outputs,
+    row_positions,
+    usage,
+    views,
+)
 from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text
 from streamproc.worker.native_bridge.interface.sources_generated import SOURCES
 
@@ -14,7 +20,7 @@ def files() -> dict[str, str]:
     """The generated Rust files by name in ``native/src``, without the hash."""
     return {
         "constants_generated.rs": _constants(),
-        "rows_generated.rs": rows.render(description.ROWS, description.EXTRA),
+        "rows_generated.rs": row_positions.render(description.ROWS, description.EXTRA),
         "usage_generated.rs": usage.render(description.USAGE, description.KEY_FIELD),
         "outputs_generated.rs": outputs.render(description.OUTPUTS),
         "views_generated.rs": views.render(

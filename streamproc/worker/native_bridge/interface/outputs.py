@@ -21,13 +21,13 @@ from msgspec.inspect import (
 from msgspec.structs import fields
 
 from streamproc.worker.native_bridge.interface.description import Output
-from streamproc.worker.native_bridge.interface.fields import (
+from streamproc.worker.native_bridge.interface.rust import HEAD, indented, quoted
+from streamproc.worker.native_bridge.interface.struct_fields import (
     DescriptionError,
     check_names,
     is_optional,
     types_of,
 )
-from streamproc.worker.native_bridge.interface.rust import HEAD, indented, quoted
 
 
 def render(outputs: tuple[Output, ...]) -> str:

@@ -9,13 +9,13 @@ from msgspec.inspect import BoolType, DateTimeType, IntType, LiteralType, StrTyp
 from msgspec.structs import fields
 
 from streamproc.worker.native_bridge.interface.description import KnownStruct
-from streamproc.worker.native_bridge.interface.fields import (
+from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented
+from streamproc.worker.native_bridge.interface.struct_fields import (
     DescriptionError,
     default_of,
     types_of,
     unknown_fields,
 )
-from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented
 
 MOST_FIELDS = 64
 """Each field has one bit of a word."""

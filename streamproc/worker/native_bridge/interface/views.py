@@ -7,8 +7,8 @@ from enum import IntEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from streamproc.worker.native_bridge.interface.fields import DescriptionError
 from streamproc.worker.native_bridge.interface.rust import HEAD, camel, indented
+from streamproc.worker.native_bridge.interface.struct_fields import DescriptionError
 
 _SIMPLE: dict[Any, str] = {int: "i64", bool: "bool", str: "String"}
 _CONTAINERS: dict[Any, str] = {

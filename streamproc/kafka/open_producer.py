@@ -8,8 +8,8 @@ from kafka.errors import KafkaError
 
 from streamproc.kafka.clients import kafka_producer
 from streamproc.kafka.errors import MissingTopicError, TopicError
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.probe import is_reachable, why_no_answer
-from streamproc.kafka.rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import open_admin, partition_count
 

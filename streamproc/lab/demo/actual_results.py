@@ -16,8 +16,8 @@ from streamproc.engine.changelog import PROGRESS_KEY, decode_progress, is_row
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.lab.demo.expecting import Expecter
-from streamproc.lab.demo.figures import Totals
 from streamproc.lab.demo.parts import BackgroundThread
+from streamproc.lab.demo.progress import Totals
 from streamproc.lab.demo.settings import Names
 from streamproc.lab.demo.site import PARTITIONS, DemoSite
 

@@ -15,7 +15,7 @@ from streamproc.kafka.recording.frames import (
     read_header,
     read_index,
 )
-from streamproc.kafka.recording.lines import BadRecordingError, parse_lines
+from streamproc.kafka.recording.record_lines import BadRecordingError, parse_lines
 from streamproc.private_files import open_private
 
 

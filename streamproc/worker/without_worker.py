@@ -9,7 +9,7 @@ from streamproc.core.instants import LAST_ARRIVAL_MS
 from streamproc.core.state.account import Account
 from streamproc.engine.processor import Outbox, PoisonError
 from streamproc.engine.rows import Rows
-from streamproc.worker.processor import QuotaProcessor
+from streamproc.worker.quota_processor import QuotaProcessor
 
 EVERYTHING = 1 << 60
 Failed = Callable[[PoisonError], object]

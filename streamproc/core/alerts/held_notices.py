@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from streamproc.core.alerts.audience import of_own_number
+from streamproc.core.alerts.audit_records import NOTICES
 from streamproc.core.alerts.message import Message, Speaker
-from streamproc.core.alerts.records import NOTICES
 from streamproc.core.instants import DAY_MINUTES, NEVER_MS
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.rulebook import Rulebook
@@ -22,7 +22,7 @@ from streamproc.core.schedule.calendar import local_minute
 from streamproc.core.schedule.notice_times import before_charge_ms
 from streamproc.core.state.account import PLAN_KINDS, Account, Subscription
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.messages import Mark
+from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.composing import (
     locale_in,

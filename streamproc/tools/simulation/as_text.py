@@ -9,9 +9,9 @@ from rich.table import Table
 
 from streamproc.core.instants import DAY_MS, HOUR_MS
 from streamproc.core.privacy import mask
-from streamproc.tools.simulation.messages import RunOutcome
 from streamproc.tools.simulation.pairing import EFFECTS, MessageChange
 from streamproc.tools.simulation.report import MICROS, SimulationReport
+from streamproc.tools.simulation.run_messages import RunOutcome
 
 WORDS = {
     "same": "as before",

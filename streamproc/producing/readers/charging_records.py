@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import asn1tools
 
 from streamproc.errors import StreamprocError
-from streamproc.producing.readers.records import UnreadableFileError
+from streamproc.producing.readers.record_results import UnreadableFileError
 
 Columns = dict[str, str]
 

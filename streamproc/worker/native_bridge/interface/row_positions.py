@@ -6,13 +6,13 @@ import msgspec
 from msgspec.structs import fields
 
 from streamproc.worker.native_bridge.interface.description import KnownStruct, Row
-from streamproc.worker.native_bridge.interface.fields import (
+from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented, snake
+from streamproc.worker.native_bridge.interface.struct_fields import (
     DescriptionError,
     check_names,
     default_of,
     unknown_fields,
 )
-from streamproc.worker.native_bridge.interface.rust import HEAD, byte_text, camel, indented, snake
 
 
 def render(rows: tuple[Row, ...], extra: KnownStruct) -> str:

@@ -10,7 +10,7 @@ from streamproc.core.instants import from_ms
 from streamproc.core.rules.notices import NoticeKind
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.state.effects import Audited, Cause, Effect
-from streamproc.core.state.messages import Mark, Waiting
+from streamproc.core.state.message_memory import Mark, Waiting
 from streamproc.core.state.moment import Moment
 
 NOTICES: Final = "notice"

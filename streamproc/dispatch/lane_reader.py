@@ -15,8 +15,8 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 
+from streamproc.dispatch.deleted_messages import Gaps
 from streamproc.dispatch.fetching import FetchCheck
-from streamproc.dispatch.gaps import Gaps
 from streamproc.dispatch.ledger import Cursor
 from streamproc.dispatch.membership import poll_member
 from streamproc.dispatch.peers import NamingAssignor

@@ -32,9 +32,9 @@ from streamproc.core.state.events import (
 )
 from streamproc.core.texts.formats import formats
 from streamproc.core.texts.quantities import readable_bytes
+from streamproc.tools.explain.decision_words import about, happened, why
+from streamproc.tools.explain.decision_words import level as level_words
 from streamproc.tools.explain.showing import Units
-from streamproc.tools.explain.words import about, happened, why
-from streamproc.tools.explain.words import level as level_words
 from streamproc.tools.play.balances import Balances, BucketBalance, MemberBalance
 
 SAID_BY_THE_EVENT = frozenset(

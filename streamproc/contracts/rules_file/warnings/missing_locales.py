@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamproc.contracts.rules_file.load import rulebook_of
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
-from streamproc.core.texts.gaps import missing_names, missing_texts
+from streamproc.core.texts.missing_texts import missing_names, missing_texts
 
 _MOST_TOLD = 3
 

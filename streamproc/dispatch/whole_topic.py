@@ -10,9 +10,9 @@ from kafka.errors import KafkaError
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.dispatch.topics import DispatchError
 from streamproc.kafka.clients import kafka_consumer
+from streamproc.kafka.missing_rights import said
 from streamproc.kafka.probe import why_no_answer
 from streamproc.kafka.reading_on import Standstill
-from streamproc.kafka.rights import said
 from streamproc.kafka.topics import readable_partitions
 
 
