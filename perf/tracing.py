@@ -30,7 +30,7 @@ from streamproc.tracing.options import (
     ENDPOINTS,
     PER_SECOND,
     SAMPLER_ARG,
-    Origin,
+    TracedProcess,
     TraceSettings,
     open_tracer,
 )
@@ -41,7 +41,7 @@ from streamproc.worker.virtual import InputRecord
 CHUNKS_PER_COMMIT = 10
 """A partition commits ten times a second, and takes several chunks in between."""
 UNBOUNDED = TraceSettings("on", 1_000_000_000)
-ORIGIN = Origin("perf", "perf", "perf")
+ORIGIN = TracedProcess("perf", "perf", "perf")
 
 
 @contextmanager

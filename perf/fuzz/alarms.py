@@ -12,7 +12,7 @@ from perf.fuzz.target import Target
 from streamproc.alarms.deciding import CALM_MS, Deciding
 from streamproc.alarms.fleet import Fleet
 from streamproc.alarms.shares import UNREADABLE as NO_SHARE
-from streamproc.alarms.shares import Part, Share, decode_share, encode_share
+from streamproc.alarms.shares import AlarmPart, Share, decode_share, encode_share
 from streamproc.alarms.table import Bounds
 from streamproc.canaries import CANARY_KEY, canary_of
 from streamproc.contracts.records.alarms import UNREADABLE, decode_alarm, encode_alarm
@@ -30,15 +30,15 @@ START_MS = 1_767_225_600_000
 SOME = ["861********34"]
 REMINDER = f"{7:032x}"
 CANARY = canary_of(day_of(START_MS), 0, 1)
-LATE = Part(2_000, SOME)
+LATE = AlarmPart(2_000, SOME)
 SHARES = (
     Share(
         "w1", "worker", START_MS, "app", 4, {0: 50, 2: 9_000}, {0: SOME},
-        {"MemoryNear": LATE}, {"RemindersLate": LATE, "events": Part(9), "RejectsShare": LATE},
+        {"MemoryNear": LATE}, {"RemindersLate": LATE, "events": AlarmPart(9), "RejectsShare": LATE},
     ),
     Share(
         "d1", "dispatcher", START_MS, levels={"GatewayDown main": LATE},
-        counts={"GatewaySlow main": LATE, "submits main": Part(9)}, are_gateways_down=True,
+        counts={"GatewaySlow main": LATE, "submits main": AlarmPart(9)}, are_gateways_down=True,
     ),
     Share("w2", "worker", START_MS + 9_000, "app", 4, told_offset=7),
 )  # fmt: skip

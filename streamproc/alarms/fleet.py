@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple, get_args
 
-from streamproc.alarms.shares import EVENTS, SUBMITS, Part, Share, joined, key_of
+from streamproc.alarms.shares import EVENTS, SUBMITS, AlarmPart, Share, joined, key_of
 from streamproc.alarms.table import (
     ALARMS,
     CLOCK_SECONDS,
@@ -79,7 +79,7 @@ class Fleet:
         self._heard: dict[str, _Heard] = {}
         self._entries = 0
         """The sum over ``_heard``."""
-        self._counted: dict[str, deque[tuple[int, Part]]] = {}
+        self._counted: dict[str, deque[tuple[int, AlarmPart]]] = {}
         """By name of the alarm: times, each in another second, and counts."""
         self._forgot_ms = 0
         self._rows: dict[int, int] = {}
@@ -112,7 +112,7 @@ class Fleet:
         self._heard[heard.share.process], self._entries = heard, entries
         return True
 
-    def _count(self, key: str, part: Part, at_ms: int) -> None:
+    def _count(self, key: str, part: AlarmPart, at_ms: int) -> None:
         """Add to the counts of this second."""
         if key.partition(" ")[0] not in _COUNTED:
             return  # of another release
@@ -129,7 +129,7 @@ class Fleet:
 
     def take_reveal(self, reveal: DataRevealed, at_ms: int) -> None:
         """Take a record of the reveals topic."""
-        part = Part(min(reveal.concerned, MAX_INTEGER), reveal.sample)
+        part = AlarmPart(min(reveal.concerned, MAX_INTEGER), reveal.sample)
         word = reveal.command if reveal.command in REVEAL_COMMANDS else OTHER
         for key in (REVEALED, key_of(REVEALED, word)):
             self._count(key, part, at_ms)
@@ -247,11 +247,11 @@ _NOBODY: Final = Concerned(0, [])
 _COUNTED: Final = frozenset((*ALARMS, EVENTS, SUBMITS))
 
 
-def _joined(one: Part, other: Part) -> Part:
+def _joined(one: AlarmPart, other: AlarmPart) -> AlarmPart:
     concerned = min(one.concerned + other.concerned, MAX_INTEGER)
-    return Part(concerned, joined((one.sample, other.sample)))
+    return AlarmPart(concerned, joined((one.sample, other.sample)))
 
 
-def _sum(parts: Iterator[Part]) -> Concerned:
+def _sum(parts: Iterator[AlarmPart]) -> Concerned:
     known = list(parts)
     return Concerned(sum(one.concerned for one in known), joined(one.sample for one in known))

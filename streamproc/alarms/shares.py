@@ -31,14 +31,14 @@ SUBMITS: Final = "submits"
 """All answers of a gateway, among the counts."""
 
 
-class Part(Struct, frozen=True, array_like=True):
+class AlarmPart(Struct, frozen=True, array_like=True):
     """How many one alarm concerns, as one process knows it, and some of them, masked."""
 
     concerned: Count
     sample: Sample = []
 
 
-NOTHING: Final = Part(0)
+NOTHING: Final = AlarmPart(0)
 
 
 def key_of(alarm: str, gateway: str = "") -> str:
@@ -62,9 +62,9 @@ class Share(Struct, frozen=True, omit_defaults=True):
     """By partition that runs here."""
     some: dict[Partition, Sample] = {}
     """Some subscribers of each of them, masked."""
-    levels: dict[Key, Part] = {}
+    levels: dict[Key, AlarmPart] = {}
     """What is so now, by name of the alarm."""
-    counts: dict[Key, Part] = {}
+    counts: dict[Key, AlarmPart] = {}
     """What happened since the last share, by name of the alarm."""
     are_gateways_down: bool = False
     """A dispatcher has it: none of its gateways takes messages."""
@@ -115,13 +115,13 @@ class ShareCounts:
         if len(known) < SAMPLE_LIMIT:
             self._samples[key] = joined((known, sample))
 
-    def take(self) -> dict[str, Part]:
+    def take(self) -> dict[str, AlarmPart]:
         """All counts; they begin at 0 again."""
         counts, self._counts = self._counts, Counter()
         samples, self._samples = self._samples, {}
-        return {key: Part(count, samples.get(key, [])) for key, count in counts.items()}
+        return {key: AlarmPart(count, samples.get(key, [])) for key, count in counts.items()}
 
-    def give_back(self, parts: Mapping[str, Part]) -> None:
+    def give_back(self, parts: Mapping[str, AlarmPart]) -> None:
         """Count again what could not be written."""
         for key, part in parts.items():
             self.add(key, part.concerned, part.sample)

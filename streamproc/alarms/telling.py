@@ -14,7 +14,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from streamproc.alarms.decider import PARTITION, AlarmPlace, Decider
-from streamproc.alarms.shares import Part, Share, encode_share
+from streamproc.alarms.shares import AlarmPart, Share, encode_share
 from streamproc.alarms.table import Bounds
 from streamproc.errors import StreamprocError
 from streamproc.kafka.clients import kafka_producer
@@ -73,7 +73,7 @@ class AlarmTeller:
         self,
         place: AlarmPlace,
         collect: Callable[[], Share | None],
-        give_back: Callable[[dict[str, Part]], None],
+        give_back: Callable[[dict[str, AlarmPart]], None],
         decides: Callable[[], bool] = lambda: False,
         bounds: Bounds | None = None,
         webhook: AlarmWebhook | None = None,

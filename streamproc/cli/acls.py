@@ -10,7 +10,7 @@ from streamproc.cli.printing import echo
 from streamproc.cli.shared_options import app_id_option, value_in
 from streamproc.cli.topic_options import both_taken, both_topic_options
 from streamproc.cli.values import Count, Name, TopicName
-from streamproc.contracts.rights import Right, Scope, UserRole, rights_of
+from streamproc.contracts.rights import NamesInUse, Right, UserRole, rights_of
 
 FREE_IDS = ("replay", "billing")
 """Roles whose transactional ids do not follow from another option."""
@@ -124,7 +124,7 @@ def _rights(role: UserRole, options: dict[str, Any]) -> tuple[Right, ...]:
             "--group is for --role dispatcher, billing and history; a worker's is its --app-id"
         )
     worker, dispatch = both_taken(options)
-    scope = Scope(
+    scope = NamesInUse(
         worker,
         dispatch,
         options["app_id"],

@@ -47,7 +47,7 @@ def refuse_broken_text(
         kind.fail("it has bytes that are not UTF-8", param, ctx)
 
 
-class Text(click.types.StringParamType):
+class AnyText(click.types.StringParamType):
     """Any text."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

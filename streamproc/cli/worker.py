@@ -24,7 +24,7 @@ from streamproc.cli.topic_options import (
     taken,
     topic_options,
 )
-from streamproc.cli.values import Count, FilePath, Name, Number, Text
+from streamproc.cli.values import AnyText, Count, FilePath, Name, Number
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.worker.settings import WorkerSettings
 
@@ -140,7 +140,7 @@ log = structlog.get_logger(__name__)
 @click.option(
     "--alarm-webhook",
     metavar="URL",
-    type=Text(),
+    type=AnyText(),
     help="Each change of an alarm is posted there, signed; with --alarm-webhook-key-file.",
 )
 @key_file_option(

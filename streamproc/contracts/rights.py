@@ -57,7 +57,7 @@ class Right:
 
 
 @dataclass(frozen=True)
-class Scope:
+class NamesInUse:
     """What the users work on: names of topics, groups and transactional ids."""
 
     worker: WorkerTopics = field(default_factory=WorkerTopics)
@@ -98,7 +98,7 @@ class Scope:
         return self.group or {"dispatcher": "streamproc-dispatch"}.get(role, f"streamproc-{role}")
 
 
-def rights_of(role: UserRole, scope: Scope) -> tuple[Right, ...]:
+def rights_of(role: UserRole, scope: NamesInUse) -> tuple[Right, ...]:
     """The rights of a role, sorted. ``replay`` has none on its target without ``scope.target``."""
     return tuple(sorted(set(_rights_of(role, scope))))
 
@@ -123,7 +123,7 @@ def topic_operations(rights: Iterable[Right]) -> dict[str, tuple[Operation, ...]
     return found
 
 
-def _rights_of(role: UserRole, scope: Scope) -> Iterator[Right]:
+def _rights_of(role: UserRole, scope: NamesInUse) -> Iterator[Right]:
     for name, topic in ROLES.items():
         for operation in operations_on(topic, role):
             for one in scope.names_of(name, role):
@@ -183,7 +183,7 @@ def operations_on(topic: Topic, role: UserRole) -> tuple[Operation, ...]:
     return tuple(sorted(found))
 
 
-def _of_replay(scope: Scope) -> Iterator[Right]:
+def _of_replay(scope: NamesInUse) -> Iterator[Right]:
     if scope.source is not None:
         yield Right("topic", scope.source, False, "Read")
     if scope.target is not None:

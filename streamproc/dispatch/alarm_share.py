@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from streamproc.alarms.shares import SUBMITS, Part, Share, ShareCounts, joined, key_of, masked
+from streamproc.alarms.shares import SUBMITS, AlarmPart, Share, ShareCounts, joined, key_of, masked
 from streamproc.alarms.table import SLOW_SUBMIT_SECONDS, WAITING_SECONDS
 from streamproc.contracts.records.alarms import SAMPLE_LIMIT
 from streamproc.core.instants import to_ms
@@ -103,7 +103,7 @@ class _Waiting:
     def at(self, gateway: str) -> set[tuple[str, int]]:
         return {one for one in self.counts if one[0] == gateway}
 
-    def of(self, places: set[tuple[str, int]]) -> Part:
+    def of(self, places: set[tuple[str, int]]) -> AlarmPart:
         """The messages of these."""
         sample = joined(masked(self._some[one]) for one in sorted(places))
-        return Part(sum(self.counts[one] for one in places), sample)
+        return AlarmPart(sum(self.counts[one] for one in places), sample)

@@ -19,16 +19,16 @@ from streamproc.dispatch.gateways.entry import (
     BreakerEntry,
     Count,
     GatewayEntry,
+    GatewayFileEntry,
     GatewaysError,
     Seconds,
-    Strict,
     out_of_order,
 )
 from streamproc.dispatch.gateways.registry import GATEWAYS
 from streamproc.dispatch.lanes import default_lanes
 
 
-class LaneFormat(Strict, frozen=True, kw_only=True):
+class LaneFormat(GatewayFileEntry, frozen=True, kw_only=True):
     """Which reminders belong to the lane; the last lane gets all others."""
 
     name: Name
@@ -38,7 +38,7 @@ class LaneFormat(Strict, frozen=True, kw_only=True):
     urgent: bool = False
 
 
-class RetryFormat(Strict, frozen=True, kw_only=True):
+class RetryFormat(GatewayFileEntry, frozen=True, kw_only=True):
     """How long to wait between attempts after transient errors."""
 
     max_attempts: Count = 8
@@ -46,7 +46,7 @@ class RetryFormat(Strict, frozen=True, kw_only=True):
     max_seconds: Seconds = 60.0
 
 
-class GatewaysFormat(Strict, frozen=True, kw_only=True):
+class GatewaysFormat(GatewayFileEntry, frozen=True, kw_only=True):
     """The whole file. It is read as :func:`gateways_format`, which knows the kinds of gateways."""
 
     version: Literal[1]

@@ -53,7 +53,7 @@ from streamproc.kafka.probe import refusal_of
 from streamproc.kafka.topic_watch import watched
 from streamproc.printable import printable
 from streamproc.provision.planning import TopicsError
-from streamproc.tracing.options import Origin, open_tracer
+from streamproc.tracing.options import TracedProcess, open_tracer
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ def run_dispatcher(settings: DispatchSettings, file: Path | None) -> None:
         canary_number=config.canary_number,
         partitions=partitions[settings.topics.reminders],
     )
-    origin = Origin("streamproc-dispatcher", settings.name, settings.group)
+    origin = TracedProcess("streamproc-dispatcher", settings.name, settings.group)
     tracer = open_tracer(settings.traces, origin)
     try:
         watch = watch_of(settings, partitions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamproc.contracts.rights import Scope, rights_of, topic_operations
+from streamproc.contracts.rights import NamesInUse, rights_of, topic_operations
 from streamproc.dispatch.settings import DispatchSettings
 from streamproc.errors import StreamprocError
 from streamproc.kafka.missing_rights import MissingRightError, Needs
@@ -76,7 +76,7 @@ def watch_of(settings: DispatchSettings, partitions: dict[str, int]) -> TopicWat
 
 def needs_of(settings: DispatchSettings) -> Needs:
     """What a dispatcher does with its topics."""
-    scope = Scope(dispatch=settings.topics, group=settings.group)
+    scope = NamesInUse(dispatch=settings.topics, group=settings.group)
     return topic_operations(rights_of("dispatcher", scope))
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 import structlog
 
 from streamproc.errors import StreamprocError
-from streamproc.tracing.spans import Allowance, Sampling, Tracer
+from streamproc.tracing.spans import Sampling, SpanBudget, Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class TraceSettings:
 
 
 @dataclass(frozen=True)
-class Origin:
+class TracedProcess:
     """Who makes the spans."""
 
     service: str
@@ -57,7 +57,7 @@ class Origin:
 
 
 def open_tracer(
-    settings: TraceSettings, origin: Origin, environ: Mapping[str, str] = os.environ
+    settings: TraceSettings, origin: TracedProcess, environ: Mapping[str, str] = os.environ
 ) -> Tracer | None:
     """None if no spans are made. Raises :class:`TracesError` with the mode ``on``; with ``auto``
     the log says what is wrong, and the process works without spans."""
@@ -105,7 +105,7 @@ def sampling_of(environ: Mapping[str, str]) -> Sampling:
     return Sampling(ratio, follows_parent)
 
 
-def _opened(settings: TraceSettings, origin: Origin, environ: Mapping[str, str]) -> Tracer:
+def _opened(settings: TraceSettings, origin: TracedProcess, environ: Mapping[str, str]) -> Tracer:
     exporter = environ.get(EXPORTER, "").strip() or _OTLP
     if exporter != _OTLP:
         raise TracesError(f"{EXPORTER} is {exporter}; possible are {_OTLP} and none")
@@ -123,5 +123,5 @@ def _opened(settings: TraceSettings, origin: Origin, environ: Mapping[str, str])
         export = OtlpExport(origin.service, origin.instance)
     except ValueError as error:  # such as a batch larger than the queue
         raise TracesError(f"a variable OTEL_... is wrong: {error}") from error
-    allowance = Allowance(settings.per_second)
+    allowance = SpanBudget(settings.per_second)
     return Tracer(export.add, sampling, allowance, group=origin.group, close=export.close)

@@ -82,7 +82,7 @@ class Sampling:
 _LOW: Final = (1 << 64) - 1
 
 
-class Allowance:
+class SpanBudget:
     """How many spans may be made: so many a second, those of a second at once."""
 
     def __init__(self, per_second: int, now: Callable[[], float] = time.monotonic) -> None:
@@ -116,7 +116,7 @@ class Tracer:
         self,
         export: Callable[[Span], None],
         sampling: Sampling,
-        allowance: Allowance,
+        allowance: SpanBudget,
         *,
         group: str,
         now_ns: Callable[[], int] = time.time_ns,

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from streamproc.alarms.shares import (
     EVENTS,
     UNREADABLE,
-    Part,
+    AlarmPart,
     Share,
     ShareCounts,
     joined,
@@ -199,12 +199,14 @@ def _stored(partition: Partition[Any]) -> dict[bytes, bytes]:
     return partition.opened.rows.stored if partition.opened is not None else {}
 
 
-def _rows_of(partitions: Iterable[Partition[Any]]) -> Part:
+def _rows_of(partitions: Iterable[Partition[Any]]) -> AlarmPart:
     known = [_stored(one) for one in partitions]
-    return Part(sum(map(len, known)), joined(masked(islice(one, SOME)) for one in known))
+    return AlarmPart(sum(map(len, known)), joined(masked(islice(one, SOME)) for one in known))
 
 
-def _storm_of(processor: QuotaProcessor, partitions: Iterable[Partition[Any]], now_ms: int) -> Part:
+def _storm_of(
+    processor: QuotaProcessor, partitions: Iterable[Partition[Any]], now_ms: int
+) -> AlarmPart:
     """The messages of classes whose oldest message waits for too long."""
     waiting = 0
     samples = []
@@ -214,7 +216,7 @@ def _storm_of(processor: QuotaProcessor, partitions: Iterable[Partition[Any]], n
             if pace is not None and now_ms - due_ms > STORM_BEHIND_SECONDS * 1000:
                 waiting += count
                 samples.append(masked(pace.first_keys(urgency, SOME)))
-    return Part(waiting, joined(samples))
+    return AlarmPart(waiting, joined(samples))
 
 
 def _some_of(outbox: Outbox, topic: str, fits: Callable[[bytes | None], bool]) -> list[str]:

@@ -32,7 +32,7 @@ from streamproc.metrics.figure_line import LINE_SECONDS, FigureLine
 from streamproc.metrics.process import register_process
 from streamproc.metrics.serving import MetricsServer
 from streamproc.metrics.worker import WorkerMetrics
-from streamproc.tracing.options import Origin, open_tracer
+from streamproc.tracing.options import TracedProcess, open_tracer
 from streamproc.worker.alarm_share import WorkerShare
 from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
@@ -179,8 +179,8 @@ def _engine_settings(settings: WorkerSettings, partitions: int) -> EngineSetting
     )
 
 
-def _origin_of(settings: WorkerSettings) -> Origin:
-    return Origin("streamproc-worker", settings.name, settings.app_id)
+def _origin_of(settings: WorkerSettings) -> TracedProcess:
+    return TracedProcess("streamproc-worker", settings.name, settings.app_id)
 
 
 def _table(app: Any, engine: Engine[Account], partitions: int) -> PartitionedTable:

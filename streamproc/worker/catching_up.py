@@ -20,7 +20,7 @@ from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import Arrival, SubscriberEvent
 from streamproc.core.step.advancing import adopt_rules
 from streamproc.core.step.transition import advance
-from streamproc.core.usage.dedupe import SeenIds
+from streamproc.core.usage.dedupe import SeenEvents
 from streamproc.worker.hourly import Hourly
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ def catch_up(
     event: SubscriberEvent,
     received_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
     emit: Callable[[Account | None, list[Effect]], bool],
 ) -> tuple[Account | None, bool]:
     """Advance a row by parts until it is less than one part behind.

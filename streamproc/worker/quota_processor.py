@@ -73,7 +73,7 @@ PARKED_AHEAD_MS = 60_000
 queue."""
 
 
-class Part(NamedTuple):
+class InputPartition(NamedTuple):
     """The part of the input from which records come, with what they change and send."""
 
     topic: str
@@ -170,7 +170,7 @@ class QuotaProcessor:
     ) -> int:
         """Apply records of one partition in order; returns the partition's clock afterwards."""
         self._canaries.clear()
-        clock_ms = self._apply(Part(topic, partition, rows, outbox), records, clock_ms)
+        clock_ms = self._apply(InputPartition(topic, partition, rows, outbox), records, clock_ms)
         if self._canaries:
             self._leave_out_canaries(outbox)
         return clock_ms
@@ -183,7 +183,7 @@ class QuotaProcessor:
             self.canary_events += count
         self._canaries.clear()
 
-    def _apply(self, part: Part, records: list[Any], clock_ms: int) -> int:
+    def _apply(self, part: InputPartition, records: list[Any], clock_ms: int) -> int:
         outbox = part.outbox
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
@@ -201,7 +201,7 @@ class QuotaProcessor:
         return clock_ms
 
     def _apply_run(
-        self, part: Part, records: list[Any], clock_ms: int, spans: ChunkSpans | None
+        self, part: InputPartition, records: list[Any], clock_ms: int, spans: ChunkSpans | None
     ) -> tuple[int, int]:
         """Returns the partition's clock afterwards, and how many of the last records wait for a
         commit."""
@@ -280,7 +280,7 @@ class QuotaProcessor:
             self._limited.add(rows)
             adopt_limits(rows.ids, self.rules.limits, clock_ms)
 
-    def _tell(self, part: Part, record: Any, crossed: NativeCrossing) -> None:
+    def _tell(self, part: InputPartition, record: Any, crossed: NativeCrossing) -> None:
         """Make the messages of usage that the compiled part has applied."""
         topic, partition, rows, outbox = part
         key: bytes = record.key
@@ -295,7 +295,7 @@ class QuotaProcessor:
         self._emit(outbox, key, effects, topic, record)
         self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
 
-    def _apply_one(self, part: Part, record: Any, clock_ms: int) -> int | None:
+    def _apply_one(self, part: InputPartition, record: Any, clock_ms: int) -> int | None:
         """Returns the partition's clock afterwards; None if the record waits for a commit."""
         if not _is_canary(record.key):
             return self._apply_record(part, record, clock_ms)
@@ -307,7 +307,7 @@ class QuotaProcessor:
             self._canary_keys[part.rows].add(record.key)
         return after_ms
 
-    def _apply_record(self, part: Part, record: Any, clock_ms: int) -> int | None:
+    def _apply_record(self, part: InputPartition, record: Any, clock_ms: int) -> int | None:
         topic, partition, rows, outbox = part
         # A timestamp of -1 means that the record has none.
         received_ms = max(record.timestamp, 0)
@@ -374,7 +374,12 @@ class QuotaProcessor:
         return clock_ms
 
     def _catch_up(
-        self, part: Part, key: bytes, account: Account, event: SubscriberEvent, arrival: Arrival
+        self,
+        part: InputPartition,
+        key: bytes,
+        account: Account,
+        event: SubscriberEvent,
+        arrival: Arrival,
     ) -> tuple[Account | None, bool]:
         """Do what is due long before a record. Returns the row, and whether the record is next."""
         rows, outbox = part.rows, part.outbox

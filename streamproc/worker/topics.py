@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamproc.contracts.rights import Scope, rights_of, topic_operations
+from streamproc.contracts.rights import NamesInUse, rights_of, topic_operations
 from streamproc.contracts.topics import PARTITIONS
 from streamproc.kafka.missing_rights import Needs
 from streamproc.kafka.topics import find_topics
@@ -45,7 +45,7 @@ def prepare_topics(settings: WorkerSettings) -> dict[str, int]:
 
 def needs_of(settings: WorkerSettings) -> Needs:
     """What a worker does with its topics."""
-    scope = Scope(settings.topics, app_id=settings.app_id)
+    scope = NamesInUse(settings.topics, app_id=settings.app_id)
     return topic_operations(rights_of("worker", scope))
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from streamproc.cli import main
-from streamproc.contracts.rights import USER_ROLES, Right, Scope, UserRole, rights_of
+from streamproc.contracts.rights import USER_ROLES, NamesInUse, Right, UserRole, rights_of
 from streamproc.contracts.topics import DispatchTopics, WorkerTopics
 from streamproc.kafka.missing_rights import MissingRightError, check_rights, missing_right
 from streamproc.kafka.settings import KafkaSettings
@@ -40,7 +40,7 @@ def allowed(line: str) -> set[Right]:
 @pytest.mark.parametrize("role", get_args(UserRole))
 def test_both_forms_give_exactly_the_rights_of_the_role(role: UserRole) -> None:
     target = ("--target", "copy") if role == "replay" else ()
-    rights = set(rights_of(role, Scope(target="copy" if target else None)))
+    rights = set(rights_of(role, NamesInUse(target="copy" if target else None)))
 
     lines = printed("--role", role, *target).splitlines()
     assert {right for line in lines for right in allowed(line)} == rights
@@ -73,11 +73,11 @@ def test_names_that_a_shell_would_read_are_quoted() -> None:
 
 def test_a_worker_has_rights_on_what_it_is_told_to_use_alone() -> None:
     topics = WorkerTopics.under("app.", inputs=("app.events", "other"))
-    rights = rights_of("worker", Scope(topics, app_id="mine"))
+    rights = rights_of("worker", NamesInUse(topics, app_id="mine"))
     named = {one.name for one in rights if one.resource == "topic"}
     assert named == {*topics.outputs, "app.events", "other", "mine-accounts-changelog"}
     dispatch = DispatchTopics.under("sms.")
-    rights = rights_of("dispatcher", Scope(dispatch=dispatch, group="g"))
+    rights = rights_of("dispatcher", NamesInUse(dispatch=dispatch, group="g"))
     assert {one.name for one in rights if one.resource == "topic"} == {
         *dispatch.by_field().values()
     }
@@ -85,7 +85,9 @@ def test_a_worker_has_rights_on_what_it_is_told_to_use_alone() -> None:
 
 def test_no_transactional_id_of_a_worker_is_one_of_a_dispatcher() -> None:
     prefixes = {
-        role: [one.name for one in rights_of(role, Scope()) if one.resource == "transactional-id"]
+        role: [
+            one.name for one in rights_of(role, NamesInUse()) if one.resource == "transactional-id"
+        ]
         for role in ("worker", "dispatcher")
     }
     for number in (0, 7, 12, 999):
@@ -93,7 +95,7 @@ def test_no_transactional_id_of_a_worker_is_one_of_a_dispatcher() -> None:
         other = f"streamproc-dispatch-{number}"
         assert any(other.startswith(one) for one in prefixes["dispatcher"])
         assert not any(other.startswith(one) for one in prefixes["worker"])
-    exact = rights_of("worker", Scope(partitions=3))
+    exact = rights_of("worker", NamesInUse(partitions=3))
     ids = [one for one in exact if one.resource == "transactional-id"]
     assert [(one.name, one.is_prefix) for one in ids] == [
         *((f"streamproc-{n}", False) for n in range(3)),

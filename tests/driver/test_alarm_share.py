@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streamproc.alarms.shares import EVENTS, Part, Share
+from streamproc.alarms.shares import EVENTS, AlarmPart, Share
 from streamproc.core.privacy import mask
 from streamproc.engine.life import State
 from streamproc.metrics.worker import WorkerMetrics
@@ -72,7 +72,7 @@ def test_what_is_in_time_is_no_alarm(scene: Scene) -> None:
 
     found = scene.take()
 
-    assert found.counts == {EVENTS: Part(2)}
+    assert found.counts == {EVENTS: AlarmPart(2)}
     assert found.levels == {}
     assert (found.partitions, sum(found.rows.values())) == (0, 1)
     assert [one for some in found.some.values() for one in some] == [mask(ALICE)]
@@ -89,7 +89,7 @@ def test_reminders_of_usage_are_late_after_ten_seconds(scene: Scene) -> None:
     scene.delay_ms = 10_001
     scene.driver.use(ALICE, 600_000)
 
-    assert scene.take().counts["RemindersLate"] == Part(1, [mask(ALICE)])
+    assert scene.take().counts["RemindersLate"] == AlarmPart(1, [mask(ALICE)])
     assert scene.take().counts == {}
 
 
@@ -119,7 +119,7 @@ def test_rejects_and_records_of_another_partition_count(new_driver: NewDriver) -
     scene = Scene(new_driver)
     scene.driver.pipe(ALICE.encode(), b"{")
     found = scene.take().counts
-    assert (found["RejectsShare"], found[EVENTS]) == (Part(1), Part(1))
+    assert (found["RejectsShare"], found[EVENTS]) == (AlarmPart(1), AlarmPart(1))
 
     forwarding = Scene(new_driver, wrong_partition="forward")
     forwarding.driver.activate(ALICE)
@@ -127,7 +127,7 @@ def test_rejects_and_records_of_another_partition_count(new_driver: NewDriver) -
     event = forwarding.driver.usage(ALICE, 10)
     forwarding.driver.event(event, partition=1 - right)
 
-    assert forwarding.take().counts["WrongPartition"] == Part(1, [mask(ALICE)])
+    assert forwarding.take().counts["WrongPartition"] == AlarmPart(1, [mask(ALICE)])
 
 
 def test_commits_that_keep_failing_concern_all_rows(scene: Scene) -> None:
@@ -138,7 +138,7 @@ def test_commits_that_keep_failing_concern_all_rows(scene: Scene) -> None:
         scene.driver.use(ALICE, 100)
     found = scene.take()
 
-    assert found.levels["TransactionsFailing"] == Part(1, [mask(ALICE)])
+    assert found.levels["TransactionsFailing"] == AlarmPart(1, [mask(ALICE)])
     scene.driver.advance_wall_clock(HOUR, HOUR)
     assert "TransactionsFailing" not in scene.take().levels
 
@@ -151,16 +151,18 @@ def test_input_and_due_work_behind_concern_the_rows_of_their_partitions(scene: S
     assert scene.take().levels == {}
 
     driver.now_ms += 1
-    assert scene.take().levels == {"InputBehind": Part(1, [mask(ALICE)])}
+    assert scene.take().levels == {"InputBehind": AlarmPart(1, [mask(ALICE)])}
 
     scene.lag_records = 0
     driver.now_ms += 40 * DAY
-    assert scene.take().levels == {"DueWorkBehind": Part(1, [mask(ALICE)])}
+    assert scene.take().levels == {"DueWorkBehind": AlarmPart(1, [mask(ALICE)])}
 
 
 def test_memory_and_refused_rules_concern_all_rows(scene: Scene) -> None:
     scene.driver.activate(ALICE)
 
     assert scene.take(0.85).levels == {}
-    assert scene.take(0.86).levels == {"MemoryNear": Part(1, [mask(ALICE)])}
-    assert scene.take(has_refused_rules=True).levels == {"RulesRefused": Part(1, [mask(ALICE)])}
+    assert scene.take(0.86).levels == {"MemoryNear": AlarmPart(1, [mask(ALICE)])}
+    assert scene.take(has_refused_rules=True).levels == {
+        "RulesRefused": AlarmPart(1, [mask(ALICE)])
+    }

@@ -12,7 +12,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from streamproc.alarms.decider import AlarmPlace, Decider
-from streamproc.alarms.shares import Part, Share
+from streamproc.alarms.shares import AlarmPart, Share
 from streamproc.alarms.table import Bounds
 from streamproc.alarms.telling import ShareWriter
 from streamproc.contracts.records.alarms import AlarmChanged, decode_alarm
@@ -54,7 +54,7 @@ async def test_each_change_is_written_once_whoever_decides(bootstrap: str) -> No
     writer = ShareWriter(places[0])
 
     def tell(**counts: int) -> None:
-        now = {name: Part(count, ["861********01"]) for name, count in counts.items()}
+        now = {name: AlarmPart(count, ["861********01"]) for name, count in counts.items()}
         writer.write(Share("w1", "worker", 0, app, counts=now))
 
     def steps() -> None:

@@ -12,8 +12,8 @@ import pytest
 from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.instants import to_ms
 from streamproc.lab.oracle import (
-    AccountFigures,
     Expectation,
+    ExpectedAccount,
     PlacedRecord,
     ReminderKey,
     ShownBucket,
@@ -142,7 +142,7 @@ def test_a_month_by_hand() -> None:
     assert outcome.charged_bytes == 500 + 191 + 4 + 700 + 5
     midnight = -8 / 24  # in Shanghai
     assert outcome.accounts == {
-        ALICE: AccountFigures(
+        ALICE: ExpectedAccount(
             "closed",
             "basic",
             to_ms(day(31 + midnight)),

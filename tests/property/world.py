@@ -41,8 +41,8 @@ from streamproc.core.step.transition import advance, step
 from streamproc.core.usage.tariffs import spend_by_tariff
 from streamproc.engine.ids import SeenIds
 from streamproc.lab.oracle import (
-    AccountFigures,
     Expectation,
+    ExpectedAccount,
     PlacedRecord,
     ShownBucket,
     differences,
@@ -66,13 +66,13 @@ def rfc3339(instant_ms: int) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def figures_of(account: Account, rules: Rulebook) -> AccountFigures:
+def figures_of(account: Account, rules: Rulebook) -> ExpectedAccount:
     """A core account in the oracle's words."""
     quota = account.extra.quota if account.extra else None
     members = quota.members if quota else {}
     if account.status == account_row.HELD:
-        return AccountFigures("held")
-    return AccountFigures(
+        return ExpectedAccount("held")
+    return ExpectedAccount(
         _STATUS[account.status],
         account.plan,
         account.cycle_start_ms,

@@ -18,7 +18,7 @@ from kafka.admin import (
     ResourceType,
 )
 
-from streamproc.contracts.rights import USER_ROLES, Right, Scope, UserRole, rights_of
+from streamproc.contracts.rights import USER_ROLES, NamesInUse, Right, UserRole, rights_of
 from streamproc.contracts.topics import DispatchTopics, WorkerTopics, changelog_of, option_of
 from tests.support.certificates import secret_file
 from tests.support.commands import run
@@ -61,9 +61,9 @@ class Cast:
         """The topic of billing's events."""
         return self.worker.inputs[0]
 
-    def scope(self, role: UserRole) -> Scope:
+    def scope(self, role: UserRole) -> NamesInUse:
         """What the user of a role works on."""
-        return Scope(
+        return NamesInUse(
             self.worker,
             self.dispatch,
             self.app_id,

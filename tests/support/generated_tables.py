@@ -20,7 +20,7 @@ from streamproc.cli import main
 from streamproc.contracts.records.personal import Holds, held_by, is_listed
 from streamproc.contracts.records.receipts import DeadLetter, Receipt
 from streamproc.contracts.records.usage_fields import USAGE_FIELDS
-from streamproc.contracts.rights import USER_ROLES, Operation, Scope, by_resource, rights_of
+from streamproc.contracts.rights import USER_ROLES, NamesInUse, Operation, by_resource, rights_of
 from streamproc.contracts.rules_file.conversation import default_commands
 from streamproc.contracts.topic_settings import DEMANDS
 from streamproc.contracts.topics import ROLES, TOPICS, Topic, WorkerTopics
@@ -199,7 +199,7 @@ def usage() -> Rows:
         yield f"`{one.name}`", default, one.says
 
 
-REPLAY = Scope(
+REPLAY = NamesInUse(
     WorkerTopics(),
     app_id="APP-ID",
     group="GROUP",

@@ -342,7 +342,7 @@ from collections.abc import Iterable
 from streamproc.core.commands.arguments import Command, Spellings, word_of
 from streamproc.core.commands.preferences.base import DEFAULT, StateChange, PreferenceHandler
 from streamproc.core.commands.reply_words import fragment
-from streamproc.core.notices.services import Telling
+from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
@@ -350,7 +350,7 @@ from streamproc.core.state.account import Account
 from streamproc.core.texts.formats import Formats
 
 
-class Amounts(PreferenceHandler):
+class AmountsHandler(PreferenceHandler):
     """``amounts``: ``off``; empty: as the texts have it."""
 
     action = "amounts"
@@ -365,7 +365,7 @@ class Amounts(PreferenceHandler):
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
         return rules.speaking()
 
-    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
+    def shown(self, told: NoticeWork, commands: Commands, written: Formats) -> str:
         extra = told.account.extra
         off = extra is not None and extra.amounts == "off"
         return fragment("word_off" if off else "word_default", told, commands)
@@ -407,13 +407,13 @@ PREFERENCE = Trial(
             Edit("streamproc/core/commands/preferences/amounts.py", "", _AMOUNTS),
             Edit(
                 "streamproc/core/commands/preferences/__init__.py",
-                "QuietHours(), Summaries())",
-                "QuietHours(), Amounts(), Summaries())",
+                "QuietHoursHandler(), SummariesHandler())",
+                "QuietHoursHandler(), AmountsHandler(), SummariesHandler())",
             ),
             Edit(
                 "streamproc/core/commands/preferences/__init__.py",
                 "from streamproc.core.commands.preferences.base",
-                "from streamproc.core.commands.preferences.amounts import Amounts\n"
+                "from streamproc.core.commands.preferences.amounts import AmountsHandler\n"
                 "from streamproc.core.commands.preferences.base",
             ),
         ),

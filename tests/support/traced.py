@@ -7,7 +7,7 @@ from itertools import count
 
 from streamproc.engine.observer import Unobserved
 from streamproc.engine.processor import Outbox
-from streamproc.tracing.spans import Allowance, Sampling, Span, Tracer
+from streamproc.tracing.spans import Sampling, Span, SpanBudget, Tracer
 from streamproc.worker.traced import CommitSpans
 
 BY_PARENT = Sampling()
@@ -22,7 +22,7 @@ class KeptSpans(list[Span]):
         self.tracer = Tracer(
             self.append,
             sampling,
-            Allowance(per_second, lambda: 0.0),
+            SpanBudget(per_second, lambda: 0.0),
             group="group",
             now_ns=lambda: next(clock),
             source=random.Random(7),

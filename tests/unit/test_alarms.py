@@ -22,7 +22,7 @@ from streamproc.alarms.fleet import SILENT_MS, AlarmKey, Concerned, Fleet
 from streamproc.alarms.shares import (
     EVENTS,
     SUBMITS,
-    Part,
+    AlarmPart,
     Share,
     ShareCounts,
     decode_share,
@@ -77,8 +77,8 @@ def test_a_share_is_the_same_after_its_way() -> None:
     one = share(
         rows={0: 7, 3: 1},
         some={3: ["861****01"]},
-        levels={"MemoryNear": Part(7)},
-        counts={key_of("GatewaySlow", "main"): Part(2, ["861****01"])},
+        levels={"MemoryNear": AlarmPart(7)},
+        counts={key_of("GatewaySlow", "main"): AlarmPart(2, ["861****01"])},
         told_offset=4,
     )
 
@@ -91,13 +91,13 @@ def test_counts_begin_anew_with_each_share_and_come_back_if_it_was_lost() -> Non
     counts.add("RemindersLate", 4, ["b", "c", "d", "e", "f"])
     counts.add("DeadLetters", 0, ["nobody"])
     lost = counts.take()
-    assert lost == {"RemindersLate": Part(7, ["a", "b", "c", "d", "e"])}
+    assert lost == {"RemindersLate": AlarmPart(7, ["a", "b", "c", "d", "e"])}
     assert counts.take() == {}
 
     counts.add("RemindersLate", 1)
     counts.give_back(lost)
 
-    assert counts.take() == {"RemindersLate": Part(8, ["a", "b", "c", "d", "e"])}
+    assert counts.take() == {"RemindersLate": AlarmPart(8, ["a", "b", "c", "d", "e"])}
 
 
 def test_a_sample_is_masked_and_has_no_canary() -> None:
@@ -111,7 +111,7 @@ def test_a_sample_is_masked_and_has_no_canary() -> None:
 
 
 def test_counts_of_all_processes_are_added_up_within_the_window() -> None:
-    late = {"RemindersLate": Part(6, ["861********01"])}
+    late = {"RemindersLate": AlarmPart(6, ["861********01"])}
     found = fleet(
         (share("w1", counts=late), T0),
         (share("w2", counts=late), T0 + 200_000),
@@ -126,13 +126,17 @@ def test_counts_of_all_processes_are_added_up_within_the_window() -> None:
 
 
 def test_what_a_process_that_went_had_counted_still_counts() -> None:
-    found = fleet((share("w1", counts={"RemindersLate": Part(6)}), T0), (share("w2"), T0 + 60_000))
+    found = fleet(
+        (share("w1", counts={"RemindersLate": AlarmPart(6)}), T0), (share("w2"), T0 + 60_000)
+    )
 
     assert found.figures()[LATE].concerned == 6
 
 
 def test_levels_count_as_long_as_their_process_tells_them() -> None:
-    found = fleet((share("w1", levels={"MemoryNear": Part(50)}), T0), (share("w2"), T0 + 5_000))
+    found = fleet(
+        (share("w1", levels={"MemoryNear": AlarmPart(50)}), T0), (share("w2"), T0 + 5_000)
+    )
     assert found.figures()[AlarmKey("MemoryNear")].concerned == 50
 
     found.take(share("w2"), T0 + SILENT_MS)
@@ -141,7 +145,7 @@ def test_levels_count_as_long_as_their_process_tells_them() -> None:
 
 
 def test_shares_of_another_application_do_not_count() -> None:
-    other = share("x", app_id="other", counts={"RemindersLate": Part(6)})
+    other = share("x", app_id="other", counts={"RemindersLate": AlarmPart(6)})
 
     assert heard(share(), other) == {}
 
@@ -166,17 +170,17 @@ def test_of_a_partition_that_was_never_seen_the_usual_number_counts() -> None:
 
 @pytest.mark.parametrize(("rejects", "read", "is_told"), [(10, 1000, False), (11, 1000, True)])
 def test_rejects_count_as_a_share_of_all(rejects: int, read: int, is_told: bool) -> None:
-    found = heard(share(counts={"RejectsShare": Part(rejects), EVENTS: Part(read)}))
+    found = heard(share(counts={"RejectsShare": AlarmPart(rejects), EVENTS: AlarmPart(read)}))
 
     assert (AlarmKey("RejectsShare") in found) == is_told
 
 
 def test_a_slow_gateway_concerns_all_its_messages() -> None:
     counts = {
-        key_of("GatewaySlow", "main"): Part(2),
-        key_of(SUBMITS, "main"): Part(150),
-        key_of("GatewaySlow", "other"): Part(1),
-        key_of(SUBMITS, "other"): Part(150),
+        key_of("GatewaySlow", "main"): AlarmPart(2),
+        key_of(SUBMITS, "main"): AlarmPart(150),
+        key_of("GatewaySlow", "other"): AlarmPart(1),
+        key_of(SUBMITS, "other"): AlarmPart(150),
     }
     found = heard(share("d1", role="dispatcher", counts=counts))
 
@@ -193,7 +197,10 @@ def test_a_clock_is_wrong_if_it_differs_from_the_brokers() -> None:
 
 
 def test_all_gateways_are_down_only_if_they_are_so_everywhere() -> None:
-    levels = {key_of("GatewayDown", "main"): Part(3), key_of("GatewayDown", "spare"): Part(1)}
+    levels = {
+        key_of("GatewayDown", "main"): AlarmPart(3),
+        key_of("GatewayDown", "spare"): AlarmPart(1),
+    }
     down = share("d1", role="dispatcher", levels=levels, are_gateways_down=True)
     assert heard(down)[AlarmKey("AllGatewaysDown")] == (4, [], "red")
 
@@ -500,7 +507,7 @@ def test_counts_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Fleet("app")
     for one in range(900):
         names = (key_of("GatewaySlow", f"g{one}"), f"Other{chr(97 + one % 26)}", "RejectsShare")
-        found.take(share(counts={name: Part(1) for name in names}), T0 + one % 10)
+        found.take(share(counts={name: AlarmPart(1) for name in names}), T0 + one % 10)
 
     assert found.is_full
     assert not any(key.startswith("Other") for key in found._counted)
@@ -561,7 +568,7 @@ def test_what_waits_for_a_webhook_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_number_of_those_concerned_stays_one_that_can_be_written() -> None:
     most = 2**53 - 1
-    parts = [share(f"w{one}", levels={"MemoryNear": Part(most)}) for one in range(3)]
+    parts = [share(f"w{one}", levels={"MemoryNear": AlarmPart(most)}) for one in range(3)]
     assert heard(*parts)[AlarmKey("MemoryNear")].concerned == most
 
 

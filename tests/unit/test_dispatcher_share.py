@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from streamproc.alarms.shares import SUBMITS, Part, Share, key_of
+from streamproc.alarms.shares import SUBMITS, AlarmPart, Share, key_of
 from streamproc.core.privacy import mask
 from streamproc.dispatch.alarm_share import DispatcherShare
 from streamproc.dispatch.ledger import JournalTransaction
@@ -36,7 +36,7 @@ def test_messages_of_a_gateway_that_is_down_wait_for_it() -> None:
 
     found = take(table, DispatcherShare("d1"))
 
-    down = Part(2, sorted([mask(ALICE), mask(BOB)]))
+    down = AlarmPart(2, sorted([mask(ALICE), mask(BOB)]))
     assert found.levels == {key_of("GatewayDown", "main"): down}
     assert not found.are_gateways_down
     table.router.set_up("spare", False, table.now_ms)
@@ -51,8 +51,8 @@ def test_messages_that_wait_for_a_minute_are_told() -> None:
 
     table.now_ms += 1
     assert take(table, DispatcherShare("d1"), {0}).levels == {
-        "MessagesWaiting": Part(1, [mask(ALICE)]),
-        "DispatchStalled": Part(1, [mask(ALICE)]),
+        "MessagesWaiting": AlarmPart(1, [mask(ALICE)]),
+        "DispatchStalled": AlarmPart(1, [mask(ALICE)]),
     }
 
 
@@ -68,9 +68,9 @@ def test_receipts_letters_and_slow_answers_count_once() -> None:
         observer.answered("main", 0, Accepted(), seconds)
 
     assert take(table, share).counts == {
-        "MessagesExpired": Part(1, [mask(ALICE)]),
-        "DeadLetters": Part(1, [mask(ALICE)]),
-        key_of(SUBMITS, "main"): Part(3),
-        key_of("GatewaySlow", "main"): Part(1),
+        "MessagesExpired": AlarmPart(1, [mask(ALICE)]),
+        "DeadLetters": AlarmPart(1, [mask(ALICE)]),
+        key_of(SUBMITS, "main"): AlarmPart(3),
+        key_of("GatewaySlow", "main"): AlarmPart(1),
     }
     assert take(table, share).counts == {}

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from streamproc.tracing.context import SpanContext
 from streamproc.tracing.options import (
-    Origin,
+    TracedProcess,
     TracesError,
     TraceSettings,
     is_wanted,
@@ -25,7 +25,7 @@ from tests.support.otlp_receiver import OtlpReceiver
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
-ORIGIN = Origin("streamproc-test", "one", "group")
+ORIGIN = TracedProcess("streamproc-test", "one", "group")
 CONTEXT = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, 1, b"a=1,b=2")
 PARENT = CONTEXT._replace(span_id=7)
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"

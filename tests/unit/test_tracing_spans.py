@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from streamproc.tracing.context import SpanContext, context_of, trace_of
-from streamproc.tracing.spans import Allowance, Sampling, Span, Tracer
+from streamproc.tracing.spans import Sampling, Span, SpanBudget, Tracer
 from streamproc.worker.traced import EventSpan
 from tests.unit.test_tracing_context import PARENT, STATE
 
@@ -37,7 +37,7 @@ def test_a_span_of_a_later_version_has_a_child_of_this_one(given: bytes, told: b
 
 def test_an_id_is_never_zero() -> None:
     zero = SimpleNamespace(random=lambda: 0.5, getrandbits=lambda _: 0)
-    tracer = Tracer([].append, Sampling(), Allowance(1), group="g", source=zero)  # type: ignore[arg-type]
+    tracer = Tracer([].append, Sampling(), SpanBudget(1), group="g", source=zero)  # type: ignore[arg-type]
     assert tracer.child(None)[:2] == (1, 1)
     assert trace_of(tracer.child(None).headers)
 
@@ -80,7 +80,7 @@ def test_by_ratio_all_processes_choose_the_same_traces() -> None:
 
 def test_the_allowance_fills_with_time_and_not_beyond_a_second() -> None:
     now = [0.0]
-    allowance = Allowance(2, lambda: now[0])
+    allowance = SpanBudget(2, lambda: now[0])
     made = 0
     for at in (0.0, 0.0, 0.0, 0.4, 0.6, 100.0, 100.0, 100.0):
         now[0] = at
@@ -94,7 +94,7 @@ def test_a_span_does_not_end_before_it_begins() -> None:
     """A clock that is set back meanwhile: nobody draws a negative length."""
     ended: list[Span] = []
     clock = iter([10, 5])
-    allowance = Allowance(1, lambda: 0.0)
+    allowance = SpanBudget(1, lambda: 0.0)
     tracer = Tracer(ended.append, Sampling(), allowance, group="g", now_ns=lambda: next(clock))
     EventSpan(tracer, CONTEXT, None, "events", 0, 1).end()
     assert (ended[0].start_ns, ended[0].end_ns) == (10, 10)
@@ -102,7 +102,7 @@ def test_a_span_does_not_end_before_it_begins() -> None:
 
 def test_nothing_is_begun_beyond_the_allowance() -> None:
     ended: list[Span] = []
-    tracer = Tracer(ended.append, Sampling(), Allowance(1, lambda: 0.0), group="g")
+    tracer = Tracer(ended.append, Sampling(), SpanBudget(1, lambda: 0.0), group="g")
     begun = tracer.begin(FULL)
     assert begun is not None
     context, parent = begun

@@ -25,7 +25,7 @@ from streamproc.cli.configuration.settings import (
     settings_of,
 )
 from streamproc.cli.shared_options import PREFIX
-from streamproc.cli.values import FilePath, Text
+from streamproc.cli.values import AnyText, FilePath
 
 DEFAULT_FILE = "streamproc.toml"
 VARIABLE = f"{PREFIX}CONFIG"
@@ -194,7 +194,7 @@ def make_configurable(command: click.Command, path: Place) -> None:
             # An argument may be a file, whose name can have any bytes.
             is_option = isinstance(param, click.Option)
             if is_option and type(param.type) is click.types.StringParamType:
-                param.type = Text()
+                param.type = AnyText()
         for setting in settings_of(inner, inner_path):
             setting.option.envvar = list(setting.option_variables)
         # A group reads its own options before those of the commands in it: there, the name of a

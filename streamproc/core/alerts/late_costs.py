@@ -29,7 +29,7 @@ from streamproc.core.usage.coverage import those_covering
 from streamproc.core.usage.tariffs import settled_minor, spend_by_tariff, tariff_called
 
 
-class Before(NamedTuple):
+class BeforePurchase(NamedTuple):
     """An account before late usage that may cost, as of a purchase that came after this usage."""
 
     at_ms: int
@@ -43,7 +43,7 @@ class Before(NamedTuple):
 
 def before_purchase(
     account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook
-) -> Before | None:
+) -> BeforePurchase | None:
     """The account before usage of an instant, if a bucket was bought since that covers such
     usage."""
     if not any(bucket.granted_ms > time_ms for bucket in account.buckets):
@@ -56,11 +56,11 @@ def before_purchase(
     # The first purchase: what covered such usage until then is what is used up now.
     at_ms = min(later)
     costs = costs_of(_as_of(account, at_ms, covering), rules)
-    return Before(at_ms, covering, costs, _spend_minor(account, rules))
+    return BeforePurchase(at_ms, covering, costs, _spend_minor(account, rules))
 
 
 def speak_of_late_costs(
-    moment: Moment, before: Before, edges: list[Reached], speaker: Speaker
+    moment: Moment, before: BeforePurchase, edges: list[Reached], speaker: Speaker
 ) -> list[Effect]:
     """Report usage that has begun to cost before a purchase, unless ``edges`` report it.
 

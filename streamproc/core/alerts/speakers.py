@@ -62,7 +62,7 @@ def speak_of_ended_costs(moment: Moment, calls: list[LastCall]) -> list[Effect]:
 
 
 def speak_of_late_costs(
-    moment: Moment, before: late_costs.Before, edges: list[Reached]
+    moment: Moment, before: late_costs.BeforePurchase, edges: list[Reached]
 ) -> list[Effect]:
     """Report late usage that costs although a bucket bought since covers the next byte; see
     :mod:`late_costs`."""

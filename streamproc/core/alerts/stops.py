@@ -19,7 +19,7 @@ from streamproc.core.usage.policies import limits_in_force
 from streamproc.core.usage.tariffs import tariff_called
 
 
-class Before:
+class LimitsBefore:
     """The limits in force before a purchase, and the count of grants then."""
 
     __slots__ = ("edges", "grants")

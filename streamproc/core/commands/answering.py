@@ -16,7 +16,7 @@ from streamproc.core.commands.reply_words import formats_of
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.life.lifecycle import join_category, leave_category
 from streamproc.core.notices import confirmation
-from streamproc.core.notices.services import Telling, digest_of
+from streamproc.core.notices.services import NoticeWork, digest_of
 from streamproc.core.rules.commands import Commands
 from streamproc.core.state.account import Extra, Subscription, drop_empty_extra, extra_of
 from streamproc.core.state.effects import (
@@ -43,7 +43,7 @@ def sms_received(moment: Moment, event: SmsReceived, arrival: Arrival) -> list[E
     commands = rules.commands
     if commands is None:
         return [rejected("commands_off", "the rules have no commands", event, arrival)]
-    told = Telling(moment)
+    told = NoticeWork(moment)
     conversation = _Conversation(told, commands, event)
     grammar = grammar_of(rules, commands)
     command = grammar.parse(event.text)
@@ -58,7 +58,7 @@ def sms_received(moment: Moment, event: SmsReceived, arrival: Arrival) -> list[E
 class _Conversation:
     """One SMS of the subscriber and its reply."""
 
-    def __init__(self, told: Telling, commands: Commands, event: SmsReceived) -> None:
+    def __init__(self, told: NoticeWork, commands: Commands, event: SmsReceived) -> None:
         self.told = told
         self.account = told.account
         self.extra: Extra = extra_of(told.account)

@@ -7,7 +7,7 @@ from typing import Any
 from streamproc.core.commands.offers import is_offered
 from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.commands.reply_words import formats_of, fragment, text_in
-from streamproc.core.notices.services import Telling
+from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
 from streamproc.core.rules.placeholders import Nothing
 from streamproc.core.state.account import Extra
@@ -17,7 +17,7 @@ from streamproc.core.usage.home_data import home_data_of, percent_used, shown
 from streamproc.core.usage.tariffs import spend_minor
 
 
-def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
+def values_of(told: NoticeWork, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
     """All present values that a reply can show, except those that only the command knows."""
     written = formats_of(told, commands, reply)
     none = Nothing(fragment("none", told, commands))
@@ -43,7 +43,7 @@ def values_of(told: Telling, commands: Commands, extra: Extra, reply: str) -> di
     }
 
 
-def commands_offered(told: Telling, commands: Commands) -> str:
+def commands_offered(told: NoticeWork, commands: Commands) -> str:
     """The commands that this subscriber can use, each with its keyword."""
     names = [name.removeprefix(HELP) for name in REPLIES if name.startswith(HELP)]
     return formats_of(told, commands, "help").clauses(
@@ -55,7 +55,7 @@ def commands_offered(told: Telling, commands: Commands) -> str:
     )
 
 
-def _numbered_services(told: Telling, extra: Extra, written: Formats) -> list[str]:
+def _numbered_services(told: NoticeWork, extra: Extra, written: Formats) -> list[str]:
     """The list that was sent last, without services that ended since. Numbers do not change."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
@@ -65,7 +65,7 @@ def _numbered_services(told: Telling, extra: Extra, written: Formats) -> list[st
     ]
 
 
-def _questions(told: Telling, extra: Extra, written: Formats) -> list[str]:
+def _questions(told: NoticeWork, extra: Extra, written: Formats) -> list[str]:
     return [
         f"{one.number} {written.name(told.name(one.service))} {written.money(one.amount_minor)}"
         for one in extra.questions

@@ -45,7 +45,7 @@ texts."""
 MAX_CONFIRMED = 50
 
 
-class Telling:
+class NoticeWork:
     """One event or due instant of one account, and the effects so far."""
 
     def __init__(self, moment: Moment, wall_ms: int = 0) -> None:
@@ -137,7 +137,7 @@ def service_event(moment: Moment, event: ServiceEvent, arrival: Arrival) -> list
     service = moment.rules.services.get(event.service)
     if service is None:
         return [rejected("unknown_service", "no such service in the rules", event, arrival)]
-    told = Telling(moment)
+    told = NoticeWork(moment)
     reject: Effect | None = None
     if isinstance(event, ServiceRequested):
         reject = _ask(told, service, confirmation.SUBSCRIPTION, service.price_minor, event, arrival)
@@ -160,7 +160,7 @@ def end_contract(moment: Moment) -> list[Effect]:
     account = moment.account
     if account.extra is None:
         return []
-    told = Telling(moment._replace(now_ms=max(moment.now_ms, account.clock_ms)))
+    told = NoticeWork(moment._replace(now_ms=max(moment.now_ms, account.clock_ms)))
     for question in confirmation.over(account.extra, None):
         told.decide(question, "refused")
     forget_choices_and_services(account.extra)
@@ -168,7 +168,7 @@ def end_contract(moment: Moment) -> list[Effect]:
     return told.out
 
 
-def time_out(told: Telling) -> None:
+def time_out(told: NoticeWork) -> None:
     """Decide the questions whose deadline has come."""
     if told.account.extra is None:
         return
@@ -178,7 +178,7 @@ def time_out(told: Telling) -> None:
 
 
 def _ask(
-    told: Telling,
+    told: NoticeWork,
     service: Service,
     about: str,
     amount_minor: int,
@@ -211,7 +211,7 @@ def _ask(
 
 
 def _charge_requested(
-    told: Telling, service: Service, event: ServiceChargeRequested, arrival: Arrival
+    told: NoticeWork, service: Service, event: ServiceChargeRequested, arrival: Arrival
 ) -> Effect | None:
     """Ask about a charge, unless the subscription is enough. A service that ends is refused at
     once."""
@@ -230,7 +230,7 @@ def _charge_requested(
 
 
 def _subscribed(
-    told: Telling, service: Service, event: ServiceSubscribed, arrival: Arrival
+    told: NoticeWork, service: Service, event: ServiceSubscribed, arrival: Arrival
 ) -> Effect | None:
     extra = extra_of(told.account)
     price_minor = service.price_minor if event.price_minor is UNSET else event.price_minor
@@ -247,7 +247,7 @@ def _subscribed(
     return None
 
 
-def _unsubscribed(told: Telling, event: ServiceUnsubscribed) -> None:
+def _unsubscribed(told: NoticeWork, event: ServiceUnsubscribed) -> None:
     extra = extra_of(told.account)
     extra.services = [one for one in extra.services if one.service != event.service]
     for question in confirmation.over(extra, event.service, confirmation.CHARGE):
@@ -255,7 +255,7 @@ def _unsubscribed(told: Telling, event: ServiceUnsubscribed) -> None:
     told.audit("service_unsubscribed", event.service)
 
 
-def _charged(told: Telling, service: Service, event: ServiceCharged) -> None:
+def _charged(told: NoticeWork, service: Service, event: ServiceCharged) -> None:
     """Send a notice of the charge. A charge without confirmation must be paid back."""
     extra = extra_of(told.account)
     subscription = subscription_of(told.account, service.id)
@@ -310,7 +310,7 @@ def _confirmed(extra: Extra, event: ServiceCharged) -> ConfirmedCharge | None:
     return None
 
 
-def _refunded(told: Telling, event: ServiceRefunded) -> None:
+def _refunded(told: NoticeWork, event: ServiceRefunded) -> None:
     told.audit("service_refunded", event.service, amount_minor=event.amount_minor)
     charged_minor = event.amount_minor if event.charged_minor is UNSET else event.charged_minor
     told.tell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.notices.services import Telling, time_out
+from streamproc.core.notices.services import NoticeWork, time_out
 from streamproc.core.rules.notices import Notice
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.schedule.notice_times import advice_ms, before_charge_ms
@@ -24,7 +24,7 @@ def do_due(moment: Moment, wall_ms: int) -> list[Effect]:
     Notices that come too late get an audit record ``missed``.
     """
     account, rules, due_ms = moment.account, moment.rules, moment.now_ms
-    told = Telling(moment, wall_ms)
+    told = NoticeWork(moment, wall_ms)
     lateness_ms = wall_ms - due_ms
     before = rules.notices.get("before_charge")
     if before is not None and account.extra is not None:
@@ -46,7 +46,7 @@ def forget_cycle(account: Account, rules: Rulebook) -> None:
         drop_empty_extra(account)
 
 
-def _is_missed(told: Telling, notice: Notice, lateness_ms: int) -> bool:
+def _is_missed(told: NoticeWork, notice: Notice, lateness_ms: int) -> bool:
     if lateness_ms <= notice.misfire_grace_ms:
         return False
     told.out.append(told.moment.audited("missed", rule=notice.id, lateness_ms=lateness_ms))
@@ -54,7 +54,7 @@ def _is_missed(told: Telling, notice: Notice, lateness_ms: int) -> bool:
 
 
 def _remind_of_charge(
-    told: Telling, subscription: Subscription, before: Notice, lateness_ms: int
+    told: NoticeWork, subscription: Subscription, before: Notice, lateness_ms: int
 ) -> None:
     if _is_missed(told, before, lateness_ms):
         return
@@ -62,7 +62,7 @@ def _remind_of_charge(
     told.tell("before_charge", service, service, number=told.now_ms)
 
 
-def _advise(told: Telling, advice: Notice, lateness_ms: int) -> None:
+def _advise(told: NoticeWork, advice: Notice, lateness_ms: int) -> None:
     account, rules = told.account, told.rules
     found = better_plan(account, advice, rules)
     if found is None or _is_missed(told, advice, lateness_ms):

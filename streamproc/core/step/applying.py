@@ -25,7 +25,7 @@ from streamproc.core.step.advancing import reschedule
 from streamproc.core.step.usage_event import use
 from streamproc.core.usage import dedupe
 from streamproc.core.usage.arming import re_arm_all
-from streamproc.core.usage.dedupe import SeenIds
+from streamproc.core.usage.dedupe import SeenEvents
 from streamproc.core.usage.policies import policy_changes
 from streamproc.core.usage.refunds import refund
 
@@ -36,7 +36,7 @@ def apply_event(
     arrival: Arrival,
     received_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> list[Effect] | tuple[Effect, ...]:
     """Apply an event to an active or closed account. An event that counted already changes nothing.
 
@@ -72,13 +72,13 @@ def _change(
     arrival: Arrival,
     received_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> list[Effect]:
     """Apply any event except usage."""
     moment = moment_of_event(account, event, arrival, rules)
     before, terms, standing = balance_of(account), terms_of(account), None
     costs: Costs | None = None
-    stopped = stops.Before(account, event, rules)
+    stopped = stops.LimitsBefore(account, event, rules)
     is_held = account.extra is not None and bool(account.extra.waiting)
     calls = speakers.last_calls(moment) if is_held else []
     if type(event) is UsageRefunded:

@@ -34,7 +34,7 @@ from streamproc.core.step.next_due import forgotten_ms, let_go_ms, next_due_ms
 from streamproc.core.subscribers import SubscriberKind, foreign_form
 from streamproc.core.usage import dedupe
 from streamproc.core.usage.ages import oldest_ms
-from streamproc.core.usage.dedupe import SeenIds
+from streamproc.core.usage.dedupe import SeenEvents
 from streamproc.core.usage.policies import policy_changes
 
 Step = tuple[Account | None, "list[Effect] | tuple[Effect, ...]"]
@@ -52,7 +52,7 @@ def step(
     event: SubscriberEvent,
     arrival: Arrival,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> Step:
     """Apply an event to its subscriber's account. The call changes the account that it gets, and
     ``ids``, the memory of the partition.
@@ -67,7 +67,7 @@ def step(
 
 
 def refusal(
-    event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenIds | None
+    event: SubscriberEvent, arrival: Arrival, rules: Rulebook, ids: SeenEvents | None
 ) -> Effect | None:
     """Why an event is refused before any due work is done, whatever the account; None if it is not.
 
@@ -103,7 +103,7 @@ def _take(
     event: SubscriberEvent,
     arrival: Arrival,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> Step:
     """Apply an event that is not refused, or let it wait."""
     received_ms, time_ms = arrival.received_ms, to_ms(event.time)
@@ -147,7 +147,7 @@ def advance(
     subscriber: str,
     now_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
     *,
     lateness_counts: bool = False,
 ) -> tuple[Account | None, list[Effect]]:
@@ -190,7 +190,7 @@ def _hold_known(
     arrival: Arrival,
     received_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> Effect:
     """Let an event wait for its own time, or return the reason why it does not."""
     cause, now_ms = cause_of(event, arrival), arrival.received_ms
@@ -213,7 +213,7 @@ def _apply_ready(
     subscriber: str,
     due_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
     out: list[Effect],
 ) -> None:
     """Apply the events that waited for this instant, as if they arrived now."""
@@ -235,7 +235,7 @@ def _let_go(
     subscriber: str,
     due_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
     out: list[Effect],
 ) -> Account | None:
     """For an unknown subscriber: begin with an activation whose time has come, and reject events
@@ -269,7 +269,7 @@ def _hold_or_begin(
     event: SubscriberEvent,
     arrival: Arrival,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
     out: list[Effect],
 ) -> Step:
     """For an unknown subscriber: begin with an activation, or hold any other event for a while."""
@@ -302,7 +302,7 @@ def _begin(
     event: AccountActivated,
     arrival: Arrival,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> tuple[Account | None, list[Effect]]:
     """Begin the first contract of a subscriber. Events that were held for it follow."""
     fresh = Account()

@@ -28,7 +28,7 @@ _OLD = b"old:"
 _OLD_TAKEN_BACK = "taken back:"
 
 
-class SeenIds(AgeMemory, Protocol):
+class SeenEvents(AgeMemory, Protocol):
     """The memory of the identities that counted, as the core sees it.
 
     It keeps a digest of each name, which includes the subscriber. It is asked about the instant at
@@ -49,7 +49,7 @@ class SeenIds(AgeMemory, Protocol):
         """There are names of earlier releases until this instant."""
 
 
-def is_seen(ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int) -> bool:
+def is_seen(ids: SeenEvents, subscriber: str, source: str, event_id: str, received_ms: int) -> bool:
     """Whether an event counted before; CloudEvents' identity is source plus id."""
     return ids.is_seen(name_of(subscriber, source, event_id), received_ms) or (
         received_ms < ids.old_until_ms
@@ -58,13 +58,13 @@ def is_seen(ids: SeenIds, subscriber: str, source: str, event_id: str, received_
 
 
 def is_seen_by_old(
-    ids: SeenIds, subscriber: str, source: str, event_id: str, received_ms: int
+    ids: SeenEvents, subscriber: str, source: str, event_id: str, received_ms: int
 ) -> bool:
     """Whether an event counted under an earlier release."""
     return ids.is_seen(_old_name(subscriber, digest(source, event_id)), received_ms)
 
 
-def remember(ids: SeenIds, name: bytes, source: str, received_ms: int, limits: Limits) -> None:
+def remember(ids: SeenEvents, name: bytes, source: str, received_ms: int, limits: Limits) -> None:
     """Remember an event that counted, by the name that :func:`name_of` gives it."""
     until_ms = received_ms + limits.remembered_ms(source)
     # An event that has waited in the account can be older than what is gone already. Its copy may
@@ -73,7 +73,7 @@ def remember(ids: SeenIds, name: bytes, source: str, received_ms: int, limits: L
 
 
 def is_taken_back(
-    ids: SeenIds, subscriber: str, of_source: str, of_id: str, received_ms: int
+    ids: SeenEvents, subscriber: str, of_source: str, of_id: str, received_ms: int
 ) -> bool:
     """Whether a refund of this event counted before."""
     if ids.is_seen(_TAKEN_BACK + name_of(subscriber, of_source, of_id), received_ms):
@@ -85,7 +85,7 @@ def is_taken_back(
 
 
 def remember_taken_back(
-    ids: SeenIds, subscriber: str, of_source: str, of_id: str, received_ms: int, limits: Limits
+    ids: SeenEvents, subscriber: str, of_source: str, of_id: str, received_ms: int, limits: Limits
 ) -> None:
     """Remember that this event was taken back, for at least as long as the event itself."""
     name = _TAKEN_BACK + name_of(subscriber, of_source, of_id)
@@ -103,7 +103,7 @@ def digest(source: str, event_id: str) -> bytes:
     return xxh3_64_digest(f"{len(source)}:{source}{event_id}".encode())
 
 
-def move_old_ids(account: Account, subscriber: str, ids: SeenIds, limits: Limits) -> bool:
+def move_old_ids(account: Account, subscriber: str, ids: SeenEvents, limits: Limits) -> bool:
     """Move the ids that an earlier release kept in the account into the memory of the partition.
 
     Returns whether there were any.

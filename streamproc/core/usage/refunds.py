@@ -30,7 +30,7 @@ from streamproc.core.usage.closed_cycles import (
     used_in_cycle,
 )
 from streamproc.core.usage.coverage import note_freed, those_covering
-from streamproc.core.usage.dedupe import SeenIds
+from streamproc.core.usage.dedupe import SeenEvents
 from streamproc.core.usage.downgrades import take_back_before
 from streamproc.core.usage.late import re_arm_moved, standing
 from streamproc.core.usage.periods import leave_out, note_refund
@@ -44,7 +44,7 @@ def refund(
     arrival: Arrival,
     received_ms: int,
     rules: Rulebook,
-    ids: SeenIds,
+    ids: SeenEvents,
 ) -> tuple[list[Effect], bool]:
     """Apply a refund that came in at ``received_ms``. Returns effects, and whether anything was
     taken back."""

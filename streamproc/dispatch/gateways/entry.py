@@ -40,11 +40,11 @@ class GatewaysError(StreamprocError, ValueError):
     has_lines = True
 
 
-class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class GatewayFileEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """An entry of the gateways file. An unknown field is an error."""
 
 
-class BreakerEntry(Strict, frozen=True, kw_only=True):
+class BreakerEntry(GatewayFileEntry, frozen=True, kw_only=True):
     """When a failing gateway gets a pause, and how long."""
 
     failures: Count = 5
@@ -62,7 +62,7 @@ def out_of_order(
         yield (named,), f"{greatest} ({high:g}) must not be less than {least} ({low:g})"
 
 
-class GatewayEntry(Strict, frozen=True, kw_only=True, tag_field="kind"):
+class GatewayEntry(GatewayFileEntry, frozen=True, kw_only=True, tag_field="kind"):
     """Fields of every gateway."""
 
     name: GatewayName

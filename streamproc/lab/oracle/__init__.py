@@ -8,8 +8,8 @@ reads the data of the rulebook.
 
 from streamproc.lab.oracle.log import expect
 from streamproc.lab.oracle.results import (
-    AccountFigures,
     Expectation,
+    ExpectedAccount,
     OrderKey,
     PlacedRecord,
     PolicyKey,
@@ -23,8 +23,8 @@ from streamproc.lab.oracle.results import (
 )
 
 __all__ = [
-    "AccountFigures",
     "Expectation",
+    "ExpectedAccount",
     "OrderKey",
     "PlacedRecord",
     "PolicyKey",

@@ -58,7 +58,7 @@ class Letter:
     """Recipients who have got it already."""
 
 
-class Telling(NamedTuple):
+class Delivered(NamedTuple):
     """A message that a recipient got."""
 
     at_ms: int
@@ -85,7 +85,7 @@ class Gate:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self.told: list[Telling] = []
+        self.told: list[Delivered] = []
         """Every message that any recipient got."""
         self.letters: list[Letter] = []
         """Letters that wait."""
@@ -178,7 +178,9 @@ class Gate:
             say(self.contract, rule, key)
             quiet_ms = free_ms + cool_ms if cool_ms else 0
             self.told.append(
-                Telling(free_ms, to, letter.rule, letter.reason.about, quiet_ms, True, self.number)
+                Delivered(
+                    free_ms, to, letter.rule, letter.reason.about, quiet_ms, True, self.number
+                )
             )
 
     def look_again(self, at_ms: int, rules: Rulebook) -> None:
@@ -462,7 +464,7 @@ class _Desk:
             quiet_ms = self.at_ms + cool_ms if cool_ms else 0
             about, is_sent = one.reason.about, one is leading
             gate.told.append(
-                Telling(self.at_ms, to, one.rule, about, quiet_ms, is_sent, gate.number)
+                Delivered(self.at_ms, to, one.rule, about, quiet_ms, is_sent, gate.number)
             )
             self.served.setdefault(one, set()).add(to)
             if not is_sent:

@@ -11,7 +11,7 @@ from streamproc.lab.oracle.contract import Contract, Cycle, PolicyTold
 from streamproc.lab.oracle.past import charge_past, refund_past
 from streamproc.lab.oracle.reading import Fields, spells_a_number
 from streamproc.lab.oracle.remembering import OracleEdge
-from streamproc.lab.oracle.results import AccountFigures, Expectation, ShownBucket
+from streamproc.lab.oracle.results import Expectation, ExpectedAccount, ShownBucket
 from streamproc.lab.oracle.timers import change_hours
 
 ADDING = (
@@ -267,12 +267,12 @@ class SubscriberLedger:
             self.contract.gate.take_rules(now_ms, rules)
             self._look_ahead()
 
-    def figures(self) -> AccountFigures | None:
+    def figures(self) -> ExpectedAccount | None:
         """The final figures; None if there is no state."""
         contract = self.contract
         if contract is None:
-            return AccountFigures("held") if self.waiting else None
-        return AccountFigures(
+            return ExpectedAccount("held") if self.waiting else None
+        return ExpectedAccount(
             "active" if contract.closed_ms is None else "closed",
             contract.plan,
             contract.start_ms,

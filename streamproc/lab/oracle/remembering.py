@@ -28,7 +28,7 @@ class OracleEdge(NamedTuple):
 
 
 @dataclass(eq=False)
-class Reached:
+class ReachedNow:
     """A threshold that is not armed."""
 
     rule: str
@@ -43,8 +43,8 @@ class Memory:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self.kept: list[Reached] = []
-        self.over: list[Reached] = []
+        self.kept: list[ReachedNow] = []
+        self.over: list[ReachedNow] = []
         """Reasons that were reported and are over, since the last call of :meth:`judge`."""
 
     def fires(
@@ -77,7 +77,7 @@ class Memory:
             place = (rule.id, edge.about, edge.threshold)
             known = [one for one in self.kept if (one.rule, one.about, one.threshold) == place]
             if not known:
-                self.kept.append(Reached(*place, 1, rule.policy.for_count == 1))
+                self.kept.append(ReachedNow(*place, 1, rule.policy.for_count == 1))
                 if rule.policy.for_count == 1:
                     fired.append(edge)
             elif known[0].is_told and known[0] not in old and rule.kind == "overage_started":
@@ -135,17 +135,17 @@ class Memory:
             if one.about == old:
                 one.about = new
 
-    def _end(self, one: Reached) -> None:
+    def _end(self, one: ReachedNow) -> None:
         self.kept.remove(one)
         self.contract.outcome.audit["resolved"] += 1
         if not self.contract.gate.waits(one.rule, one.about, one.threshold):
             self.over.append(one)
 
-    def _is_reached_again(self, one: Reached, rules: Rulebook) -> bool:
+    def _is_reached_again(self, one: ReachedNow, rules: Rulebook) -> bool:
         rule, bucket = rule_called(one.rule, rules), self.contract.bucket_called(one.about)
         return is_reached(self.contract, rule, bucket, one.threshold, rules)
 
-    def _rule(self, one: Reached, at_ms: int, rules: Rulebook) -> Any:
+    def _rule(self, one: ReachedNow, at_ms: int, rules: Rulebook) -> Any:
         """The rule of a threshold, if it still applies to the subscriber."""
         rule = rule_called(one.rule, rules)
         if rule is None or not _has_memory(rule, rules) or not is_in_force(rule, at_ms):

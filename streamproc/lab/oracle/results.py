@@ -81,7 +81,7 @@ class ShownBucket(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AccountFigures:
+class ExpectedAccount:
     """The final state of a subscriber; cycle and figures belong to the last contract."""
 
     status: str
@@ -119,7 +119,7 @@ class Expectation:
     period_used: dict[tuple[str, str, int, str], int] = field(default_factory=dict)
     """By subscriber, periodic rule, instant of its message and recipient (empty: the account's own
     number): bytes used since the message before. Only texts show them, so they are not compared."""
-    accounts: dict[str, AccountFigures] = field(default_factory=dict)
+    accounts: dict[str, ExpectedAccount] = field(default_factory=dict)
     repeated_ids: Counter[str] = field(default_factory=Counter)
     """Reminder ids that occurred more than once; none is expected."""
     policies: Counter[PolicyKey] = field(default_factory=Counter)
@@ -171,7 +171,7 @@ def observed(
     rejects: Iterable[bytes] = (),
     records: int = 0,
     charged_bytes: int = 0,
-    accounts: dict[str, AccountFigures] | None = None,
+    accounts: dict[str, ExpectedAccount] | None = None,
     policies: Iterable[bytes] = (),
     orders: Iterable[bytes] = (),
 ) -> Expectation:
@@ -272,7 +272,7 @@ def _reminder_lines(what: str, reminders: Counter[ReminderKey]) -> list[str]:
 
 
 def _account_lines(
-    observed: dict[str, AccountFigures], expected: dict[str, AccountFigures]
+    observed: dict[str, ExpectedAccount], expected: dict[str, ExpectedAccount]
 ) -> list[str]:
     wrong = sorted(
         one for one in observed.keys() | expected.keys() if observed.get(one) != expected.get(one)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import yaml
 
-from streamproc.contracts.rights import Right, Scope, UserRole, rights_of
+from streamproc.contracts.rights import NamesInUse, Right, UserRole, rights_of
 from streamproc.contracts.topic_settings import configs_of
 from streamproc.contracts.topics import DispatchTopics, WorkerTopics
 from streamproc.provision.acls import Grant, strimzi
@@ -21,7 +21,7 @@ from streamproc.provision.planning import Wanted, of_dispatcher, of_worker
 CHART = Path(__file__).parents[3] / "ops" / "helm" / "streamproc"
 FILE = CHART / "files" / "kafka.json"
 APP = "@app@"
-SCOPE = Scope(app_id=APP)
+SCOPE = NamesInUse(app_id=APP)
 OF_CANARY: tuple[UserRole, ...] = ("billing", "reader")
 """What a canary does, as docs/canary.md says."""
 LEFT_OUT: tuple[UserRole, ...] = ("replay",)
@@ -54,9 +54,9 @@ def users() -> dict[str, list[dict[str, Any]]]:
     return {**found, "canary": acls(sorted(both))}
 
 
-def scope_of(role: UserRole) -> Scope:
+def scope_of(role: UserRole) -> NamesInUse:
     """The group of a dispatcher is named after the application, so that two need no settings."""
-    return SCOPE if role != "dispatcher" else Scope(app_id=APP, group=f"{APP}-dispatch")
+    return SCOPE if role != "dispatcher" else NamesInUse(app_id=APP, group=f"{APP}-dispatch")
 
 
 def acls(rights: Iterable[Right]) -> list[dict[str, Any]]:

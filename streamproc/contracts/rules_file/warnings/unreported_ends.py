@@ -21,7 +21,7 @@ _UTC = ZoneInfo("UTC")
 _HINT = "a rule of kind expiry with hours_before would"
 
 
-class Span(NamedTuple):
+class PurchaseMinutes(NamedTuple):
     """Minutes of the day at which a pack is bought; the end is exclusive."""
 
     start: int
@@ -109,23 +109,23 @@ def _told_minutes(rule: TimedRule, validity_hours: int) -> frozenset[int]:
     return frozenset(told)
 
 
-def _spans(told: frozenset[int]) -> list[Span]:
+def _spans(told: frozenset[int]) -> list[PurchaseMinutes]:
     """Parts of the day in which no end is reported. A part that passes midnight is one part."""
-    spans: list[Span] = []
+    spans: list[PurchaseMinutes] = []
     for minute in range(DAY_MINUTES):
         if minute in told:
             continue
         if spans and spans[-1].end == minute:
-            spans[-1] = Span(spans[-1].start, minute + 1)
+            spans[-1] = PurchaseMinutes(spans[-1].start, minute + 1)
         else:
-            spans.append(Span(minute, minute + 1))
+            spans.append(PurchaseMinutes(minute, minute + 1))
     if len(spans) > 1 and spans[0].start == 0 and spans[-1].end == DAY_MINUTES:
         first, last = spans[0], spans.pop()
-        spans[0] = Span(last.start, first.end)
+        spans[0] = PurchaseMinutes(last.start, first.end)
     return spans
 
 
-def _words(span: Span) -> str:
+def _words(span: PurchaseMinutes) -> str:
     if span == (0, DAY_MINUTES):
         return "at any time"
     if span.end == DAY_MINUTES:

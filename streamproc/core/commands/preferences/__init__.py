@@ -8,16 +8,16 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from streamproc.core.commands.preferences.base import PreferenceHandler, take_over
-from streamproc.core.commands.preferences.quiet_hours import QuietHours
-from streamproc.core.commands.preferences.summaries import Summaries
-from streamproc.core.commands.preferences.thresholds import Thresholds
+from streamproc.core.commands.preferences.quiet_hours import QuietHoursHandler
+from streamproc.core.commands.preferences.summaries import SummariesHandler
+from streamproc.core.commands.preferences.thresholds import ThresholdsHandler
 from streamproc.core.instants import to_ms
 from streamproc.core.state.account import Account, drop_empty_extra, extra_of
 from streamproc.core.state.effects import Effect, audited, cause_of
 from streamproc.core.state.events import Arrival, PreferencesSet
 
 HANDLERS: Final[dict[str, PreferenceHandler]] = {
-    one.action: one for one in (Thresholds(), QuietHours(), Summaries())
+    one.action: one for one in (ThresholdsHandler(), QuietHoursHandler(), SummariesHandler())
 }
 """How each preference is chosen, by the command that sets it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from streamproc.core.commands.arguments import Command, Spellings
-from streamproc.core.notices.services import Telling
+from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.preferences import PREFERENCES, Preference
 from streamproc.core.rules.rulebook import Rulebook
@@ -57,7 +57,7 @@ class PreferenceHandler:
         """The rules that it affects. If there are none, it is not offered."""
         raise NotImplementedError
 
-    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
+    def shown(self, told: NoticeWork, commands: Commands, written: Formats) -> str:
         """The present setting, by the choice and the rules, as replies show it."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from typing import Final
 from streamproc.core.commands.arguments import TIME, Command, Spellings, minute_of, word_of
 from streamproc.core.commands.preferences.base import DEFAULT, PreferenceHandler, StateChange
 from streamproc.core.commands.reply_words import clock, fragment
-from streamproc.core.notices.services import Telling
+from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
@@ -24,7 +24,7 @@ NEVER: Final = [0, 0]
 _SPAN: Final = re.compile(f"{TIME} ?[-~‐‒–—―−〜至到] ?{TIME}")
 
 
-class QuietHours(PreferenceHandler):
+class QuietHoursHandler(PreferenceHandler):
     """``quiet_minutes``: start and end; equal: never quiet; none: the rules'."""
 
     action = "quiet_hours"
@@ -47,7 +47,7 @@ class QuietHours(PreferenceHandler):
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
         return (one for one in rules.speaking() if one.policy.in_quiet_hours == "hold")
 
-    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
+    def shown(self, told: NoticeWork, commands: Commands, written: Formats) -> str:
         hours = _hours_now(told.account, told.rules)
         if hours is None:
             return fragment("word_off", told, commands)

@@ -24,7 +24,7 @@ from streamproc.core.commands.preferences.base import (
     is_wanted,
 )
 from streamproc.core.commands.reply_words import clock, fragment
-from streamproc.core.notices.services import Telling
+from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook
@@ -37,7 +37,7 @@ _EVERY: Final = ("day", "week", "month")
 _CLOCK: Final = re.compile(TIME)
 
 
-class Summaries(PreferenceHandler):
+class SummariesHandler(PreferenceHandler):
     """``summary_every`` and ``summary_minute``; an SMS without a time uses the time of the
     rules."""
 
@@ -76,7 +76,7 @@ class Summaries(PreferenceHandler):
             and is_meant_for(one, account)
         )
 
-    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
+    def shown(self, told: NoticeWork, commands: Commands, written: Formats) -> str:
         found = dict.fromkeys(
             (rule.every, rule.at.hour * 60 + rule.at.minute)
             for rule in timed_rules_of(told.account, told.rules)

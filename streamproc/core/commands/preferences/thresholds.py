@@ -15,7 +15,7 @@ from streamproc.core.commands.preferences.base import (
     is_wanted,
 )
 from streamproc.core.commands.reply_words import fragment
-from streamproc.core.notices.services import Telling
+from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.placeholders import Nothing
@@ -29,7 +29,7 @@ MAX_PERCENTS: Final = 5
 _PERCENT: Final = re.compile(r"([0-9]{1,3}) ?%?")
 
 
-class Thresholds(PreferenceHandler):
+class ThresholdsHandler(PreferenceHandler):
     """``own_percents``, ascending; none: the rules'."""
 
     action = "thresholds"
@@ -56,7 +56,7 @@ class Thresholds(PreferenceHandler):
     def served(self, account: Account, rules: Rulebook) -> Iterable[Spoken]:
         return (one for one in rules.usage_rules if BUCKET_KINDS[one.kind].takes_own_percents)
 
-    def shown(self, told: Telling, commands: Commands, written: Formats) -> str:
+    def shown(self, told: NoticeWork, commands: Commands, written: Formats) -> str:
         found = {
             value
             for rule in told.rules.usage_rules
