@@ -6,7 +6,7 @@
 use crate::bucket::{read_bucket, Bucket};
 use crate::msgpack::{write_natural, Reader, NIL};
 use crate::row::Row;
-use crate::rows_generated::{alarm, Extra, ALARM};
+use crate::rows_generated::{remembered_threshold, RareState, REMEMBERED_THRESHOLD};
 use crate::speed::{speed_up, Sped};
 use crate::usage::Usage;
 use crate::views_generated::{Rules, Tracked};
@@ -42,17 +42,17 @@ pub fn copy(
     let mut sped: Vec<Option<Sped>> = vec![None; watch.speeds.len()];
     let mut is_noted = watch.surely_silent_ms.is_none();
     for _ in 0..reader.map()? {
-        match Extra::of(reader.string()?)? {
-            Extra::Alarms => {
+        match RareState::of(reader.string()?)? {
+            RareState::Alarms => {
                 alarms = Some(reader.at);
                 reader.skip()?;
             }
-            Extra::Speeds => {
+            RareState::Speeds => {
                 out.extend_from_slice(&reader.data[copied..reader.at]);
                 speeds(reader, around.usage, rules, &mut sped, out)?;
                 copied = reader.at;
             }
-            Extra::UsedMs => {
+            RareState::UsedMs => {
                 let Some(silent_ms) = watch.surely_silent_ms else {
                     reader.skip()?;
                     continue;
@@ -67,12 +67,12 @@ pub fn copy(
                 copied = reader.at;
                 is_noted = true;
             }
-            Extra::BoundaryMs => {
+            RareState::BoundaryMs => {
                 if around.usage.time_ms < reader.natural()? {
                     return None; // late: later usage may have to move
                 }
             }
-            Extra::Carried => reader.skip()?,
+            RareState::Carried => reader.skip()?,
         }
     }
     out.extend_from_slice(&reader.data[copied..reader.at]);
@@ -125,14 +125,14 @@ fn is_at_rest(
     sped: &[Option<Sped>],
     buckets: &[u8],
 ) -> Option<()> {
-    let mut row = Row::begin(reader, &ALARM)?;
-    row.to(reader, alarm::RULE)?;
+    let mut row = Row::begin(reader, &REMEMBERED_THRESHOLD)?;
+    row.to(reader, remembered_threshold::RULE)?;
     let rule = std::str::from_utf8(reader.string()?).ok()?;
-    row.to(reader, alarm::BUCKET)?;
+    row.to(reader, remembered_threshold::BUCKET)?;
     let bucket = reader.string()?;
-    row.to(reader, alarm::THRESHOLD)?;
+    row.to(reader, remembered_threshold::THRESHOLD)?;
     let threshold = reader.integer()?;
-    row.to(reader, alarm::IS_TOLD)?;
+    row.to(reader, remembered_threshold::IS_TOLD)?;
     let is_told = reader.truth()?;
     row.end(reader)?;
     let rule: &Tracked = rules.tracked.get(rule)?;

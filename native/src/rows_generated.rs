@@ -21,7 +21,7 @@ pub const CLOSED_CYCLE: Layout = Layout {
     only_default: &[],
 };
 
-pub const ALARM: Layout = Layout {
+pub const REMEMBERED_THRESHOLD: Layout = Layout {
     fields: 5,
     least: 5,
     only_default: &[],
@@ -66,7 +66,7 @@ pub mod closed_cycle {
     pub const OVERAGE_BYTES: usize = 5;
 }
 
-pub mod alarm {
+pub mod remembered_threshold {
     pub const RULE: usize = 0;
     pub const BUCKET: usize = 1;
     pub const THRESHOLD: usize = 2;
@@ -75,7 +75,7 @@ pub mod alarm {
 
 /// A field of the sparse map of rarely used state.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Extra {
+pub enum RareState {
     Alarms,
     Speeds,
     UsedMs,
@@ -83,15 +83,15 @@ pub enum Extra {
     Carried,
 }
 
-impl Extra {
+impl RareState {
     /// None for a field that is not known: the account is not plain.
     pub fn of(name: &[u8]) -> Option<Self> {
         Some(match name {
-            b"alarms" => Extra::Alarms,
-            b"speeds" => Extra::Speeds,
-            b"used_ms" => Extra::UsedMs,
-            b"boundary_ms" => Extra::BoundaryMs,
-            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves" | b"ends_told" | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges" | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms" | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" | b"boundaries" => Extra::Carried,
+            b"alarms" => RareState::Alarms,
+            b"speeds" => RareState::Speeds,
+            b"used_ms" => RareState::UsedMs,
+            b"boundary_ms" => RareState::BoundaryMs,
+            b"quiet_minutes" | b"summary_every" | b"summary_minute" | b"segments" | b"moves" | b"ends_told" | b"services" | b"questions" | b"questions_asked" | b"confirmed_charges" | b"roaming_zone" | b"located_ms" | b"advised_cycle_ms" | b"listed" | b"replied_ms" | b"helped" | b"left_singly" | b"waiting" | b"sent_ms" | b"cooling" | b"foretold" | b"boundaries" => RareState::Carried,
             _ => return None,
         })
     }

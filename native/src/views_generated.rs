@@ -106,10 +106,10 @@ pub struct Scope {
     pub hours: Option<Vec<(i64, i64)>>,
 }
 
-/// As `Anomaly` in known_rules.py.
+/// As `AnomalyWatch` in known_rules.py.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "python", derive(pyo3::FromPyObject))]
-pub struct Anomaly {
+pub struct AnomalyWatch {
     pub cycles: i64,
     pub thresholds: Vec<i64>,
     pub min_bytes: i64,
@@ -133,7 +133,7 @@ pub struct Watch {
     pub of_uncovered: bool,
     pub of_nothing_left: bool,
     pub steps: Vec<i64>,
-    pub anomalies: Vec<Anomaly>,
+    pub anomalies: Vec<AnomalyWatch>,
     pub speeds: Vec<Speed>,
     pub surely_silent_ms: Option<i64>,
 }

@@ -6,7 +6,7 @@
 use crate::msgpack::Reader;
 use crate::row::Row;
 use crate::rows_generated::{closed_cycle, CLOSED_CYCLE};
-use crate::views_generated::{Anomaly, Speed, Watch};
+use crate::views_generated::{AnomalyWatch, Speed, Watch};
 
 impl Speed {
     /// Whether a threshold lies between two values of a figure.
@@ -111,7 +111,7 @@ impl Watch {
     }
 }
 
-impl Anomaly {
+impl AnomalyWatch {
     fn is_reached(
         &self,
         before: i64,
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn an_anomaly_is_judged_by_the_last_whole_cycles() {
         let watch = |min_bytes| Watch {
-            anomalies: vec![Anomaly {
+            anomalies: vec![AnomalyWatch {
                 cycles: 2,
                 thresholds: vec![150],
                 min_bytes,

@@ -13,7 +13,7 @@ from streamproc.core.commands.preferences import HANDLERS
 from streamproc.core.rules import preferences
 from streamproc.core.rules.commands import ACTIONS, REPLIES, WORDS
 from streamproc.core.rules.preferences import CHOSEN, Preference
-from streamproc.core.state.account import Extra, forget_choices_and_services
+from streamproc.core.state.account import RareState, forget_choices_and_services
 from streamproc.core.state.events import PreferencesSet
 from streamproc.lab.oracle import choosing, reading, spelling
 from streamproc.worker.native_bridge.interface.description import EXTRA
@@ -57,14 +57,14 @@ def test_every_choice_of_the_event_belongs_to_one_preference() -> None:
 
 
 def test_every_choice_is_forgotten_with_the_contract() -> None:
-    names = [one.name for one in structs.fields(Extra)]
-    extra = Extra(**{name: CHANGED[type(getattr(Extra(), name))] for name in CHOSEN})
-    assert all(getattr(extra, name) != getattr(Extra(), name) for name in CHOSEN)
+    names = [one.name for one in structs.fields(RareState)]
+    extra = RareState(**{name: CHANGED[type(getattr(RareState(), name))] for name in CHOSEN})
+    assert all(getattr(extra, name) != getattr(RareState(), name) for name in CHOSEN)
 
     forget_choices_and_services(extra)
 
     assert set(CHOSEN) <= set(names)
-    assert extra == Extra()
+    assert extra == RareState()
 
 
 @pytest.mark.parametrize("one", DECLARED.values(), ids=list(DECLARED))
@@ -93,7 +93,7 @@ def test_a_text_and_an_event_choose_the_same(text: str, fields: dict[str, Any]) 
     by_event.send(PreferencesSet, 1, **fields)
 
     found, wanted = (
-        {name: getattr(line.account.extra or Extra(), name) for name in CHOSEN}
+        {name: getattr(line.account.extra or RareState(), name) for name in CHOSEN}
         for line in (by_text, by_event)
     )
     assert found == wanted

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from streamproc.core.notices import confirmation
-from streamproc.core.state.account import Extra, Question
+from streamproc.core.state.account import Question, RareState
 from tests.property.budget import budget
 
 SERVICES = ("video", "music", "news")
@@ -18,7 +18,7 @@ class Confirmations(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.extra = Extra()
+        self.extra = RareState()
         self.now = 0
         self.open: dict[str, Question] = {}
         self.outcomes: dict[str, str] = {}

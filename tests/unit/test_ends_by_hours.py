@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamproc.contracts.rules_file.load import load_rulebook
-from streamproc.core.state.account import Extra
+from streamproc.core.state.account import RareState
 from streamproc.core.state.effects import Reminder
 from streamproc.core.state.events import ProfileChanged, SmsReceived
 from tests.support.line import Line, day, decisions, reminders
@@ -91,7 +91,7 @@ def test_what_is_remembered_of_it_ends_with_the_pack() -> None:
     assert line.account.extra is not None
     assert line.account.extra.ends_told == [("ends", "week#1")]
     line.reach(day(END))
-    assert line.account.extra.ends_told == Extra().ends_told
+    assert line.account.extra.ends_told == RareState().ends_told
 
 
 def test_a_move_never_makes_the_report_of_an_end_too_late() -> None:

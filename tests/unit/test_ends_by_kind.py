@@ -10,7 +10,7 @@ import pytest
 
 from streamproc.contracts.rules_file.load import RulesError, default_rulebook, load_rulebook
 from streamproc.core.instants import to_ms
-from streamproc.core.state.account import extra_of, pack, unpack
+from streamproc.core.state.account import pack, rare_state_of, unpack
 from streamproc.core.state.events import ProfileChanged
 from streamproc.core.step.transition import advance
 from tests.support.line import START, SUBSCRIBER, Line, day, decisions, reminders
@@ -107,7 +107,7 @@ def test_neither_the_rules_hours_nor_the_subscribers_own_are_disturbed(
     line = Line(load_rulebook(HEAD + rules, "r.yaml"))
     line.activate(plan="basic", zone="UTC")
     account = line.account
-    extra_of(account).quiet_minutes = [60 * one for one in own]
+    rare_state_of(account).quiet_minutes = [60 * one for one in own]
     line.state = pack(account)
     line.top_up(at=3 + 22 / 24, pack="day")
     line.reach(datetime(2026, 1, 10, tzinfo=UTC))

@@ -234,9 +234,9 @@ def test_a_worker_that_comes_back_at_night_wakes_nobody() -> None:
 def test_the_subscribers_own_quiet_hours_come_first() -> None:
     one = line(rule("low", 50), alerts=NIGHT)
     account = one.account
-    from streamproc.core.state.account import extra_of
+    from streamproc.core.state.account import rare_state_of
 
-    extra_of(account).quiet_minutes = [12 * 60, 13 * 60]
+    rare_state_of(account).quiet_minutes = [12 * 60, 13 * 60]
     one.state = pack(account)
     assert story(one.use(500, at=1 + 12.5 / 24)) == ["quiet_hours low 50"]
     assert story(one.reach(day(1 + 13 / 24))) == ["low 50: 500"]

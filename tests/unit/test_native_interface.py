@@ -150,7 +150,7 @@ def test_a_new_field_of_the_rarely_used_state_is_left_to_the_core() -> None:
     known = EXTRA._replace(struct=extended(EXTRA.struct, invented=(int, 0)))
     assert row_positions.render(ROWS, known) == row_positions.render(ROWS, EXTRA)
     named = known._replace(carries=(*known.carries, "invented"))
-    assert '| b"invented" => Extra::Carried' in row_positions.render(ROWS, named)
+    assert '| b"invented" => RareState::Carried' in row_positions.render(ROWS, named)
 
 
 def event(carried: bool, **more: tuple[Any, Any]) -> str:

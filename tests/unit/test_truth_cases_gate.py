@@ -13,7 +13,7 @@ from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.timed_rules import TIMED
 from streamproc.core.instants import from_ms, to_ms
 from streamproc.core.rules.sending import AlertPolicy, Cap, QuietHours
-from streamproc.core.state.account import extra_of, pack
+from streamproc.core.state.account import pack, rare_state_of
 from streamproc.core.state.effects import Audited, Cause, Effect, Reminder
 from streamproc.core.state.events import (
     MemberJoined,
@@ -641,7 +641,7 @@ def test_a_held_message_of_an_earlier_version_about_several_buckets_is_split() -
     one = line(rules(LOW), head=NIGHT_HEAD)
     over_night(one)
     account = one.account
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     first = extra.waiting[0]
     marks = [mark for waiting in extra.waiting for mark in waiting.marks]
     assert len(marks) == 2
@@ -689,11 +689,11 @@ def test_late_summaries_that_take_the_place_of_one_that_waits_are_one_message() 
     account, (rule,) = one.account, one.rules.timed_rules
     cause = Cause(due_time=day(2))
     old = Waiting("timed", "daily", [Mark(1, arming=1)], 1, to_ms(day(9)), 0, cause)
-    extra_of(account).waiting = [old]
+    rare_state_of(account).waiting = [old]
     late = [Message(TIMED, rule, Mark(number, arming=number), cause) for number in (2, 3)]
     effects = speakers.submit(moment_of_time(account, "861380000", one.rules, to_ms(day(2))), late)
     assert [type(one) for one in effects] == [Audited, Audited, Reminder]
-    assert extra_of(account).waiting == []
+    assert rare_state_of(account).waiting == []
 
 
 SUMMARY = "rules:\n  - {id: summary, kind: cron, cron: '0 6,7 * * *', category: c,"
@@ -719,11 +719,11 @@ def test_who_has_two_summaries_of_a_pool_waiting_gets_the_later_one_alone() -> N
         Waiting("timed", "summary", [Mark(1, arming=1)], 1, to_ms(day(2)), 0, cause),
         Waiting("timed", "summary", [Mark(2, arming=2)], 2, to_ms(day(2)), 0, cause),
     ]
-    extra_of(account).waiting = waiting
+    rare_state_of(account).waiting = waiting
     moment = moment_of_time(account, "861380000", one.rules, to_ms(day(2)))
     effects = speakers.release(moment, to_ms(day(2)), [])
     assert [type(one) for one in effects] == [Audited, Reminder]
-    assert extra_of(account).waiting == []
+    assert rare_state_of(account).waiting == []
 
 
 def test_a_level_that_is_in_force_again_is_told_under_another_id() -> None:

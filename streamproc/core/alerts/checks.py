@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, time
 
-from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Message, Speaker, rule_of
+from streamproc.core.alerts.remembered_thresholds import Reached
 from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.account_rules import CheckRule, WatchRule
@@ -21,7 +21,13 @@ from streamproc.core.rules.kinds import CHECK_KINDS
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
 from streamproc.core.schedule.calendar import known_zone, local_date, local_instant_ms
-from streamproc.core.state.account import PLAN_KINDS, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.state.account import (
+    PLAN_KINDS,
+    Account,
+    Bucket,
+    drop_empty_rare_state,
+    rare_state_of,
+)
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
@@ -45,7 +51,7 @@ def next_check_ms(account: Account, rules: Rulebook) -> int:
 
 def note_use(account: Account, time_ms: int, rules: Rulebook) -> None:
     """Remember when something was used; an inactivity rule can fire again after it."""
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     used_ms = max(extra.used_ms, account.activated_ms)
     extra.used_ms = max(extra.used_ms, time_ms)
     # Before that silence would be over, the account is due anyway. This use can only
@@ -90,7 +96,7 @@ def due(moment: Moment, wall_ms: int) -> tuple[list[Message], list[Effect]]:
         if not kind.has_reason(rule, AccountLook(account, rule, rules), now_ms, now_ms):
             continue
         if kind.is_once:
-            extra_of(account).foretold[rule.id] = account.grants
+            rare_state_of(account).foretold[rule.id] = account.grants
         if wall_ms - now_ms > rule.misfire_grace_ms:
             missed.append(moment.audited("missed", rule=rule.id, lateness_ms=wall_ms - now_ms))
             continue
@@ -102,7 +108,7 @@ def forget_forecasts(account: Account) -> None:
     """In a new cycle no forecast was sent yet."""
     if account.extra is not None and account.extra.foretold:
         account.extra.foretold = {}
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def runs_out_ms(account: Account, at_ms: int, rules: Rulebook) -> int:

@@ -6,7 +6,7 @@ from streamproc.core.alerts.audience import of_member
 from streamproc.core.alerts.message import Message, Speaker, rule_of
 from streamproc.core.rules.rulebook import CorrectionRule
 from streamproc.core.rules.sending import Spoken
-from streamproc.core.state.account import drop_empty_extra
+from streamproc.core.state.account import drop_empty_rare_state
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import UsageRefunded
 from streamproc.core.state.message_memory import Mark
@@ -41,7 +41,7 @@ def messages_of_refund(moment: Moment, event: UsageRefunded, *, is_applied: bool
     uncrossed = quota is not None and quota.uncrossed
     if quota is not None:
         quota.uncrossed = False
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
     member = event.member if isinstance(event.member, str) else ""
     wanted = [
         one

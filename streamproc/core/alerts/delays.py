@@ -10,7 +10,7 @@ from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.rules.sending import QuietHours, Spoken
 from streamproc.core.schedule.calendar import known_zone
 from streamproc.core.schedule.nights import hours_together, own_quiet_hours
-from streamproc.core.state.account import Account, Extra, drop_empty_extra, extra_of
+from streamproc.core.state.account import Account, RareState, drop_empty_rare_state, rare_state_of
 from streamproc.core.state.message_memory import RecipientMemory
 
 
@@ -72,15 +72,15 @@ def _hours_without(account: Account, rule: Spoken, rules: Rulebook) -> tuple[Qui
     return hours_together(chosen, rule.not_between if isinstance(rule, TimedRule) else None)
 
 
-def _told(account: Account, to: str) -> Extra | RecipientMemory | None:
+def _told(account: Account, to: str) -> RareState | RecipientMemory | None:
     """The memory of messages to a recipient; an empty text is the account's own number."""
     extra = account.extra
     return extra if extra is None or not to else extra.members_told.get(to)
 
 
-def _told_of(account: Account, to: str) -> Extra | RecipientMemory:
+def _told_of(account: Account, to: str) -> RareState | RecipientMemory:
     """The same, to be changed; created if there is none."""
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     return extra.members_told.setdefault(to, RecipientMemory()) if to else extra
 
 
@@ -112,10 +112,10 @@ def tidy(account: Account, at_ms: int, rules: Rulebook) -> None:
         extra.members_told = {
             to: one for to, one in extra.members_told.items() if one.sent_ms or one.cooling
         }
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
 
 
-def _forget_old(told: Extra | RecipientMemory, at_ms: int, window_ms: int) -> None:
+def _forget_old(told: RareState | RecipientMemory, at_ms: int, window_ms: int) -> None:
     if told.sent_ms:
         told.sent_ms = [one for one in told.sent_ms if one > at_ms - window_ms]
     if told.cooling:

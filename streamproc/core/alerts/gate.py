@@ -4,7 +4,7 @@ Speakers submit each :class:`Message` (:func:`submit`). The gate drops messages 
 opted out of. It sends the others or holds them: in quiet hours, under a frequency cap, in a rule's
 cool-down, or while they wait for others of their group (``passing.py``).
 
-Held messages are in ``Extra.waiting``, one entry for each rule, bucket and set of recipients. Each
+Held messages are in ``RareState.waiting``, one for each rule, bucket and set of recipients. Each
 is due at its ``until_ms``. Then (:func:`release`) the gate asks its speaker whether it is still
 true, and sends it with the figures of that time. If the reason for the delay changes, the delay is
 calculated again (:func:`look_again`). Every delay and every drop is audited. No message is lost
@@ -31,7 +31,7 @@ from streamproc.core.alerts.passing import Pass
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.rulebook import TimedRule
 from streamproc.core.rules.sending import PLAIN, UNRESTRICTED, Spoken, urgency
-from streamproc.core.state.account import Account, drop_empty_extra
+from streamproc.core.state.account import Account, drop_empty_rare_state
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.message_memory import Waiting
 from streamproc.core.state.moment import Moment
@@ -145,7 +145,7 @@ def look_again(moment: Moment, speakers: Speakers) -> list[Effect]:
             to = recipients_left(entry, moment)
             out.append(of_waiting(moment, why, waiting, to, until_ms))
     _send(moment, free, now_ms, speakers, out)
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
     return out
 
 
@@ -179,7 +179,7 @@ def forget_all(moment: Moment) -> list[Effect]:
         extra.waiting, extra.sent_ms, extra.cooling, extra.members_told = [], [], {}, {}
         extra.alarms, extra.speeds, extra.foretold, extra.used_ms = [], {}, {}, 0
         extra.own_thresholds = {}
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
     return out
 
 

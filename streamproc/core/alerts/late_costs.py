@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from streamproc.core.alerts.alarms import Reached
 from streamproc.core.alerts.judging import is_wanted
 from streamproc.core.alerts.last_call import LastCall, speak_at_once
 from streamproc.core.alerts.message import Candidate, Speaker, arming_of
 from streamproc.core.alerts.reductions import Costs, costs_of
+from streamproc.core.alerts.remembered_thresholds import Reached
 from streamproc.core.alerts.watch_rules import NO_THRESHOLD
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS

@@ -16,7 +16,7 @@ from streamproc.core.alerts.judging import forget, judge, lower_marks
 from streamproc.core.alerts.message import Candidate, Speakers, entry_of, recipients_left
 from streamproc.core.alerts.sameness import are_told_together, is_same_telling
 from streamproc.core.rules.sending import Spoken, urgency
-from streamproc.core.state.account import extra_of
+from streamproc.core.state.account import rare_state_of
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.message_memory import Mark
 from streamproc.core.state.moment import Moment
@@ -208,7 +208,7 @@ class Pass:
         # The earliest delay of any recipient: the message is looked at again then.
         if delays:
             waiting.until_ms = min(delays)
-        extra = extra_of(account)
+        extra = rare_state_of(account)
         if not any(one is waiting for one in extra.waiting):
             extra.waiting.append(waiting)
         account.next_due_ms = min(account.next_due_ms, waiting.until_ms)

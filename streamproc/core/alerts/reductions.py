@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from streamproc.core.alerts.alarms import Reached
+from streamproc.core.alerts.remembered_thresholds import Reached
 from streamproc.core.alerts.watch_rules import reached_of
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts import alarms, checks, gate, last_call, late_costs
-from streamproc.core.alerts.alarms import Reached
+from streamproc.core.alerts import checks, gate, last_call, late_costs, remembered_thresholds
 from streamproc.core.alerts.correction_rules import CORRECTED
 from streamproc.core.alerts.held_notices import NOTICE
 from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.message import Message
 from streamproc.core.alerts.reductions import Costs, Standing, edges_of_costs, edges_of_reduction
+from streamproc.core.alerts.remembered_thresholds import Reached
 from streamproc.core.alerts.stops import BeforeCycle, edges_of_limits
 from streamproc.core.alerts.timed_rules import TIMED
 from streamproc.core.alerts.usage_rules import USAGE, edges_of_crossed, messages_of_edges
@@ -27,7 +27,15 @@ from streamproc.core.usage.charging import Crossed
 
 SPEAKERS: Final = {
     one.name: one
-    for one in (USAGE, WATCH, TIMED, alarms.RESOLVED, checks.CHECKS, NOTICE, CORRECTED)
+    for one in (
+        USAGE,
+        WATCH,
+        TIMED,
+        remembered_thresholds.RESOLVED,
+        checks.CHECKS,
+        NOTICE,
+        CORRECTED,
+    )
 }
 
 
@@ -85,10 +93,10 @@ def after_usage(
     out: list[Effect] = []
     over: list[Message] = []
     if moment.rules.tracked or moment.account.extra is not None:
-        slowed = alarms.end_slowed(moment, before)
-        counted = alarms.count_usage(moment) if is_of_cycle else []
-        edges, out = alarms.note(moment, edges, counted)
-        over, resolved = alarms.rejudge(moment, slowed)
+        slowed = remembered_thresholds.end_slowed(moment, before)
+        counted = remembered_thresholds.count_usage(moment) if is_of_cycle else []
+        edges, out = remembered_thresholds.note(moment, edges, counted)
+        over, resolved = remembered_thresholds.rejudge(moment, slowed)
         out += resolved
     superseded, messages = messages_of_edges(moment, edges, member)
     out += superseded
@@ -167,7 +175,7 @@ def _tell(
 ) -> list[Effect]:
     """Messages for thresholds that something other than usage has reached. Those that are ``still``
     reached fire again, whatever their alarms remember."""
-    edges, out = alarms.note(moment, edges, [])
+    edges, out = remembered_thresholds.note(moment, edges, [])
     edges += still or []
     superseded, messages = messages_of_edges(moment, edges, member)
     out += superseded
@@ -177,14 +185,14 @@ def _tell(
 def after_change(moment: Moment) -> list[Effect]:
     """Messages about reasons that are over after a top-up, a refund, a plan change or a new
     cycle."""
-    over, out = alarms.rejudge(moment)
+    over, out = remembered_thresholds.rejudge(moment)
     return [*out, *submit(moment, over)] if over else out
 
 
 def at_instant(moment: Moment, wall_ms: int) -> list[Effect]:
     """Messages of checks, and of rules whose validity begins, at an instant."""
     edges = checks.edges_of_created(moment.account, moment.now_ms, moment.rules)
-    edges, out = alarms.note(moment, edges, [])
+    edges, out = remembered_thresholds.note(moment, edges, [])
     superseded, messages = messages_of_edges(moment, edges)
     found, missed = checks.due(moment, wall_ms)
     out += [*superseded, *missed]

@@ -6,7 +6,7 @@ for data that a limit keeps from being used, must get a message that data is bar
 
 from __future__ import annotations
 
-from streamproc.core.alerts.alarms import Reached
+from streamproc.core.alerts.remembered_thresholds import Reached
 from streamproc.core.alerts.watch_rules import NO_THRESHOLD
 from streamproc.core.rules.account_rules import WHOLE_CAP_PERCENT, WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from streamproc.core.alerts.alarms import Reached, bucket_of, is_reached
 from streamproc.core.alerts.audience import of_member
 from streamproc.core.alerts.message import Message, Speaker, arming_of, rule_of
+from streamproc.core.alerts.remembered_thresholds import Reached, bucket_of, is_reached
 from streamproc.core.alerts.watch_rules import WATCH
 from streamproc.core.rules.kinds import BUCKET_KINDS
 from streamproc.core.rules.rulebook import UsageRule

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamproc.core.alerts.alarms import Reached, is_reached
 from streamproc.core.alerts.audience import of_account
 from streamproc.core.alerts.message import Speaker, rule_of
+from streamproc.core.alerts.remembered_thresholds import Reached, is_reached
 from streamproc.core.rules.account_rules import WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.account_view import Figures

@@ -18,7 +18,12 @@ from streamproc.core.life.lifecycle import join_category, leave_category
 from streamproc.core.notices import confirmation
 from streamproc.core.notices.services import NoticeWork, digest_of
 from streamproc.core.rules.commands import Commands
-from streamproc.core.state.account import Extra, Subscription, drop_empty_extra, extra_of
+from streamproc.core.state.account import (
+    RareState,
+    Subscription,
+    drop_empty_rare_state,
+    rare_state_of,
+)
 from streamproc.core.state.effects import (
     Effect,
     UnsubscriptionRequested,
@@ -51,7 +56,7 @@ def sms_received(moment: Moment, event: SmsReceived, arrival: Arrival) -> list[E
         conversation.unknown(grammar.is_nearly_an_answer(event.text))
     else:
         conversation.obey(command)
-    drop_empty_extra(moment.account)
+    drop_empty_rare_state(moment.account)
     return told.out
 
 
@@ -61,7 +66,7 @@ class _Conversation:
     def __init__(self, told: NoticeWork, commands: Commands, event: SmsReceived) -> None:
         self.told = told
         self.account = told.account
-        self.extra: Extra = extra_of(told.account)
+        self.extra: RareState = rare_state_of(told.account)
         self.commands = commands
         self.event = event
         self.sent_ms = to_ms(event.time)

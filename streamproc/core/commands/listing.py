@@ -10,14 +10,14 @@ from streamproc.core.commands.reply_words import formats_of, fragment, text_in
 from streamproc.core.notices.services import NoticeWork
 from streamproc.core.rules.commands import ACTIONS, HELP, REPLIES, Commands
 from streamproc.core.rules.placeholders import Nothing
-from streamproc.core.state.account import Extra
+from streamproc.core.state.account import RareState
 from streamproc.core.texts.formats import Formats
 from streamproc.core.texts.reminding import each_bucket
 from streamproc.core.usage.home_data import home_data_of, percent_used, shown
 from streamproc.core.usage.tariffs import spend_minor
 
 
-def values_of(told: NoticeWork, commands: Commands, extra: Extra, reply: str) -> dict[str, Any]:
+def values_of(told: NoticeWork, commands: Commands, extra: RareState, reply: str) -> dict[str, Any]:
     """All present values that a reply can show, except those that only the command knows."""
     written = formats_of(told, commands, reply)
     none = Nothing(fragment("none", told, commands))
@@ -55,7 +55,7 @@ def commands_offered(told: NoticeWork, commands: Commands) -> str:
     )
 
 
-def _numbered_services(told: NoticeWork, extra: Extra, written: Formats) -> list[str]:
+def _numbered_services(told: NoticeWork, extra: RareState, written: Formats) -> list[str]:
     """The list that was sent last, without services that ended since. Numbers do not change."""
     have = {one.service: one for one in extra.services if not one.ending}
     return [
@@ -65,7 +65,7 @@ def _numbered_services(told: NoticeWork, extra: Extra, written: Formats) -> list
     ]
 
 
-def _questions(told: NoticeWork, extra: Extra, written: Formats) -> list[str]:
+def _questions(told: NoticeWork, extra: RareState, written: Formats) -> list[str]:
     return [
         f"{one.number} {written.name(told.name(one.service))} {written.money(one.amount_minor)}"
         for one in extra.questions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamproc.core.state.account import Account, drop_empty_extra
+from streamproc.core.state.account import Account, drop_empty_rare_state
 from streamproc.core.usage import tariffs
 from streamproc.core.usage.boundaries import forget_boundaries
 from streamproc.core.usage.costs import forget_costs
@@ -21,7 +21,7 @@ def begin_quota_cycle(account: Account) -> None:
     tariffs.begin_cycle(quota)
     for member in quota.members.values():
         member.used_bytes = 0
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
 
 
 def forget_quota(account: Account) -> None:
@@ -36,4 +36,4 @@ def forget_quota(account: Account) -> None:
     quota.lifted_caps = {}
     quota.members = {}
     quota.uncrossed = False
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)

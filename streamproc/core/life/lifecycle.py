@@ -17,8 +17,8 @@ from streamproc.core.state.account import (
     UNLIMITED,
     Account,
     Bucket,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
+    rare_state_of,
 )
 from streamproc.core.state.effects import Audited, Cause, Effect, audited, cause_of, rejected
 from streamproc.core.state.events import (
@@ -142,14 +142,14 @@ def opt(account: Account, event: OptedOut | OptedIn, arrival: Arrival) -> list[E
     else:
         decision = "joined_category"
         join_category(account, event.category)
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
     cause = cause_of(event, arrival)
     return [audited(decision, event.subscriber, to_ms(event.time), cause, category=event.category)]
 
 
 def leave_category(account: Account, category: str) -> bool:
     """Opt out of one category; returns whether anything changed."""
-    left, extra = account.opted_out, extra_of(account)
+    left, extra = account.opted_out, rare_state_of(account)
     is_news = category not in left
     if category not in left[: extra.left_singly]:
         if not is_news:

@@ -3,7 +3,7 @@ cycle."""
 
 from __future__ import annotations
 
-from streamproc.core.alerts.alarms import rename_bucket
+from streamproc.core.alerts.remembered_thresholds import rename_bucket
 from streamproc.core.instants import to_ms
 from streamproc.core.life.lifecycle import allowance_bucket, end_bucket
 from streamproc.core.rules.rulebook import EVERYTHING, Allowance, Plan, Rulebook

@@ -5,7 +5,7 @@ A move to another zone neither repeats nor loses occurrences. Four cases:
 - An occurrence that was due in the old zone, and that a spread still delays, is sent at the move.
 - A time that is already past in the new zone, and was not yet reached in the old one, is late. The
   misfire policy of its rule decides; but what announces an end that lies ahead is due now.
-- An occurrence that happened in the old zone does not happen again (``Extra.moves``).
+- An occurrence that happened in the old zone does not happen again (``RareState.moves``).
 - The day on which the billing cycle ends stays the same; the cycle ends at its midnight in the new
   zone.
 """
@@ -36,8 +36,8 @@ from streamproc.core.state.account import (
     Account,
     Bucket,
     Move,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
+    rare_state_of,
 )
 from streamproc.core.state.effects import Effect, audited, rejected
 from streamproc.core.state.events import Arrival, ProfileChanged
@@ -59,8 +59,8 @@ def change_profile(moment: Moment, event: ProfileChanged, arrival: Arrival) -> l
     if isinstance(event.locale, str):
         account.locale = event.locale
     if isinstance(event.segments, list):
-        extra_of(account).segments = sorted(set(event.segments))
-        drop_empty_extra(account)
+        rare_state_of(account).segments = sorted(set(event.segments))
+        drop_empty_rare_state(account)
     if isinstance(name, str) and name != account.time_zone:
         out += _move(moment, name)
     return out
@@ -79,7 +79,7 @@ def _move(moment: Moment, name: str) -> list[Effect]:
         # These messages describe the account as it was in the old zone.
         out += speakers.submit(moment, messages)
     note_reached(account, subscriber, now_ms, rules)
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     kept = [move for move in extra.moves if move.until_ms > now_ms - MOVES_KEPT_MS]
     extra.moves = [*kept, Move(account.time_zone, now_ms)]
     account.time_zone = name

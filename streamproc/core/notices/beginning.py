@@ -7,7 +7,7 @@ from msgspec import UNSET
 from streamproc.core.alerts.held_notices import message_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
-from streamproc.core.state.account import Subscription, extra_of
+from streamproc.core.state.account import Subscription, rare_state_of
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import AccountActivated
 from streamproc.core.state.moment import Moment
@@ -20,7 +20,7 @@ def begin_contract(moment: Moment, event: AccountActivated) -> list[Effect]:
     wanted = [] if event.services is UNSET else list(dict.fromkeys(event.services))
     known = [rules.services[one] for one in wanted if one in rules.services]
     if known:
-        extra_of(account).services = [Subscription(one.id, one.price_minor) for one in known]
+        rare_state_of(account).services = [Subscription(one.id, one.price_minor) for one in known]
     welcome = rules.notices.get("activation_welcome")
     if welcome is None:
         return []

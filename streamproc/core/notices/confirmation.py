@@ -7,14 +7,15 @@
                      └──► timed_out      at the deadline
 
 Each question leaves ``asked`` exactly once, and only a yes leads to ``confirmed``. So nothing is
-charged without a confirmation. Open questions are in ``Extra.questions``; all others are decided.
+charged without a confirmation. Open questions are in ``RareState.questions``; all others are
+decided.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-from streamproc.core.state.account import Extra, Question
+from streamproc.core.state.account import Question, RareState
 
 Outcome = Literal["confirmed", "refused", "timed_out"]
 Unclear = Literal["nothing_asked", "which_one"]
@@ -29,7 +30,7 @@ NUMBERS: Final = 99
 
 
 def ask(
-    extra: Extra,
+    extra: RareState,
     about: str,
     service: str,
     amount_minor: int,
@@ -57,7 +58,7 @@ def ask(
     return question
 
 
-def answered(extra: Extra, number: int | None, sent_ms: int) -> Question | Unclear:
+def answered(extra: RareState, number: int | None, sent_ms: int) -> Question | Unclear:
     """The question that an answer sent at ``sent_ms`` decides. The question is then closed.
 
     Without a number, exactly one question must be open. An answer does not belong to a question
@@ -76,12 +77,12 @@ def answered(extra: Extra, number: int | None, sent_ms: int) -> Question | Uncle
     return meant[0]
 
 
-def timed_out(extra: Extra, now_ms: int) -> list[Question]:
+def timed_out(extra: RareState, now_ms: int) -> list[Question]:
     """Close the questions whose deadline has come, in the order in which they were asked."""
     return _take(extra, [one for one in extra.questions if one.deadline_ms <= now_ms])
 
 
-def over(extra: Extra, service: str | None, about: str | None = None) -> list[Question]:
+def over(extra: RareState, service: str | None, about: str | None = None) -> list[Question]:
     """Close the questions about a service that ended (None: all, because the contract ended):
     refused."""
     return _take(
@@ -94,6 +95,6 @@ def over(extra: Extra, service: str | None, about: str | None = None) -> list[Qu
     )
 
 
-def _take(extra: Extra, taken: list[Question]) -> list[Question]:
+def _take(extra: RareState, taken: list[Question]) -> list[Question]:
     extra.questions = [one for one in extra.questions if one not in taken]
     return taken

@@ -7,7 +7,7 @@ from streamproc.core.alerts.message import arming_of
 from streamproc.core.alerts.speakers import submit
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.notices import HOME
-from streamproc.core.state.account import drop_empty_extra, extra_of
+from streamproc.core.state.account import drop_empty_rare_state, rare_state_of
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.events import LocationUpdated
 from streamproc.core.state.moment import Moment
@@ -21,14 +21,14 @@ def location_updated(moment: Moment, event: LocationUpdated) -> list[Effect]:
     """
     account, rules, now_ms = moment.account, moment.rules, moment.now_ms
     time_ms = to_ms(event.time)
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     if extra.roaming_zone and time_ms < extra.located_ms:
         return [moment.audited("location_outdated")]
     before = extra.roaming_zone or HOME
     at_home = event.roaming_zone == HOME
     extra.roaming_zone = "" if at_home else event.roaming_zone
     extra.located_ms = 0 if at_home else time_ms
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
     out: list[Effect] = [moment.audited("located")]
     welcome = rules.notices.get("roaming_welcome")
     zone = rules.zones.get(event.roaming_zone)

@@ -11,12 +11,12 @@ from streamproc.core.notices import confirmation
 from streamproc.core.rules.notices import NoticeKind, Service
 from streamproc.core.state.account import (
     ConfirmedCharge,
-    Extra,
     Question,
+    RareState,
     Subscription,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
     forget_choices_and_services,
+    rare_state_of,
 )
 from streamproc.core.state.effects import (
     ConfirmationDecided,
@@ -101,7 +101,7 @@ class NoticeWork:
     ) -> None:
         """Report the outcome of a request for confirmation to billing and in the audit."""
         if outcome == "confirmed" and about == confirmation.CHARGE:
-            extra = extra_of(self.account)
+            extra = rare_state_of(self.account)
             del extra.confirmed_charges[: -(MAX_CONFIRMED - 1)]
             extra.confirmed_charges.append(
                 ConfirmedCharge(digest_of(*request), service, amount_minor)
@@ -151,7 +151,7 @@ def service_event(moment: Moment, event: ServiceEvent, arrival: Arrival) -> list
         _charged(told, service, event)
     else:
         _refunded(told, event)
-    drop_empty_extra(moment.account)
+    drop_empty_rare_state(moment.account)
     return [reject] if reject is not None else told.out
 
 
@@ -164,7 +164,7 @@ def end_contract(moment: Moment) -> list[Effect]:
     for question in confirmation.over(account.extra, None):
         told.decide(question, "refused")
     forget_choices_and_services(account.extra)
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
     return told.out
 
 
@@ -174,7 +174,7 @@ def time_out(told: NoticeWork) -> None:
         return
     for question in confirmation.timed_out(told.account.extra, told.now_ms):
         told.decide(question, "timed_out")
-    drop_empty_extra(told.account)
+    drop_empty_rare_state(told.account)
 
 
 def _ask(
@@ -187,7 +187,7 @@ def _ask(
 ) -> Effect | None:
     """Ask the subscriber. Returns a reject if too many questions are open."""
     question = confirmation.ask(
-        extra_of(told.account),
+        rare_state_of(told.account),
         about,
         service.id,
         amount_minor,
@@ -232,7 +232,7 @@ def _charge_requested(
 def _subscribed(
     told: NoticeWork, service: Service, event: ServiceSubscribed, arrival: Arrival
 ) -> Effect | None:
-    extra = extra_of(told.account)
+    extra = rare_state_of(told.account)
     price_minor = service.price_minor if event.price_minor is UNSET else event.price_minor
     next_ms = _next_charge_ms(event)
     known = subscription_of(told.account, service.id)
@@ -248,7 +248,7 @@ def _subscribed(
 
 
 def _unsubscribed(told: NoticeWork, event: ServiceUnsubscribed) -> None:
-    extra = extra_of(told.account)
+    extra = rare_state_of(told.account)
     extra.services = [one for one in extra.services if one.service != event.service]
     for question in confirmation.over(extra, event.service, confirmation.CHARGE):
         told.decide(question, "refused")
@@ -257,7 +257,7 @@ def _unsubscribed(told: NoticeWork, event: ServiceUnsubscribed) -> None:
 
 def _charged(told: NoticeWork, service: Service, event: ServiceCharged) -> None:
     """Send a notice of the charge. A charge without confirmation must be paid back."""
-    extra = extra_of(told.account)
+    extra = rare_state_of(told.account)
     subscription = subscription_of(told.account, service.id)
     if subscription is not None and event.next_charge_time is not UNSET:
         subscription.next_charge_ms = _next_charge_ms(event)
@@ -298,7 +298,7 @@ def _next_charge_ms(event: ServiceSubscribed | ServiceCharged) -> int:
     return next_ms if to_ms(event.time) < next_ms < LAST_MS else NEVER_MS
 
 
-def _confirmed(extra: Extra, event: ServiceCharged) -> ConfirmedCharge | None:
+def _confirmed(extra: RareState, event: ServiceCharged) -> ConfirmedCharge | None:
     """The confirmation that allows this charge: same request and service, and at least this
     amount."""
     if event.request_id is UNSET:

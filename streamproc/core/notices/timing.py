@@ -9,9 +9,9 @@ from streamproc.core.schedule.notice_times import advice_ms, before_charge_ms
 from streamproc.core.state.account import (
     Account,
     Subscription,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
     forget_conversation,
+    rare_state_of,
 )
 from streamproc.core.state.effects import Effect
 from streamproc.core.state.moment import Moment
@@ -43,7 +43,7 @@ def forget_cycle(account: Account, rules: Rulebook) -> None:
     if account.extra is not None:
         window_ms = rules.commands.window_ms if rules.commands else 0
         forget_conversation(account.extra, account.cycle_start_ms, window_ms)
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def _is_missed(told: NoticeWork, notice: Notice, lateness_ms: int) -> bool:
@@ -67,7 +67,7 @@ def _advise(told: NoticeWork, advice: Notice, lateness_ms: int) -> None:
     found = better_plan(account, advice, rules)
     if found is None or _is_missed(told, advice, lateness_ms):
         return
-    extra_of(account).advised_cycle_ms = account.cycle_start_ms
+    rare_state_of(account).advised_cycle_ms = account.cycle_start_ms
     told.out.append(
         told.moment.audited(
             "plan_advised",

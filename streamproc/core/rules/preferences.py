@@ -42,8 +42,8 @@ class Preference(Struct, frozen=True, kw_only=True):
     """Replies by the end of their name: ``""`` reports the present setting, then ``set``,
     ``off``..."""
     state: tuple[str, ...]
-    """The fields of ``state.account.Extra`` that hold the choice. Their defaults mean "as the rules
-    say"."""
+    """The fields of ``state.account.RareState`` that hold the choice. Their defaults mean "as the
+    rules say"."""
     event: tuple[str, ...] = ()
     """The fields of ``account.preferences_set`` that choose it; empty if only an SMS can
     choose it."""

@@ -276,7 +276,7 @@ class Rulebook:
             for rule in reaching
             if rule.policy.for_count > 1 or rule.policy.hysteresis or rule.id in followed
         )
-        """Rules that remember what is reached (``Extra.alarms``)."""
+        """Rules that remember what is reached (``RareState.alarms``)."""
         self.created_rules = tuple(one for one in reaching if one.policy.evaluate_on_create)
         self.has_checks = bool(self.check_rules or self.created_rules)
 

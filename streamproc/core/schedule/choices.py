@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from streamproc.core.rules.kinds import TIMED_KINDS
 from streamproc.core.rules.rulebook import Rulebook, TimedRule
 from streamproc.core.schedule.calendar import clock_time
-from streamproc.core.state.account import PLAN_KINDS, Account, Extra
+from streamproc.core.state.account import PLAN_KINDS, Account, RareState
 
 OFF = "off"
 
@@ -70,7 +70,7 @@ def is_meant_for(rule: TimedRule, account: Account) -> bool:
     return rule.segments is None or not rule.segments.isdisjoint(segments)
 
 
-def _as_chosen(rule: TimedRule, extra: Extra) -> TimedRule:
+def _as_chosen(rule: TimedRule, extra: RareState) -> TimedRule:
     every = extra.summary_every
     at = rule.at if extra.summary_minute < 0 else clock_time(extra.summary_minute)
     return replace(rule, every=every, day=rule.day if rule.every == every else 1, at=at)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from streamproc.core.instants import NEVER_MS
 from streamproc.core.rules.preferences import CHOSEN
 from streamproc.core.state.events import Arrival, SubscriberEvent
-from streamproc.core.state.message_memory import Alarm, RecipientMemory, Waiting
+from streamproc.core.state.message_memory import RecipientMemory, RememberedThreshold, Waiting
 from streamproc.core.state.quota import QuotaState
 from streamproc.errors import StreamprocError
 
@@ -205,7 +205,7 @@ class ConfirmedCharge(Struct, array_like=True, gc=False):
     """The highest amount that may be charged."""
 
 
-class Extra(Struct, omit_defaults=True):
+class RareState(Struct, omit_defaults=True):
     """State of features that few subscribers use. Only fields that differ from their default are
     packed.
 
@@ -290,7 +290,7 @@ class Extra(Struct, omit_defaults=True):
     """Meters of prices, members of a pool, policy states sent; see ``core/usage``."""
 
     # Rules that remember what is reached (core/alerts).
-    alarms: list[Alarm] = []
+    alarms: list[RememberedThreshold] = []
     """Thresholds that are reached, in that order, of rules that remember them."""
     speeds: dict[str, list[int]] = {}
     """By velocity rule and length of its window: pairs (part of the window since 1970, bytes used
@@ -303,18 +303,18 @@ class Extra(Struct, omit_defaults=True):
     """By rule: the subscriber's own thresholds, ascending, in the unit of the rule."""
 
 
-NO_EXTRA = Extra()
+NO_RARE_STATE = RareState()
 _NO_QUOTA: Final = QuotaState()
 
 
-def extra_of(account: Account) -> Extra:
+def rare_state_of(account: Account) -> RareState:
     """The account's rarely used state, to be changed. It is created if there is none."""
     if account.extra is None:
-        account.extra = Extra()
+        account.extra = RareState()
     return account.extra
 
 
-def forget_choices_and_services(extra: Extra) -> None:
+def forget_choices_and_services(extra: RareState) -> None:
     """A contract ended: choices, services and places of its subscriber must not apply to the next
     one."""
     for name in (
@@ -324,10 +324,10 @@ def forget_choices_and_services(extra: Extra) -> None:
         *("roaming_zone", "located_ms", "advised_cycle_ms", "listed", "replied_ms", "helped"),
         "left_singly",
     ):
-        setattr(extra, name, getattr(Extra(), name))
+        setattr(extra, name, getattr(RareState(), name))
 
 
-def forget_conversation(extra: Extra, now_ms: int, window_ms: int) -> None:
+def forget_conversation(extra: RareState, now_ms: int, window_ms: int) -> None:
     """A cycle ended: the numbers of the last list, and old replies, are not needed any more."""
     extra.listed = []
     extra.helped = False
@@ -335,14 +335,14 @@ def forget_conversation(extra: Extra, now_ms: int, window_ms: int) -> None:
     extra.replied_ms = [one for one in extra.replied_ms if one > now_ms - window_ms]
 
 
-def drop_empty_extra(account: Account) -> None:
+def drop_empty_rare_state(account: Account) -> None:
     """Set ``extra`` to None if nothing is left in it, so that the account is simple again."""
     extra = account.extra
     if extra is None:
         return
     if extra.quota == _NO_QUOTA:
         extra.quota = None
-    if extra == NO_EXTRA:
+    if extra == NO_RARE_STATE:
         account.extra = None
 
 
@@ -386,7 +386,7 @@ class Account(Struct, array_like=True, gc=False):
     ended: list[Bucket] = []
     """Buckets that ended within the present cycle. Late usage from before their end is charged to
     them."""
-    extra: Extra | None = None
+    extra: RareState | None = None
     period_bases: dict[str, int] = {}
     """For each rule whose texts show the usage since its last message: ``charged_bytes`` at that
     time. A recipient for whom it differs has an entry of its own (``core/usage/periods.py``)."""
@@ -402,9 +402,9 @@ class NewerStateError(StreamprocError, ValueError):
 
 
 def quota_of(account: Account) -> QuotaState:
-    """The account's quota state. It is created if there is none; :func:`drop_empty_extra` removes
-    an empty one."""
-    extra = extra_of(account)
+    """The account's quota state. It is created if there is none; :func:`drop_empty_rare_state`
+    removes an empty one."""
+    extra = rare_state_of(account)
     if extra.quota is None:
         extra.quota = QuotaState()
     return extra.quota

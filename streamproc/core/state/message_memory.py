@@ -1,4 +1,4 @@
-"""What an account remembers about its messages; parts of ``account.Extra``."""
+"""What an account remembers about its messages; parts of ``account.RareState``."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class RecipientMemory(Struct, array_like=True, gc=False):
     """What caps and cool-downs remember about the messages to one member of a pool."""
 
     sent_ms: list[int] = []
-    """Like ``Extra.sent_ms``."""
+    """Like ``RareState.sent_ms``."""
     cooling: dict[str, int] = {}
-    """Like ``Extra.cooling``."""
+    """Like ``RareState.cooling``."""
 
 
-class Alarm(Struct, array_like=True, gc=False):
+class RememberedThreshold(Struct, array_like=True, gc=False):
     """A threshold that is reached, of a rule that remembers it: the rule counts events, has
     hysteresis, or a rule ``resolved`` reports when it is over."""
 

@@ -12,7 +12,7 @@ from streamproc.core.life.profile import change_profile
 from streamproc.core.notices.beginning import begin_contract
 from streamproc.core.notices.roaming import location_updated
 from streamproc.core.notices.services import end_contract, service_event
-from streamproc.core.state.account import ACTIVE, Account, drop_empty_extra
+from streamproc.core.state.account import ACTIVE, Account, drop_empty_rare_state
 from streamproc.core.state.effects import Effect, rejected
 from streamproc.core.state.events import (
     AccountActivated,
@@ -62,7 +62,7 @@ def account_event(moment: Moment, event: SubscriberEvent, arrival: Arrival) -> l
     if isinstance(event, AccountClosed):
         decided = [*speakers.speak_of_costs(moment, moment.now_ms), *end_contract(moment)]
         closed = lifecycle.close(moment._replace(now_ms=to_ms(event.time)))
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
         return [*decided, *closed]
     if isinstance(event, OptedOut | OptedIn):
         return lifecycle.opt(account, event, arrival)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from streamproc.core.alerts import speakers
-from streamproc.core.alerts.alarms import are_at_rest
 from streamproc.core.alerts.checks import note_use
 from streamproc.core.alerts.last_call import LastCall
 from streamproc.core.alerts.late_costs import before_purchase
+from streamproc.core.alerts.remembered_thresholds import are_at_rest
 from streamproc.core.alerts.usage_rules import edges_of_crossed
 from streamproc.core.alerts.watch_rules import edges_of_usage, values_before
 from streamproc.core.instants import DAY_MINUTES

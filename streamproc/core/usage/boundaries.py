@@ -22,8 +22,8 @@ from streamproc.core.state.account import (
     Account,
     Boundary,
     Bucket,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
+    rare_state_of,
 )
 from streamproc.core.usage.closed_cycles import change_used, is_live, move_used
 from streamproc.core.usage.coverage import unused_bytes
@@ -66,7 +66,7 @@ def forget_boundaries(account: Account) -> None:
     extra = account.extra
     if extra is not None and extra.boundaries:
         extra.boundaries, extra.boundary_ms = [], 0
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def is_before_boundary(account: Account, time_ms: int) -> bool:
@@ -200,7 +200,7 @@ def _note(account: Account, at_ms: int) -> None:
     if len(every) > MOST_BUCKETS:
         forget_boundaries(account)
         return
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     used = {one.id: one.used_bytes for one in every if one.used_bytes}
     extra.boundaries = [*extra.boundaries, Boundary(at_ms, used)][-MOST_BOUNDARIES:]
     extra.boundary_ms = at_ms

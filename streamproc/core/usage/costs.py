@@ -3,7 +3,7 @@
 Home data is one sort of data: after its end, with the first byte of overage, all ordinary usage
 costs. Other usage can cost earlier (abroad, while home data is left) or later (at night, until the
 data for the night is used up). So an account keeps one example of each such sort of usage that has
-cost in the cycle (``Extra.costly``). A sort costs now if no bucket with bytes left covers it.
+cost in the cycle (``RareState.costly``). A sort costs now if no bucket with bytes left covers it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from streamproc.core.state.account import (
     Account,
     Bucket,
     CostlyUse,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
+    rare_state_of,
 )
 from streamproc.core.usage.tariffs import is_capped, overage_under, tariff_called
 
@@ -70,7 +70,7 @@ def note_cost(account: Account, use: CostlyUse, rules: Rulebook) -> None:
         account, use, other_hours, rules
     ):
         return
-    extra_of(account).costly.append(use)
+    rare_state_of(account).costly.append(use)
 
 
 def example_of(tariff_id: str, source: str, rules: Rulebook) -> CostlyUse:
@@ -88,7 +88,7 @@ def note_used_up(account: Account, bucket: Bucket, rules: Rulebook) -> None:
         return
     kept = account.extra.used_up if account.extra is not None else []
     if bucket.source not in kept and len(kept) < MOST_COSTLY:
-        extra_of(account).used_up.append(bucket.source)
+        rare_state_of(account).used_up.append(bucket.source)
 
 
 def forget_costs(account: Account) -> None:
@@ -96,7 +96,7 @@ def forget_costs(account: Account) -> None:
     extra = account.extra
     if extra is not None and (extra.costly or extra.used_up):
         extra.costly, extra.used_up = [], []
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def is_whole(source: str, scope: Scope, tariff_id: str, of_tariff: Scope, rules: Rulebook) -> bool:

@@ -20,8 +20,8 @@ from streamproc.core.state.account import (
     Account,
     Bucket,
     CostlyUse,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
+    rare_state_of,
 )
 from streamproc.core.state.events import UsageRecorded, UsageRefunded
 from streamproc.core.usage.closed_cycles import is_live
@@ -50,14 +50,14 @@ def note_freed(account: Account, rules: Rulebook) -> None:
     """A refund or a plan change may have freed bytes, after bought bytes were used."""
     every = (*account.buckets, *account.ended)
     if rules.scopes and any(one.kind not in PLAN_KINDS and one.used_bytes for one in every):
-        extra_of(account).freed = True
+        rare_state_of(account).freed = True
 
 
 def forget_freed(account: Account) -> None:
     """A new cycle begins."""
     if account.extra is not None and account.extra.freed:
         account.extra.freed = False
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def is_certainly_other(

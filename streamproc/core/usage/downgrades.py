@@ -17,8 +17,8 @@ from streamproc.core.state.account import (
     Account,
     Bucket,
     Downgrade,
-    drop_empty_extra,
-    extra_of,
+    drop_empty_rare_state,
+    rare_state_of,
 )
 
 MOST_CHANGES: Final = 8
@@ -54,7 +54,7 @@ def note_change(
         plan_bytes,
         account.overage_bytes,
     )
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     forgotten = known[: 1 - MOST_CHANGES] if len(known) >= MOST_CHANGES else []
     extra.downgrades = [
         *(one for one in extra.downgrades if not any(one is gone for gone in forgotten)),
@@ -72,9 +72,9 @@ def forget_changes(account: Account, bucket: Bucket) -> None:
     """A bucket has no limit any more."""
     known = _changes_of(account, bucket)
     if known:
-        extra = extra_of(account)
+        extra = rare_state_of(account)
         extra.downgrades = [x for x in extra.downgrades if not any(x is one for one in known)]
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def close_changes(account: Account, end_ms: int, limits: Limits) -> None:
@@ -86,7 +86,7 @@ def close_changes(account: Account, end_ms: int, limits: Limits) -> None:
     for one in extra.downgrades:
         one.closed_ms = one.closed_ms or end_ms
     extra.downgrades = [one for one in extra.downgrades if one.closed_ms >= oldest_ms]
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
 
 
 def take_back_before(

@@ -8,7 +8,7 @@ from streamproc.core.rules.account_rules import VELOCITY_SLOTS, WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS
 from streamproc.core.rules.kinds.account_view import Figures
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, extra_of
+from streamproc.core.state.account import PLAN_KINDS, UNLIMITED, Account, rare_state_of
 from streamproc.core.usage import tariffs
 from streamproc.core.usage.costs import costing
 from streamproc.core.usage.policies import limits_in_force
@@ -70,7 +70,7 @@ _AND: Final = " "
 
 
 def speed_key(rule: WatchRule) -> str:
-    """The key of a velocity rule's window in the account (``Extra.speeds``)."""
+    """The key of a velocity rule's window in the account (``RareState.speeds``)."""
     return f"{rule.id}{_AND}{rule.window_ms}"
 
 
@@ -86,7 +86,7 @@ def slide(account: Account, rule: WatchRule, time_ms: int) -> None:
 def speed_up(account: Account, rule: WatchRule, time_ms: int, used_bytes: int) -> None:
     """Add usage to its part of the window; parts before the window are removed."""
     slot = time_ms // (rule.window_ms // VELOCITY_SLOTS)
-    speeds = extra_of(account).speeds
+    speeds = rare_state_of(account).speeds
     slots = speeds.get(speed_key(rule))
     if slots is None:
         # Counts of a window with another length cannot be used for this one.

@@ -22,7 +22,7 @@ from streamproc.core.state.account import (
     UNLIMITED,
     Account,
     Bucket,
-    drop_empty_extra,
+    drop_empty_rare_state,
     quota_of,
 )
 from streamproc.core.state.effects import Effect, PolicyChanged, record_id
@@ -104,7 +104,7 @@ def policy_changes(moment: Moment) -> list[Effect]:
             quota_of(account).told[key] = now
             out.append(_change(moment, key, state, reason, kbps))
     if out:
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
     return out
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from streamproc.core.instants import to_ms
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.state.account import Account, Bucket, drop_empty_extra, quota_of
+from streamproc.core.state.account import Account, Bucket, drop_empty_rare_state, quota_of
 from streamproc.core.state.effects import Effect, audited, cause_of, rejected
 from streamproc.core.state.events import Arrival, MemberJoined, MemberLeft
 from streamproc.core.state.quota import Member
@@ -43,7 +43,7 @@ def leave(account: Account, event: MemberLeft, arrival: Arrival) -> list[Effect]
     if quota is None or event.member not in quota.members:
         return [rejected("unknown_member", "no such member of this pool", event, arrival)]
     del quota.members[event.member]
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
     cause = cause_of(event, arrival)
     now_ms = to_ms(event.time)
     return [audited("member_left", event.subscriber, now_ms, cause, member=event.member)]

@@ -12,7 +12,7 @@ from msgspec import Struct
 from streamproc.core.rules.plan_terms import Tariff, Tier
 from streamproc.core.rules.rulebook import EVERYTHING, Rulebook
 from streamproc.core.rules.scope import Scope
-from streamproc.core.state.account import Account, drop_empty_extra, quota_of
+from streamproc.core.state.account import Account, drop_empty_rare_state, quota_of
 from streamproc.core.state.quota import Meter, QuotaState
 
 _NO_METER = Meter()
@@ -191,7 +191,7 @@ def restore_cap(account: Account, tariff_id: str, rules: Rulebook) -> None:
     if quota is not None and tariff_id in quota.lifted_caps:
         settle(account, rules)
         del quota.lifted_caps[tariff_id]
-        drop_empty_extra(account)
+        drop_empty_rare_state(account)
 
 
 def begin_cycle(quota: QuotaState) -> None:

@@ -55,7 +55,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Anomaly:
+class AnomalyWatch:
     """Compares the cycle's usage with the average of the cycles before."""
 
     cycles: int
@@ -88,7 +88,7 @@ class Watch:
     steps: list[int]
     """Step sizes in bytes: a rule sends a message at every multiple of them in the cycle's
     usage."""
-    anomalies: list[Anomaly]
+    anomalies: list[AnomalyWatch]
     speeds: list[Speed]
     surely_silent_ms: int | None
     """For how long after a use no inactivity reminder can be due; None: there are no such rules."""
@@ -207,7 +207,7 @@ def _watch(rules: Rulebook, speeds: list[WatchRule]) -> Watch:
             if rule.kind == "every_bytes" and rule.of == "usage" and rule.thresholds
         ],
         [
-            Anomaly(rule.cycles, list(rule.thresholds), rule.min_bytes)
+            AnomalyWatch(rule.cycles, list(rule.thresholds), rule.min_bytes)
             for rule in watching
             if rule.kind == "anomaly"
         ],

@@ -12,7 +12,7 @@ from streamproc.core.commands.preferences.quiet_hours import QuietHoursHandler
 from streamproc.core.commands.preferences.summaries import SummariesHandler
 from streamproc.core.commands.preferences.thresholds import ThresholdsHandler
 from streamproc.core.instants import to_ms
-from streamproc.core.state.account import Account, drop_empty_extra, extra_of
+from streamproc.core.state.account import Account, drop_empty_rare_state, rare_state_of
 from streamproc.core.state.effects import Effect, audited, cause_of
 from streamproc.core.state.events import Arrival, PreferencesSet
 
@@ -24,10 +24,10 @@ HANDLERS: Final[dict[str, PreferenceHandler]] = {
 
 def set_preferences(account: Account, event: PreferencesSet, arrival: Arrival) -> list[Effect]:
     """Store what the subscriber chose. Preferences that the event does not name do not change."""
-    extra = extra_of(account)
+    extra = rare_state_of(account)
     for preference, field, value in _named(event):
         take_over(extra, preference.change_by_event(field, value))
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
     cause = cause_of(event, arrival)
     return [audited("preferences_set", event.subscriber, to_ms(event.time), cause)]
 

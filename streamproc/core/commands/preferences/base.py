@@ -11,7 +11,7 @@ from streamproc.core.rules.commands import Commands
 from streamproc.core.rules.preferences import PREFERENCES, Preference
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.core.rules.sending import Spoken
-from streamproc.core.state.account import Account, Extra
+from streamproc.core.state.account import Account, RareState
 from streamproc.core.texts.formats import Formats
 
 StateChange = Mapping[str, Any]
@@ -62,7 +62,7 @@ class PreferenceHandler:
         raise NotImplementedError
 
 
-def take_over(extra: Extra, choice: StateChange) -> None:
+def take_over(extra: RareState, choice: StateChange) -> None:
     """The only place that stores choices in the state, both for SMS and events."""
     for name, value in choice.items():
         setattr(extra, name, value)

@@ -31,7 +31,7 @@ from streamproc.core.state.account import (
     Account,
     Bucket,
     ClosedCycle,
-    Extra,
+    RareState,
 )
 from streamproc.core.state.effects import (
     Audited,
@@ -42,13 +42,13 @@ from streamproc.core.state.effects import (
     Threshold,
 )
 from streamproc.core.state.events import UsageRecorded
-from streamproc.core.state.message_memory import Alarm
+from streamproc.core.state.message_memory import RememberedThreshold
 from streamproc.core.subscribers import LONGEST, SHORTEST
 from streamproc.engine.rows import DUE_BYTES
 from streamproc.tracing.context import BAGGAGE, TRACEPARENT, TRACESTATE
 from streamproc.worker.native_bridge.crossed import NativeCrossing
 from streamproc.worker.native_bridge.known_rules import (
-    Anomaly,
+    AnomalyWatch,
     LevelsAre,
     Rules,
     Speed,
@@ -117,7 +117,7 @@ ROWS: Final = (
     ),
     Row(
         KnownStruct(
-            Alarm,
+            RememberedThreshold,
             reads=("rule", "bucket", "threshold", "is_told"),
             carries=("count",),
         ),
@@ -126,7 +126,7 @@ ROWS: Final = (
 )
 
 EXTRA: Final = KnownStruct(
-    Extra,
+    RareState,
     reads=("alarms", "speeds", "used_ms", "boundary_ms"),
     carries=(
         *CHOSEN_BESIDE_USAGE,
@@ -233,7 +233,7 @@ CONSTANTS: Final[dict[str, int | str]] = {
 VIEWS: Final[dict[str, type]] = {
     "Thresholds": Thresholds,
     "Scope": Scope,
-    "Anomaly": Anomaly,
+    "AnomalyWatch": AnomalyWatch,
     "Speed": Speed,
     "Watch": Watch,
     "Tracked": Tracked,

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "82746c2c2dc5b3d5d5f75ff4d5b790db"
+SOURCES: Final = "c72615f202d790938ca9f54359df2a92"
 """Hash of the Rust code in ``native/src`` that is written by hand."""

@@ -1,9 +1,9 @@
 """Rules with a memory: counting (``for_count``), hysteresis, and alarms that are over (resolved).
 
-An :class:`Alarm` is kept for a threshold of such a rule that is reached. It counts usage events
-until the rule fires. It ends when the figure has fallen below the threshold by the rule's
-hysteresis; then the threshold is armed again. Without hysteresis it ends when the threshold is
-un-crossed (law 13).
+A :class:`RememberedThreshold` is kept for a threshold of such a rule that is reached. It counts
+usage events until the rule fires. It ends when the figure has fallen below the threshold by the
+rule's hysteresis; then the threshold is armed again. Without hysteresis it ends when the threshold
+is un-crossed (law 13).
 """
 
 from __future__ import annotations
@@ -20,9 +20,15 @@ from streamproc.core.rules.account_rules import ResolvedRule, WatchRule
 from streamproc.core.rules.kinds import BUCKET_KINDS, WATCH_KINDS
 from streamproc.core.rules.rulebook import Rulebook, UsageRule
 from streamproc.core.rules.sending import Spoken, urgency
-from streamproc.core.state.account import UNLIMITED, Account, Bucket, drop_empty_extra, extra_of
+from streamproc.core.state.account import (
+    UNLIMITED,
+    Account,
+    Bucket,
+    drop_empty_rare_state,
+    rare_state_of,
+)
 from streamproc.core.state.effects import Effect
-from streamproc.core.state.message_memory import Alarm, Mark
+from streamproc.core.state.message_memory import Mark, RememberedThreshold
 from streamproc.core.state.moment import Moment
 from streamproc.core.texts.reminding import About, remind, threshold_of
 from streamproc.core.usage.figures import AccountFigures, is_figure_at
@@ -132,8 +138,8 @@ def note(
         # The event that reaches the threshold is the first of ``for_count``.
         if known is None:
             is_told = rule.policy.for_count == 1
-            alarms = extra_of(account).alarms
-            alarms.append(Alarm(rule.id, edge.bucket_id, edge.threshold, 1, is_told))
+            alarms = rare_state_of(account).alarms
+            alarms.append(RememberedThreshold(rule.id, edge.bucket_id, edge.threshold, 1, is_told))
             if is_told:
                 fired.append(edge)
             continue
@@ -148,7 +154,7 @@ def note(
     return fired, out
 
 
-def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
+def end_slowed(moment: Moment, before: list[int]) -> list[RememberedThreshold]:
     """Remove alarms of velocity rules that were sent and whose figure had fallen, and return them.
 
     ``before`` are the figures (``watch.Values``) before the present usage. A window moves with
@@ -177,7 +183,9 @@ def end_slowed(moment: Moment, before: list[int]) -> list[Alarm]:
     return ended
 
 
-def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Message], list[Effect]]:
+def rejudge(
+    moment: Moment, ended: list[RememberedThreshold] | None = None
+) -> tuple[list[Message], list[Effect]]:
     """End the alarms that are over. Returns messages of the ``resolved`` rules that follow them.
 
     ``ended`` are alarms that were removed before.
@@ -186,8 +194,8 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
     extra = account.extra
     if not ended and (extra is None or not extra.alarms):
         return [], []
-    kept: list[Alarm] = []
-    over: list[Alarm] = list(ended or ())
+    kept: list[RememberedThreshold] = []
+    over: list[RememberedThreshold] = list(ended or ())
     for alarm in extra.alarms if extra is not None else ():
         rule = _tracked(account, alarm, now_ms, rules)
         bucket = bucket_of(account, alarm.bucket)
@@ -211,7 +219,7 @@ def rejudge(moment: Moment, ended: list[Alarm] | None = None) -> tuple[list[Mess
         # The end is reported only if its reason was reported, and if it is not reached again.
         if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
             marks.setdefault(name, []).append(mark)
-    drop_empty_extra(account)
+    drop_empty_rare_state(account)
     messages = []
     for follower in rules.resolved_rules:
         found: dict[str, Mark] = {}
@@ -255,7 +263,7 @@ def _is_tracked(rule: UsageRule | WatchRule, at_ms: int, rules: Rulebook) -> boo
 
 
 def _tracked(
-    account: Account, alarm: Alarm, at_ms: int, rules: Rulebook
+    account: Account, alarm: RememberedThreshold, at_ms: int, rules: Rulebook
 ) -> UsageRule | WatchRule | None:
     """The rule of an alarm, if it still has that threshold and a memory."""
     rule = rules.rules_by_id.get(alarm.rule)
@@ -270,7 +278,7 @@ def _urgency(name: str, rules: Rulebook) -> tuple[bool, int, int]:
     return urgency(rules.rules_by_id[name])
 
 
-def _is_waiting(account: Account, alarm: Alarm) -> bool:
+def _is_waiting(account: Account, alarm: RememberedThreshold) -> bool:
     """A subscriber who did not get the reminder yet need not know that its reason is over."""
     return account.extra is not None and any(
         one.rule == alarm.rule
@@ -283,19 +291,21 @@ def _is_waiting(account: Account, alarm: Alarm) -> bool:
     )
 
 
-def _is_of(edge: Reached, alarm: Alarm) -> bool:
+def _is_of(edge: Reached, alarm: RememberedThreshold) -> bool:
     place = alarm.rule, alarm.bucket, alarm.threshold
     return (edge.rule.id, edge.bucket_id, edge.threshold) == place
 
 
-def _find(alarms: list[Alarm], rule: str, bucket: str, threshold: int) -> Alarm | None:
+def _find(
+    alarms: list[RememberedThreshold], rule: str, bucket: str, threshold: int
+) -> RememberedThreshold | None:
     for alarm in alarms:
         if alarm.rule == rule and alarm.bucket == bucket and alarm.threshold == threshold:
             return alarm
     return None
 
 
-def _order(rule: UsageRule | WatchRule, bucket: Bucket | None, alarm: Alarm) -> int:
+def _order(rule: UsageRule | WatchRule, bucket: Bucket | None, alarm: RememberedThreshold) -> int:
     if isinstance(rule, UsageRule) and bucket is not None:
         return BUCKET_KINDS[rule.kind].used_level(alarm.threshold, bucket.granted_bytes)
     return alarm.threshold
