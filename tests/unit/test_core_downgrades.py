@@ -37,6 +37,14 @@ plans:
     overage_unit_bytes: 10
   - id: little
     allowances: [{id: five, granted_bytes: 200}, {id: films, granted_bytes: 100, priority: 40, rating_groups: [20]}]
+  - id: many-films
+    allowances: [{id: five, granted_bytes: 200}, {id: films, granted_bytes: 400, priority: 40, rating_groups: [20]}]
+  - id: reels
+    allowances: [{id: films, granted_bytes: 400, rating_groups: [20], rollover: {max_bytes: 400, cycles: 1}}]
+  - id: two
+    allowances: [{id: first, granted_bytes: 800, priority: 40}, {id: second, granted_bytes: 200}]
+  - id: second
+    allowances: [{id: second, granted_bytes: 800}]
   - id: rolling
     allowances: [{id: three, granted_bytes: 300, rollover: {max_bytes: 300, cycles: 1}}]
 packs:
@@ -364,6 +372,34 @@ def test_data_of_the_old_plan_alone_cover_late_usage_from_before() -> None:
     late = use(100, before=1.5, rating_group=20)
     life = Life("films", use(500), plan("five"), late)
     assert (life.account.overage_bytes, life.bucket("five").used_bytes) == (0, 500)
+
+
+def test_what_the_old_plan_covered_uses_nothing_that_another_plan_gave_since() -> None:
+    film = {"rating_group": 20}
+    life = Life("films", use(100, **film), plan("few-films"), wait(1), plan("many-films"))
+    life.send(use(150, before=1.5, **film))
+    five, films = life.bucket("five"), life.bucket("films")
+    assert (five.used_bytes, five.granted_bytes) == (150, 200)
+    assert (films.used_bytes, films.granted_bytes) == (100, 400)
+
+
+def test_a_bucket_that_a_change_ended_is_not_taken_for_a_later_one_with_its_id() -> None:
+    life = Life("two", wait(1), plan("endless"), use(900), plan("second"))
+    life.send(use(300, before=4.5))
+    (ended,) = life.account.ended
+    assert (ended.id, ended.used_bytes, ended.granted_bytes) == ("second", 200, 200)
+    assert (life.bucket("second").used_bytes, life.account.overage_bytes) == (1000, 0)
+
+
+def test_what_rolled_over_is_not_of_an_allowance_that_a_change_ended_before() -> None:
+    film = {"rating_group": 20}
+    life = Life("reels", use(50, **film), plan("ten"), plan("reels"), use(390, **film))
+    life.send(wait(24 * 31), use(20, before=24 * 31 + 0.5, **film))
+    life.send(refund(50, before=24 * 31 + 4.5, **film))
+    (cycle,) = life.account.history
+    first, second = (one for one in cycle.buckets if one.id == "films")
+    assert (first.used_bytes, first.rolled_over_bytes) == (10, 0)
+    assert (second.used_bytes, second.rolled_over_bytes) == (400, 0)
 
 
 def test_an_account_forgets_changes_whose_events_are_too_old() -> None:

@@ -16,6 +16,7 @@ from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.coverage import note_freed
 from streamproc.core.usage.downgrades import (
     ENDLESS_BYTES,
+    end_bucket_early,
     forget_changes,
     note_change,
     planned_bytes,
@@ -66,7 +67,7 @@ def change_plan(
             granted = share.instead(now_bytes, _granted_by(before, heir, now_bytes), granted)
         _inherit(account, heir, allowance, granted, now_ms)
     for bucket in old:
-        bucket.expires_ms = max(now_ms, bucket.granted_ms)
+        end_bucket_early(account, bucket, max(now_ms, bucket.granted_ms))
         out.append(end_bucket(account, bucket, event.subscriber, now_ms, cause))
     return out
 

@@ -180,7 +180,8 @@ class Downgrade(Struct, array_like=True, gc=False):
 
     bucket: str
     granted_ms: int
-    """With its id this identifies the bucket within its cycle."""
+    """With its id (and its end, if a plan change ended it) this identifies the bucket within its
+    cycle."""
     at_ms: int
     """When the plan changed."""
     before_bytes: int

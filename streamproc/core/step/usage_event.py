@@ -28,7 +28,11 @@ from streamproc.core.usage.boundaries import (
 from streamproc.core.usage.charging import Crossed, charge, charge_late, crossings_between
 from streamproc.core.usage.closed_cycles import closed_cycle, is_live
 from streamproc.core.usage.costs import note_cost
-from streamproc.core.usage.late import charge_closed_cycle, cover_by_earlier_plan, not_known
+from streamproc.core.usage.late import (
+    charge_closed_cycle,
+    charge_to_earlier_plan,
+    with_earlier_plan,
+)
 from streamproc.core.usage.meters import after_usage
 from streamproc.core.usage.own_thresholds import own_of
 from streamproc.core.usage.periods import leave_out
@@ -70,23 +74,15 @@ def use(
     taken: list[tuple[Bucket, int]] = []
     crossed: list[Crossed] | None
     pushed_out_bytes = 0
-    has_changed = cycle is None and account.extra is not None and account.extra.downgrades
-    known = cover_by_earlier_plan(account, event, time_ms, rules) if has_changed else []
     if cycle is not None:
         late = charge_closed_cycle(account, cycle, event, time_ms, rules)
         crossed, pushed_out_bytes = late.crossed or None, late.pushed_out_bytes
-    elif is_before_boundary(account, time_ms):
-        crossed, taken, pushed_out_bytes = _charge_before_boundary(account, event, time_ms, rules)
-    elif account.ended:
-        crossed, taken = charge_late(
-            account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
-        )
-    else:
+    elif account.extra is None and not account.ended:
         crossed = charge(
             account, used_bytes, event.rating_group, event.roaming_zone, time_ms, rules
         )
-    if known:
-        crossed = not_known(crossed, known)
+    else:
+        crossed, taken, pushed_out_bytes = _charge_late(account, event, time_ms, rules)
     is_watched = cycle is None and event.member is not UNSET
     if account.extra is not None or account.plan in rules.watched_plans:
         overage_bytes = account.overage_bytes - overage_before
@@ -140,16 +136,39 @@ def _last_calls(
     return speakers.last_calls(moment_of_event(account, event, arrival, rules))
 
 
-def _charge_before_boundary(
+def _charge_late(
     account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook
 ) -> tuple[list[Crossed] | None, list[tuple[Bucket, int]], int]:
-    """Charge late usage of the present cycle from before a bucket was bought or ended.
+    """Charge usage of the present cycle that may be from before a change.
 
     Returns what :func:`charge_late` does, and how much later usage moved into other buckets.
     """
+    earlier = charge_to_earlier_plan(account, event, time_ms, rules)
+    rest = event.used_bytes - sum(one.used_bytes for one in earlier)
+    if is_before_boundary(account, time_ms):
+        crossed, taken, moved_bytes = _charge_before_boundary(account, event, rest, time_ms, rules)
+    else:
+        group, zone = event.rating_group, event.roaming_zone
+        crossed, taken = charge_late(account, rest, group, zone, time_ms, rules)
+        moved_bytes = 0
+    if earlier:
+        crossed = with_earlier_plan(account, crossed, earlier, rules)
+        for one in earlier:
+            if one.known is None and one.used_bytes:
+                more = sum(took for bucket, took in taken if bucket is one.bucket)
+                taken = [each for each in taken if each[0] is not one.bucket]
+                taken.append((one.bucket, one.used_bytes + more))
+    return crossed, taken, moved_bytes
+
+
+def _charge_before_boundary(
+    account: Account, event: UsageRecorded, rest_bytes: int, time_ms: int, rules: Rulebook
+) -> tuple[list[Crossed] | None, list[tuple[Bucket, int]], int]:
+    """Charge late usage of the present cycle from before a bucket was bought or ended; returns
+    the same."""
     used_before, overage_before = used_so_far(account), account.overage_bytes
     group, zone = event.rating_group, event.roaming_zone
-    crossed, taken = charge_late(account, event.used_bytes, group, zone, time_ms, rules)
+    crossed, taken = charge_late(account, rest_bytes, group, zone, time_ms, rules)
     note_late(account, used_before, time_ms)
     rest = account.overage_bytes - overage_before
     moved = make_room(account, rest, group, zone, time_ms, rules) if rest else []

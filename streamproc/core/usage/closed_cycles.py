@@ -145,6 +145,8 @@ def outliving(account: Account, cycle: ClosedCycle) -> list[Bucket]:
 
 def rolled_from(account: Account, cycle: ClosedCycle, bucket: Bucket) -> list[Bucket]:
     """Buckets that rolled over from a cycle's allowance, as long as they are known."""
+    if bucket.expires_ms < cycle.end_ms:
+        return []  # a plan change ended it, and what rolled over is of another one with its id
     return [
         one
         for one in outliving(account, cycle)

@@ -13,6 +13,7 @@ from typing import Final
 
 from streamproc.core.rules.limits import Limits
 from streamproc.core.state.account import (
+    CLOSED,
     UNLIMITED,
     Account,
     Bucket,
@@ -68,6 +69,13 @@ def rename_changes(account: Account, bucket: Bucket, name: str) -> None:
         one.bucket = name
 
 
+def end_bucket_early(account: Account, bucket: Bucket, end_ms: int) -> None:
+    """A plan change ends a bucket. From now on another one may have its id, and begin when it
+    began."""
+    rename_changes(account, bucket, _name_of_ended(bucket, end_ms))
+    bucket.expires_ms = end_ms
+
+
 def forget_changes(account: Account, bucket: Bucket) -> None:
     """A bucket has no limit any more."""
     known = _changes_of(account, bucket)
@@ -115,11 +123,12 @@ def lower_grant(account: Account, bucket: Bucket) -> None:
 
 def raise_grants(
     account: Account, covering: Iterable[Bucket], time_ms: int, used_bytes: int
-) -> list[Bucket]:
+) -> list[tuple[Bucket, int]]:
     """Usage of an instant will be charged to buckets: what the plan of that time covered of it is
     granted.
 
-    Returns the buckets that a later change left with less.
+    Returns the buckets that a later change left with less, each with the bytes that the former plan
+    covered.
     """
     extra = account.extra
     if extra is None or not extra.downgrades:
@@ -140,7 +149,7 @@ def raise_grants(
         rest -= covered
         _shift(changes, covered)
         _grant(account, bucket, changes[-1])
-        found.append(bucket)
+        found.append((bucket, covered))
         touched += changes
     for one in touched:
         one.overage_bytes += rest
@@ -154,14 +163,25 @@ def _changes_of(account: Account, bucket: Bucket, after_ms: int = -1) -> list[Do
         return []
     cycles = [one for one in account.history if any(bucket is x for x in one.buckets)]
     closed_ms = cycles[0].end_ms if cycles else 0
+    is_early = _is_ended_early(account, bucket, closed_ms)
+    name = _name_of_ended(bucket, bucket.expires_ms) if is_early else bucket.id
     known = (
         one
         for one in account.extra.downgrades
-        if one.bucket == bucket.id
-        and one.granted_ms == bucket.granted_ms
-        and one.closed_ms == closed_ms
+        if one.bucket == name and one.granted_ms == bucket.granted_ms and one.closed_ms == closed_ms
     )
     return list(dropwhile(lambda one: one.at_ms <= after_ms, known))
+
+
+def _is_ended_early(account: Account, bucket: Bucket, closed_ms: int) -> bool:
+    if any(bucket is one for one in account.buckets):
+        return False
+    end_ms = account.closed_ms if account.status == CLOSED else account.cycle_end_ms
+    return bucket.expires_ms < (closed_ms or end_ms)
+
+
+def _name_of_ended(bucket: Bucket, end_ms: int) -> str:
+    return f"{bucket.id}@{end_ms}"
 
 
 def _shift(changes: list[Downgrade], more_bytes: int) -> None:

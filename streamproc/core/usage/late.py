@@ -12,6 +12,8 @@ which it is priced, so a message says that this sort costs.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from streamproc.core.rules.rulebook import EVERYTHING, Crossing, Rulebook
@@ -24,7 +26,7 @@ from streamproc.core.state.account import (
 )
 from streamproc.core.state.events import UsageRecorded
 from streamproc.core.usage.arming import re_arm
-from streamproc.core.usage.boundaries import forget_boundaries
+from streamproc.core.usage.boundaries import forget_boundaries, note_late, used_so_far
 from streamproc.core.usage.charging import Crossed, crossings_between
 from streamproc.core.usage.closed_cycles import (
     add_amount,
@@ -54,6 +56,15 @@ Levels = set[tuple[str, int]]
 """Rules and their thresholds that are reached."""
 
 Standing = list[tuple[Bucket, Levels]]
+
+
+class Taken(NamedTuple):
+    """Late usage that a bucket took because of an earlier plan."""
+
+    bucket: Bucket
+    used_bytes: int
+    known: Levels | None
+    """What it had reached before; None: the bucket has ended, so no message is about it."""
 
 
 class Outcome(Struct, gc=False):
@@ -89,9 +100,10 @@ def charge_closed_cycle(
     every = (*own, *outliving(account, cycle))
     covering = those_covering(every, event, account.time_zone, rules)
     valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
-    raise_grants(account, valid, time_ms, event.used_bytes)
+    raised = raise_grants(account, valid, time_ms, event.used_bytes)
+    rest = event.used_bytes - sum(_use_up_to(account, cycle, *one) for one in raised)
     pushed: list[_Pushed] = []
-    cycle.overage_bytes += _charge(account, cycle, valid, event.used_bytes, pushed)
+    cycle.overage_bytes += _charge(account, cycle, valid, rest, pushed)
     cycle.late_bytes += event.used_bytes
     keep_own(cycle, own)
     pushed_out_bytes = 0
@@ -105,13 +117,13 @@ def charge_closed_cycle(
     return Outcome(_crossed(account, before, rules), pushed_out_bytes)
 
 
-def cover_by_earlier_plan(
+def charge_to_earlier_plan(
     account: Account, event: UsageRecorded, time_ms: int, rules: Rulebook
-) -> Standing:
+) -> list[Taken]:
     """Late usage of the present cycle from before a change to a smaller plan: what that plan had
-    left covers it.
+    left covers it, and not what another plan gave since.
 
-    Returns what the buckets with a larger grant had reached until now.
+    Returns the buckets that a change left with less.
     """
     extra = account.extra
     if extra is None or not any(one.at_ms > time_ms for one in extra.downgrades):
@@ -119,21 +131,33 @@ def cover_by_earlier_plan(
     every = (*account.buckets, *account.ended)
     covering = those_covering(every, event, account.time_zone, rules)
     valid = [one for one in covering if one.granted_ms <= time_ms < one.expires_ms]
-    before = standing(account, rules)
+    before, used_before = standing(account, rules), used_so_far(account)
     raised = raise_grants(account, valid, time_ms, event.used_bytes)
-    return [(one, known) for one, known in before if any(one is other for other in raised)]
-
-
-def not_known(crossed: list[Crossed] | None, before: Standing) -> list[Crossed] | None:
-    """What buckets have crossed, without what they had reached before their grants became
-    larger."""
     found = []
-    for one in crossed or ():
-        known = [levels for bucket, levels in before if bucket is one.bucket]
-        fresh = tuple(x for x in one.crossings if not known or (x.rule.id, x.value) not in known[0])
-        if fresh:
-            found.append(Crossed(one.bucket, fresh))
-    return found or None
+    for bucket, covered in raised:
+        known = next((levels for one, levels in before if one is bucket), None)
+        found.append(Taken(bucket, _use_up_to(account, None, bucket, covered), known))
+    note_late(account, used_before, time_ms)
+    return found
+
+
+def with_earlier_plan(
+    account: Account, crossed: list[Crossed] | None, taken: list[Taken], rules: Rulebook
+) -> list[Crossed] | None:
+    """What buckets have crossed, together with those whose grants became larger. Of these, what
+    they had reached before is left out."""
+    found = []
+    for one in taken:
+        if one.known is not None:
+            now = _levels(account, one.bucket, rules)
+            fresh = tuple(x for x in now if (x.rule.id, x.value) not in one.known)
+            found += [Crossed(one.bucket, fresh)] if fresh else []
+    others = [x for x in crossed or () if not any(x.bucket is one.bucket for one in taken)]
+    return [*found, *others] or None
+
+
+def _use_up_to(account: Account, cycle: ClosedCycle | None, bucket: Bucket, most_bytes: int) -> int:
+    return most_bytes - _use_unused(account, cycle, [bucket], most_bytes)
 
 
 def _charge_anew(account: Account, one: _Pushed, pushed: list[_Pushed], rules: Rulebook) -> None:

@@ -147,16 +147,15 @@ def charge(
     zone: str,
     levels: Levels,
     rules: Rulebook,
-) -> tuple[int, list[tuple[UsageRule, Bucket, int]], int]:
+) -> tuple[int, list[tuple[UsageRule, Bucket, int]]]:
     """Charge usage at its own time. Buckets that have ended can still have room for it.
 
-    Returns the bytes that no bucket covers, the thresholds reached with their rules and buckets,
-    and how many ended buckets took bytes.
+    Returns the bytes that no bucket covers, and the thresholds reached with their rules and
+    buckets.
     """
     time_ms = event["time"]
     rest = used
     before: list[tuple[Bucket, int]] = []
-    late = 0
     for bucket in in_charge_order(buckets):
         endless = bucket["kind"] == "unlimited"
         room = rest if endless else bucket["granted"] - bucket["used"]
@@ -169,7 +168,6 @@ def charge(
         if endless:
             bucket["granted"] += take
         if bucket["over"]:
-            late += 1
             bucket["expired"] -= 0 if endless else take
         else:
             before.append((bucket, bucket["used"]))
@@ -179,7 +177,7 @@ def charge(
         for bucket, used_before in before
         for one in passed_by(bucket, used_before, levels, rules)
     ]
-    return rest, reached, late
+    return rest, reached
 
 
 def passed_by(

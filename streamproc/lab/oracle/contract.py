@@ -475,14 +475,17 @@ class Contract:
             before = [(one, one["used"]) for one in self.buckets]
             known = [(one, self._reached_of(one, levels, rules)) for one in self.buckets]
             grown = smaller.cover(self.buckets, event, used, self.zone, rules)
-            rest, reached, late = charge(self.buckets, event, used, self.zone, levels, rules)
-            for bucket, so_far in known:
-                if any(bucket is one for one in grown):
-                    reached = [
-                        one
-                        for one in reached
-                        if one[1] is not bucket or (one[0].id, one[2]) not in so_far
-                    ]
+            rest = used - sum(took for _, took in grown)
+            rest, others = charge(self.buckets, event, rest, self.zone, levels, rules)
+            others = [one for one in others if not any(one[1] is bucket for bucket, _ in grown)]
+            reached = [
+                one
+                for bucket, _ in grown
+                for one in ([] if bucket["over"] else passed_by(bucket, 0, levels, rules))
+                if not any(bucket is x and (one[0].id, one[2]) in so_far for x, so_far in known)
+            ]
+            reached += others
+            late = sum(bool(one["over"] and one["used"] > used) for one, used in before)
             for bucket, used_before in before:
                 self.spans.note(bucket, time_ms, bucket["used"] - used_before)
             if rest and self.spans.is_late(time_ms):

@@ -60,9 +60,9 @@ def charge_past(
     """Charge usage of a closed cycle of a contract; returns what live buckets reached."""
     before = _standing(contract, rules)
     able = [one for one in [*cycle["own"], *contract.bought()] if _is_for(one, event, zone, rules)]
-    smaller.cover(able, event, used, zone, rules)
+    rest = used - sum(took for _, took in smaller.cover(able, event, used, zone, rules))
     displaced: list[Displaced] = []
-    cycle["overage"] += _put(contract, cycle["number"], used, able, displaced)
+    cycle["overage"] += _put(contract, cycle["number"], rest, able, displaced)
     cycle["late"] += used
     _sum_up(cycle)
     # The list grows while usage that is charged again displaces other usage.

@@ -68,7 +68,7 @@ def never_used(
             less = min(_less(later, back, overage), bucket["used"])
             bucket["used"] -= less
             bucket["expired"] += less if bucket["over"] else 0
-            _grant_anew(bucket)
+            settle(bucket)
             if less:
                 lost.append((bucket, less))
             wanted -= back
@@ -79,8 +79,9 @@ def never_used(
 
 def cover(
     buckets: list[Bucket], event: dict[str, Any], used: int, zone: str, rules: Rulebook
-) -> list[Bucket]:
-    """Late usage takes what was left before a change; returns the buckets that changed after it."""
+) -> list[tuple[Bucket, int]]:
+    """Late usage takes what was left before a change; returns the buckets that changed after it,
+    each with the bytes that it takes."""
     found = []
     for bucket in in_charge_order(buckets):
         if not bucket["from_ms"] <= event["time"] < end_of(bucket):
@@ -95,11 +96,14 @@ def cover(
             took = max(min(used, later[0]["had"] - later[0]["used"]), 0)
             _move(bucket, event["time"], took)
             _grant_anew(bucket)
-            found.append(bucket)
+            room = bucket["granted"] - bucket["used"] - bucket["rolled"]
+            found.append((bucket, min(took, room)))
         else:
             took = min(used, bucket["granted"] - bucket["used"] - bucket["rolled"])
         used -= took
-    for bucket in found:
+    for bucket, takes in found:
+        bucket["used"] += takes
+        bucket["expired"] -= takes if bucket["over"] else 0
         for one in _from_first_after(bucket, event["time"]):
             one["over"] += used
     return found
