@@ -173,6 +173,7 @@ def worker(
     from streamproc.worker.guarding import TopicGuard
     from streamproc.worker.id_keys import id_key_of
     from streamproc.worker.native_bridge.loading import is_native
+    from streamproc.worker.newer_state import refuse_newer_state
     from streamproc.worker.rule_versions import RulesKeeper, RuleVersions
     from streamproc.worker.rules import RulesFile
     from streamproc.worker.topics import prepare_topics
@@ -205,6 +206,7 @@ def worker(
         )
     with watched(settings.broker):
         topics = prepare_topics(settings)
+        refuse_newer_state(settings, topics[settings.changelog])
     app = create_app(settings, rules_file, topics[settings.changelog])
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))

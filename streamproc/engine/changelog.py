@@ -26,7 +26,10 @@ PROGRESS_KEY = b"\0progress"
 _OWN = b"\0"
 """How keys begin that belong to no row. No subscriber has such a name."""
 PROGRESS_VERSION = 2
-"""2: identities of events are in records of their own (``ids.py``), no longer in the rows."""
+"""The newest form that this release reads (``forms.py``). 2: identities of events are in records of
+their own (``ids.py``), no longer in the rows."""
+RELEASE_LENGTH = 40
+"""So much of a release's name is shown."""
 UNKNOWN_EPOCH = -1
 KEPT_EPOCHS = 16
 
@@ -52,6 +55,8 @@ class Progress(Struct, gc=False):
     epochs: list[int] | UnsetType = UNSET
     """Under what the application calculated the rows (:attr:`Processor.epoch`), in order and
     without repeats; :data:`UNKNOWN_EPOCH` for what was not noted."""
+    written_by: str = ""
+    """The release that wrote the record; empty if it was 0.1.0, which does not say so."""
 
     def note(self, epoch: int) -> None:
         """The rows are calculated under this from now on."""
@@ -65,6 +70,18 @@ class Progress(Struct, gc=False):
 
 class ProgressError(StreamprocError):
     """The progress record does not fit the cluster. To continue would lose or duplicate input."""
+
+
+class NewerFormError(ProgressError):
+    """A newer release wrote the state. To change it would destroy what that release stored."""
+
+    def __init__(self, version: int, release: str) -> None:
+        by = f" (streamproc {release} wrote it)" if release else ""
+        super().__init__(
+            f"the changelog's progress record has version {version}, this streamproc reads up to "
+            f"{PROGRESS_VERSION}; run the newer release{by}. Nothing was changed: "
+            f"docs/upgrade.md#a-rollback-that-is-refused says what else can be done"
+        )
 
 
 class InputMadeAnewError(ProgressError):
@@ -125,6 +142,7 @@ _decode_progress = msgspec.msgpack.Decoder(Progress).decode
 
 class _AnyVersion(Struct, gc=False):
     version: int = PROGRESS_VERSION
+    written_by: Any = ""
 
 
 _decode_version = msgspec.msgpack.Decoder(_AnyVersion).decode
@@ -133,7 +151,7 @@ _decode_version = msgspec.msgpack.Decoder(_AnyVersion).decode
 def decode_progress(data: bytes) -> Progress:
     """Decode a progress record.
 
-    Raises :class:`ProgressError` for a record of a newer streamproc, else the errors of msgspec.
+    Raises :class:`NewerFormError` for a record of a newer streamproc, else the errors of msgspec.
     """
     try:
         return _progress_of(data)
@@ -142,12 +160,9 @@ def decode_progress(data: bytes) -> Progress:
 
 
 def _progress_of(data: bytes) -> Progress:
-    version = _decode_version(data).version  # first, because a newer record can have another shape
-    if version > PROGRESS_VERSION:
-        raise ProgressError(
-            f"the changelog's progress record has version {version}, this streamproc reads up to "
-            f"{PROGRESS_VERSION}; run the newer release"
-        )
+    found = _decode_version(data)  # first, because a newer record can have another shape
+    if found.version > PROGRESS_VERSION:
+        raise NewerFormError(found.version, str(found.written_by)[:RELEASE_LENGTH])
     return _decode_progress(data)
 
 

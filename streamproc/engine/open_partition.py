@@ -18,7 +18,6 @@ import structlog
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import (
     PROGRESS_KEY,
-    PROGRESS_VERSION,
     InputMadeAnewError,
     Progress,
     encode_progress,
@@ -26,6 +25,7 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Records
+from streamproc.engine.forms import WRITES_FORM
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.processor import Outbox, Processor
 from streamproc.engine.rows import Rows
@@ -54,17 +54,18 @@ class OpenPartition(Generic[T]):
         begins: Mapping[str, int] | None = None,
         observer: Observer = UNOBSERVED,
         opened_ms: int = NEVER_MS,
+        form: int = WRITES_FORM,
     ) -> None:
         """``begins`` is the first existing offset of each input topic, as far as it is known.
 
-        ``opened_ms`` is the time of the worker.
+        ``opened_ms`` is the time of the worker, ``form`` what all workers of the group read.
         """
         self.number = number
         rows.partition = number
         self.rows = rows
-        # A state of an earlier release is of this one with its next commit.
-        progress.version = PROGRESS_VERSION
         self.progress = progress
+        progress.written_by = settings.release
+        self.write_form(form)
         self.outbox = Outbox(settings.max_outbox_records)
         self.applied_records = 0
         """Records applied since the last commit was taken."""
@@ -81,6 +82,10 @@ class OpenPartition(Generic[T]):
         """Transactions that were committed since the opening."""
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
+
+    def write_form(self, form: int) -> None:
+        """What is written from the next commit on has this form, or the later one that it has."""
+        self.progress.version = max(self.progress.version, form)
 
     def apply(self, chunk: Chunk, ack: Callable[[], Any]) -> int:
         """Apply the records of a chunk that the rows do not contain yet.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import structlog
@@ -18,11 +20,12 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.cluster import Cluster, LogReader, Place
 from streamproc.engine.errors import ForbiddenError
+from streamproc.engine.forms import refuse_newer
 from streamproc.engine.ids import KEY_BYTES
 from streamproc.engine.life import State
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
-from streamproc.engine.partition import Partition
+from streamproc.engine.partition import Partition, WarmCopy
 from streamproc.engine.processor import Processor
 from streamproc.engine.settings import EngineSettings
 from streamproc.engine.standby import Standbys
@@ -49,31 +52,29 @@ class Opener(Generic[T]):
         self._observer = observer
 
     async def open(
-        self, partition: Partition[T], changelog: str, processor: Processor[T]
+        self, partition: Partition[T], changelog: str, processor: Processor[T], form: int
     ) -> OpenPartition[T]:
-        """Fence the predecessor and load the rows. After an error nothing stays open."""
+        """Fence the predecessor and load the rows. After an error nothing stays open.
+
+        Raises :class:`NewerFormError` before the predecessor is fenced.
+        """
         began = time.perf_counter()
-        writer = PartitionWriter(self._cluster.producer(partition.number))
-        await writer.open()  # (a)
-        crashpoints.reached("open", "a")
+        reader = await self._cluster.reader()
         try:
-            copy = await self._standbys.promote(partition)
-            start = copy.next_offset
-            reader = await self._cluster.reader()
+            with self._reading():
+                await refuse_newer(reader, changelog, partition.number)
+            writer = PartitionWriter(self._cluster.producer(partition.number))
+            await writer.open()  # (a)
+            crashpoints.reached("open", "a")
             try:
-                progress, end = await read_to_end(  # (b)
-                    reader, changelog, partition.number, start, copy.rows, copy.progress
-                )
-                crashpoints.reached("open", "b")
-                self._check_partitions(changelog, partition.number, progress)
-                begins = await self._check_positions(reader, partition.number, progress)
-            finally:
-                await reader.stop()
-        except BaseException as error:
-            await writer.close()
-            if isinstance(error, self._cluster.forbidden):
-                raise ForbiddenError(error, self._settings.broker, "Read") from error
-            raise
+                with self._reading():
+                    loaded = await self._load(reader, partition, changelog)  # (b)
+            except BaseException:
+                await writer.close()
+                raise
+        finally:
+            await reader.stop()
+        copy, start, progress, end, begins = loaded
         copy.rows.loaded()  # (c)
         copy.rows.ids.begin(os.urandom(KEY_BYTES))
         crashpoints.reached("open", "c")
@@ -99,7 +100,30 @@ class Opener(Generic[T]):
             begins,
             self._observer,
             int(time.time() * 1000),
+            form,
         )
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What the broker does not let this worker read is named."""
+        try:
+            yield
+        except self._cluster.forbidden as error:
+            raise ForbiddenError(error, self._settings.broker, "Read") from error
+
+    async def _load(
+        self, reader: LogReader, partition: Partition[T], changelog: str
+    ) -> tuple[WarmCopy, int, Progress, int, dict[str, int]]:
+        """The rows, where reading began, the progress, where it ended, and where inputs begin."""
+        number = partition.number
+        copy = await self._standbys.promote(partition)
+        start = copy.next_offset
+        progress, end = await read_to_end(
+            reader, changelog, number, start, copy.rows, copy.progress
+        )
+        crashpoints.reached("open", "b")
+        self._check_partitions(changelog, number, progress)
+        return copy, start, progress, end, await self._check_positions(reader, number, progress)
 
     def _check_partitions(self, changelog: str, number: int, progress: Progress) -> None:
         """All topics may have been given more partitions while no worker ran."""

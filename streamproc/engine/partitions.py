@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from streamproc.engine.cluster import Cluster
+from streamproc.engine.forms import SILENT_FORM
 from streamproc.engine.housekeeping import give_memory_back
 from streamproc.engine.life import IN_MEMORY, State
 from streamproc.engine.observer import UNOBSERVED, Observer
@@ -45,6 +46,8 @@ class Partitions(Generic[T]):
         self.observer = observer
         self.has_assignment = False
         """Whether the group has ever assigned partitions to this worker."""
+        self.form = SILENT_FORM
+        """The form that is written: all workers of the group read it, as of the last assignment."""
         self._all: dict[int, Partition[T]] = {}
         self._changelog = ""
         self._standbys = Standbys(cluster, lambda: self.processor.new_rows())
@@ -71,11 +74,14 @@ class Partitions(Generic[T]):
         """The memory of the partitions that are open."""
         return [partition.opened for partition in self if partition.opened is not None]
 
-    async def own(self, actives: set[int], standbys: set[int], changelog: str) -> None:
+    async def own(
+        self, actives: set[int], standbys: set[int], changelog: str, form: int = SILENT_FORM
+    ) -> None:
         """An assignment: this worker owns exactly ``actives`` and has warm copies of
-        ``standbys``."""
+        ``standbys``. All workers of the group read ``form``."""
         async with self._lock:
             self._changelog = changelog
+            self._write_form(form)
             self.observer.assigned()
             before = {one.number for one in self if one.state in IN_MEMORY}
             log.info(
@@ -136,6 +142,14 @@ class Partitions(Generic[T]):
                     await partition.close()
             await self._standbys.stop()
 
+    def _write_form(self, form: int) -> None:
+        """From the next commits on."""
+        if form != self.form:
+            log.info("another form of the state is written", form=form, before=self.form)
+        self.form = form
+        for opened in self.opened:
+            opened.write_form(form)
+
     async def _keep_or_close(self, partition: Partition[T], is_active: bool) -> None:
         """Apply an assignment to a partition that is here."""
         if is_active and partition.state is State.SUSPENDED:
@@ -181,7 +195,9 @@ class Partitions(Generic[T]):
         began = time.monotonic()
         while True:
             try:
-                return await self._opener.open(partition, self._changelog, self.processor)
+                return await self._opener.open(
+                    partition, self._changelog, self.processor, self.form
+                )
             except self.cluster.transient as error:
                 if time.monotonic() - began > patience_seconds or not patience_seconds:
                     raise

@@ -31,5 +31,7 @@ class EngineSettings:
     tick_seconds: float = 0.05
     timer_margin_ms: int = 1_000
     """How long after its instant a timer runs: longer than a record needs to reach a worker."""
+    release: str = ""
+    """Of this program; it stands in what is written and in the group's metadata."""
     open_patience_seconds: float = 60.0
     """How long the worker tries to open an assigned partition before it stops."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from streamproc.engine.changelog import load_batches
+from streamproc.engine.changelog import NewerFormError, load_batches
 from streamproc.engine.cluster import Cluster, Place
 from streamproc.engine.life import State
 from streamproc.engine.partition import Partition, WarmCopy
@@ -70,6 +70,10 @@ class Standbys:
                 await self._read()
             except asyncio.CancelledError:
                 raise
+            except NewerFormError as error:
+                # If this worker gets one of these partitions, it refuses it and ends.
+                log.critical("warm copies are not followed any more", why=str(error))
+                return
             except Exception as error:
                 # A copy that lags only makes a takeover slower.
                 log.warning(

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from streamproc import __version__
 from streamproc.alarms.decider import AlarmPlace
 from streamproc.alarms.shares import Share
 from streamproc.alarms.table import Bounds
@@ -176,6 +177,7 @@ def _engine_settings(settings: WorkerSettings, partitions: int) -> EngineSetting
         commit_interval_seconds=settings.commit_interval_seconds,
         partitions=partitions,
         max_value_bytes=MAX_RECORD_BYTES,
+        release=__version__,
     )
 
 

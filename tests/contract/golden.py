@@ -217,6 +217,9 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "progress-v1-epochs": lambda: encode_progress(
         Progress(1, {"streamproc.events": 18234}, 1_767_601_800_000, epochs=[-1, 4_007_842_309])
     ),
+    "progress-v2": lambda: encode_progress(
+        Progress(2, {"streamproc.events": 18234}, 1_767_601_800_000, written_by="0.2.0")
+    ),
     "event-v1-usage": lambda: _example("usage.recorded.v1", "all_fields"),
     "event-v1-activated": lambda: _example("account.activated.v1", "with_locale"),
     "event-v1-plan-changed": lambda: _example("account.plan_changed.v1", "next_cycle"),

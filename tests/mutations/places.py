@@ -198,8 +198,8 @@ MUTATIONS = (
     ),
     Mutation(
         "the progress of this release is taken for one of a later one",
-        "if version > PROGRESS_VERSION:",
-        "if version >= PROGRESS_VERSION:",
+        "if found.version > PROGRESS_VERSION:",
+        "if found.version >= PROGRESS_VERSION:",
         "tests/contract/test_golden.py",
     ),
     Mutation(
