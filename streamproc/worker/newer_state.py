@@ -18,7 +18,7 @@ from streamproc.engine.changelog import PROGRESS_KEY, decode_progress
 from streamproc.engine.forms import FIRST_LOOK_RECORDS, WIDER
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import TopicError
-from streamproc.kafka.rights import said
+from streamproc.kafka.missing_rights import said
 from streamproc.worker.settings import WorkerSettings
 
 PATIENCE_SECONDS = 60.0

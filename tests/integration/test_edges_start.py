@@ -160,11 +160,16 @@ async def test_a_state_record_of_a_newer_release(scene: Scene) -> None:
 
 async def test_a_progress_record_of_a_newer_release(scene: Scene) -> None:
     await worked(scene)
-    newer = (0, (PROGRESS_KEY, encode_progress(Progress(99)), 0))
+    newer = (3, (PROGRESS_KEY, encode_progress(Progress(99, written_by="9.0.0")), 0))
     await produce_to_partitions(scene.bootstrap, scene.names.changelog, [newer])
-    said = ending(scene.worker("w2"))
+    worker = scene.worker("w2")
+    told_before = worker.log.read_text() if worker.log.exists() else ""
+    said = ending(worker)
     newest = f"this streamproc reads up to {PROGRESS_VERSION}; run the newer release"
-    assert f"has version 99, {newest}" in said
+    assert f"has version 99, {newest} (streamproc 9.0.0 wrote it)" in said
+    assert "Traceback" not in said
+    # It has not joined the group, so the others do not stop for it.
+    assert "partitions assigned" not in said.removeprefix(told_before)
 
 
 async def test_a_poisoned_state_record_silences_nobody_else(scene: Scene) -> None:
