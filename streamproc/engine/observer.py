@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from streamproc.engine.processor import Outbox
@@ -13,6 +14,9 @@ class Observer(Protocol):
 
     def assigned(self) -> None:
         """The group has assigned partitions to this worker."""
+
+    def group_has(self, releases: Mapping[str, int]) -> None:
+        """How many workers of the group run each release, as of the last assignment."""
 
     def opened(self, changelog_offsets: int, seconds: float) -> None:
         """The rows of a partition are complete; ``changelog_offsets`` of its changelog were
@@ -32,6 +36,8 @@ class Unobserved:
     """An observer that counts nothing."""
 
     def assigned(self) -> None: ...
+
+    def group_has(self, releases: Mapping[str, int]) -> None: ...
 
     def opened(self, changelog_offsets: int, seconds: float) -> None: ...
 

@@ -32,6 +32,6 @@ class EngineSettings:
     timer_margin_ms: int = 1_000
     """How long after its instant a timer runs: longer than a record needs to reach a worker."""
     release: str = ""
-    """Of this program; it stands in what is written and in the group's metadata."""
+    """The release of this program: it stands in what is written and in the group's metadata."""
     open_patience_seconds: float = 60.0
     """How long the worker tries to open an assigned partition before it stops."""

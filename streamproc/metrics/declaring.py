@@ -15,7 +15,7 @@ from prometheus_client.utils import floatToGoString
 PREFIX = "streamproc_"
 UNITS = (
     "seconds", "bytes", "ratio", "records", "messages", "rows", "ids", "files", "partitions",
-    "subscribers", "info", "state",
+    "subscribers", "workers", "info", "state",
 )  # fmt: skip
 """How a name ends, before ``_total``: with a base unit, or with the things that are counted."""
 PERSONAL = ("subscriber", "msisdn", "number", "member", "recipient", "id", "key", "event")

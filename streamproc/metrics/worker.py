@@ -117,6 +117,11 @@ class WorkerMetrics(Metrics):
             "Assignments of partitions by the consumer group.",
             line="rebalances",
         )
+        self.group_workers = self.gauge(
+            "streamproc_worker_group_workers",
+            "Workers of the group by release, as the last assignment said.",
+            {"release": "the release that a worker runs"},
+        )
         self.partitions = self.gauge(
             "streamproc_worker_partitions",
             "Partitions of this worker by state.",

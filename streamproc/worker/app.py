@@ -20,6 +20,7 @@ from streamproc.contracts.topics import TABLE
 from streamproc.core.state.account import Account
 from streamproc.engine.engine import Engine
 from streamproc.engine.faust.app import StatelessApp, attach
+from streamproc.engine.faust.assignor import ReleaseAssignor
 from streamproc.engine.faust.brokers import Brokers
 from streamproc.engine.faust.consumer import ALIAS, register
 from streamproc.engine.faust.credentials import security_settings
@@ -250,6 +251,7 @@ def _faust_app(settings: WorkerSettings, partitions: int) -> Any:
         topic_disable_leader=True,
         table_standby_replicas=settings.standbys,
         TableManager=SafeTableManager,
+        PartitionAssignor=ReleaseAssignor,
         stream_buffer_maxsize=64,  # chunks
         stream_wait_empty=False,  # the engine itself finishes its work before a revocation
         consumer_max_fetch_size=4_000_000,

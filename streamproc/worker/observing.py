@@ -66,6 +66,11 @@ class WorkerObserver:
     def assigned(self) -> None:
         self._metrics.rebalances.inc()
 
+    def group_has(self, releases: Mapping[str, int]) -> None:
+        self._metrics.group_workers.clear()
+        for release, count in releases.items():
+            self._metrics.group_workers.labels(release).set(count)
+
     def opened(self, changelog_offsets: int, seconds: float) -> None:
         self._metrics.opening_seconds.observe(seconds)
         self._metrics.changelog_read.inc(changelog_offsets)

@@ -25,6 +25,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from mode.threads import ServiceThread
@@ -54,7 +55,7 @@ OWN = {
     *("fetch_offset", "seek_in_thread", "next_fetch_offset"),
     *("_state", "_goes_on", "_fetch", "_perform_seek"),
     *("_rewind", "_unless_crashed"),
-    *("_unread", "_say_why", "_end_hard", "_refused"),
+    *("_unread", "_say_why", "_end_hard", "_refused", "releases"),
 }
 """Names of our subclasses that are not meant to override anything."""
 
@@ -115,6 +116,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
         ("_session_timeout_ms", GroupCoordinator),
     ],
     "app": [("_create_directories", faust.App)],
+    "assignor": [("_compress", PartitionAssignor), ("_decompress", PartitionAssignor)],
     "consumer": [
         ("_acked", "consumer"),
         ("_acked_index", "consumer"),

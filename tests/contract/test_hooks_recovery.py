@@ -16,6 +16,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
 from streamproc.engine.faust import logger, recovery, row_table
+from streamproc.engine.observer import UNOBSERVED
 from tests.contract.conftest import CHANGELOG, INPUT
 
 ROOT = Path(__file__).parents[2]
@@ -35,12 +36,12 @@ async def test_partitions_are_opened_before_recovery_begins(app: Any) -> None:
     accounts = app.tables["accounts"]
     assert isinstance(accounts, row_table.PartitionedTable)
 
-    async def own(actives: set[int], standbys: set[int], changelog: str) -> None:
+    async def own(actives: set[int], standbys: set[int], changelog: str, form: int) -> None:
         order.append(("own", actives, standbys, changelog))
         await asyncio.sleep(0)
         order.append("opened")
 
-    noting: Any = SimpleNamespace(own=own)
+    noting: Any = SimpleNamespace(own=own, observer=UNOBSERVED)
     accounts.partitions_here = noting
     app.tables._update_channels = mock.AsyncMock()
     other = TP(CHANGELOG.topic, 1)

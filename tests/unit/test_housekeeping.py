@@ -55,7 +55,7 @@ async def test_memory_is_given_back_once_partitions_are_open(
     open_then: list[set[int]] = []
 
     async def load(partition: Partition[Any], _: float) -> Any:
-        return mock.AsyncMock()
+        return mock.AsyncMock(write_form=mock.Mock())
 
     def give_back() -> None:
         open_then.append({one.number for one in here if one.state is State.READY})
