@@ -202,14 +202,14 @@ class Decider:
             reader.seek(topic, found.offset)
 
     def _take_new(self) -> None:
-        topic = TopicPartition(self._place.shares, PARTITION)
-        for record in until_the_end(self._reader, topic, PATIENCE_SECONDS):
-            self._take(record)
-        if self._reveal_reader is None:
-            return
-        topic = TopicPartition(self._place.reveals, PARTITION)
-        for record in until_the_end(self._reveal_reader, topic, PATIENCE_SECONDS):
-            self._take_reveal(record)
+        for reader, topic, take in (
+            (self._reader, self._place.shares, self._take),
+            (self._reveal_reader, self._place.reveals, self._take_reveal),
+        ):
+            if reader is not None:
+                place = TopicPartition(topic, PARTITION)
+                for record in until_the_end(reader, place, PATIENCE_SECONDS):
+                    take(record)
 
     def _take(self, record: Any) -> None:
         try:

@@ -82,6 +82,13 @@ class InputPartition(NamedTuple):
     outbox: Outbox
 
 
+class CausingRecord(NamedTuple):
+    """A record of an input topic, as the cause of what is sent with it."""
+
+    topic: str
+    record: Any
+
+
 class QuotaProcessor:
     """The engine's ``Processor`` for subscribers' accounts."""
 
@@ -292,7 +299,7 @@ class QuotaProcessor:
             effects = effects_of(crossed, account, key, topic, partition, record.offset, self.rules)
         except Exception as error:
             raise PoisonError((topic, partition, record.offset)) from error
-        self._emit(outbox, key, effects, topic, record)
+        self._emit(outbox, key, effects, CausingRecord(topic, record))
         self._teacher.teach(account, max(account.clock_ms, crossed.received_ms))
 
     def _apply_one(self, part: InputPartition, record: Any, clock_ms: int) -> int | None:
@@ -364,7 +371,7 @@ class QuotaProcessor:
         if after is not None or account is not None:
             rows.put(key, after)
         if effects:
-            self._emit(outbox, key, effects, topic, record)
+            self._emit(outbox, key, effects, CausingRecord(topic, record))
             _count_outcome(outbox, effects, arrival.offset)
             pace = self._paces.get(rows) if self.rules.storms.rate_per_second else None
             if pace is not None:
@@ -600,15 +607,14 @@ class QuotaProcessor:
         outbox: Outbox,
         key: bytes | None,
         effects: list[Effect] | tuple[Effect, ...],
-        topic: str = "",
-        record: Any = None,
+        sent_with: CausingRecord | None = None,
     ) -> None:
-        """``record``: the input of ``topic`` with which they are sent; None if it is time alone."""
+        """``sent_with``: the record that is being applied; None if it is time alone."""
         if _is_canary(key):
             with outbox.uncounted():
-                self._send(outbox, key, effects, None, topic, record)
+                self._send(outbox, key, effects, None, sent_with)
         else:
-            self._send(outbox, key, effects, self._warnings, topic, record)
+            self._send(outbox, key, effects, self._warnings, sent_with)
 
     def _send(
         self,
@@ -616,8 +622,7 @@ class QuotaProcessor:
         key: bytes | None,
         effects: list[Effect] | tuple[Effect, ...],
         warnings: RejectWarnings | None,
-        topic: str,
-        record: Any,
+        sent_with: CausingRecord | None,
     ) -> None:
         counts = self.counts
         for effect in effects:
@@ -625,7 +630,7 @@ class QuotaProcessor:
             counts[outlet.name] += 1
             trace = NO_TRACE
             if isinstance(effect, Reminder):
-                trace = self._trace_of(effect, topic, record)
+                trace = self._trace_of(effect, sent_with)
                 note_reminder(outbox, effect, self.lateness_counts)
             elif isinstance(effect, Audited):
                 outbox.counts["decisions", effect.decision] += 1
@@ -638,12 +643,12 @@ class QuotaProcessor:
             key_of = key if outlet.is_keyed else None
             outbox.put(outlet.topic, key_of, encode_effect(effect), trace)
 
-    def _trace_of(self, reminder: Reminder, topic: str, record: Any) -> TraceHeaders:
+    def _trace_of(self, reminder: Reminder, sent_with: CausingRecord | None) -> TraceHeaders:
         """The trace of the event that caused a reminder. What was due before the event is sent
         with it, too, and is not part of its trace."""
-        if record is None:
+        if sent_with is None:
             return NO_TRACE
-        cause = reminder.cause
+        (topic, record), cause = sent_with, reminder.cause
         if cause.offset != record.offset or cause.topic != topic:
             return NO_TRACE
         if self._span is not None:

@@ -1,8 +1,8 @@
 """The spans of a worker: which events have one, and what they and their commits say.
 
-``processor.py`` begins and ends the span of an event. It goes with the outbox to the commit, whose
-end the engine's observer hears of. After a commit that failed, everything is made again, and so are
-the spans: those of the failed one say that it failed.
+``quota_processor.py`` begins and ends the span of an event. It goes with the outbox to the commit,
+whose end the engine's observer hears of. After a commit that failed, everything is made again, and
+so are the spans: those of the failed one say that it failed.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamproc.contracts.rules_file.format.plans import PolicyEntry
 from streamproc.contracts.rules_file.warnings.subject import Subject, Warned
+from streamproc.core.rules.account_rules import WHOLE_CAP_PERCENT
 from streamproc.core.rules.kinds.access_limited import AccessLimitedEntry
 from streamproc.core.rules.kinds.entry import BucketEntry
 from streamproc.core.rules.kinds.spend_percent import SpendPercentEntry
@@ -36,6 +37,8 @@ def _is_told(policy: PolicyEntry, subject: Subject) -> bool:
     if any(policy.id in rule.policies for _, rule in subject.rules(AccessLimitedEntry)):
         return True
     return policy.when == "cost_cap" and any(
-        100 in rule.thresholds and rule.cap_minor is None and rule.tariff == policy.tariff
+        WHOLE_CAP_PERCENT in rule.thresholds
+        and rule.cap_minor is None
+        and rule.tariff == policy.tariff
         for _, rule in subject.rules(SpendPercentEntry)
     )
