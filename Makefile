@@ -7,17 +7,21 @@ JOBS ?= 4
 # Where this is set, each of the hundreds of programs that tests start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: dist deb shipped product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check unit house brokerless broker secured perf clean
+.PHONY: dist deb shipped product sbom licences audit digests stress nightly interop help setup lock hooks generate map tables man docs publish demo test check lint types rust site unit house brokerless broker secured perf clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 setup: $(VENV)/.ready $(VENV)/.native  ## make .venv with the locked dependencies
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+# With modules compiled: the tests start hundreds of programs. Where uv cannot be had, or does not
+# find the packages as pip is told to, pip does the same in a minute.
+FILL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r
+$(VENV)/.ready: requirements.lock requirements-setup.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("streamproc needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.11 or later")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@{ $(FILL) requirements-setup.lock && $(BIN)/uv pip install --quiet --python $(BIN)/python \
+		--compile-bytecode --require-hashes -r requirements.lock; } || $(FILL) requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
@@ -35,10 +39,11 @@ $(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pypro
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
 
-lock:  ## resolve the dependencies of pyproject.toml anew into the three locks (docs/supply.md)
-	$(BIN)/pip install --quiet --disable-pip-version-check uv
+lock:  ## resolve the dependencies of pyproject.toml anew into the locks (docs/supply.md)
+	$(FILL) requirements-setup.lock
 	$(COMPILE) --group dev -o requirements.lock
 	$(COMPILE) --constraints requirements.lock -o requirements-product.lock
+	$(BIN)/uv pip compile --group pyproject.toml:setup --universal --generate-hashes --no-emit-index-url --no-header -o requirements-setup.lock
 	$(BIN)/uv pip compile --group pyproject.toml:supply --universal --generate-hashes --no-emit-index-url --no-header -o requirements-supply.lock
 	$(BIN)/uv pip compile --group pyproject.toml:packaging --universal --generate-hashes --no-emit-index-url --no-header -o requirements-packaging.lock
 
@@ -98,9 +103,7 @@ tables: setup  ## write the tables of docs and schemas that follow registries: t
 man: setup  ## write the manual pages of the commands into build/man
 	$(BIN)/python -m tests.support.man_pages build/man
 
-# The theme's note about its successor is no matter of a build.
-docs: setup  ## build the documentation site into build/site; needs no network
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+docs: site  ## build the documentation site into build/site; needs no network
 
 VERSION ?= $(shell $(BIN)/python -c 'import streamproc; print(streamproc.__version__)')
 publish: setup docs  ## add the site of this VERSION to the branch gh-pages, which is not pushed
@@ -114,12 +117,25 @@ demo: setup  ## watch a month of usage, with its outcome compared; ARGS="--keep"
 test: check  ## everything: lint, types, import contracts, all tests (needs Docker, or Java 17+ and Maven)
 	$(BIN)/pytest -n $(JOBS)
 
-check: setup docs  ## lint, types, import contracts, the site; the Rust code's format, lints and unit tests
+# Its parts are beside each other, and beside the build of the compiled part: with one core at work,
+# the other one would wait for half of the time.
+check: $(VENV)/.ready  ## lint, types, import contracts, the site; the Rust code's format, lints and unit tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(VENV)/.native types site lint rust
+
+lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+rust:
 	native/check
+
+# The theme's note about its successor is no matter of a build.
+site: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 unit: setup  ## the unit tests alone, in seconds
 	@$(BIN)/python -m tests.shares tests/unit

@@ -16,6 +16,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 """The headings of keepachangelog.com."""
+PARTS_OF_CHECK = ("types", "site", "lint", "rust")
+"""Targets of the Makefile."""
 
 
 def test_the_licence_is_whole_and_named() -> None:
@@ -50,10 +52,13 @@ def test_the_checks_before_a_commit_are_those_of_make_check() -> None:
     programs = {entry.removeprefix(".venv/bin/").split()[0] for entry in entries}
     makefile = (ROOT / "Makefile").read_text()
     check = makefile.split("\ncheck:", 1)[1].split("\n\n", 1)[0]
+    parts = [makefile.split(f"\n{one}:", 1)[1].split("\n\n", 1)[0] for one in PARTS_OF_CHECK]
 
     assert all(repo["repo"] == "local" for repo in config["repos"])
     assert programs >= {"ruff", "mypy", "lint-imports", "cargo"}
-    assert set(re.findall(r"\$\(BIN\)/([\w-]+)", check)) <= programs
+    assert check.split()[-len(PARTS_OF_CHECK) :] == list(PARTS_OF_CHECK)
+    run = set(re.findall(r"\$\(BIN\)/([\w-]+)", "".join(parts)))
+    assert {"ruff", "mypy", "lint-imports"} <= run <= programs | {"mkdocs"}
 
 
 def test_templates_can_be_read_and_name_files_that_exist() -> None:

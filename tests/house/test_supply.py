@@ -82,6 +82,15 @@ def test_every_package_of_a_lock_has_hashes(name: str) -> None:
     assert all("--hash=sha256:" in entry for entry in entries)
 
 
+def test_what_fills_the_environment_of_developers_has_one_version_and_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found = locked("requirements-setup.lock")
+    assert [f"{name}=={version}" for name, version in found.items()] == (
+        project["dependency-groups"]["setup"]
+    )
+    assert "--hash=sha256:" in (ROOT / "requirements-setup.lock").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("place", [".", "native", "examples/carrier-package"])
 def test_build_backends_are_pinned(place: str) -> None:
     text = (ROOT / place / "pyproject.toml").read_text(encoding="utf-8")
