@@ -83,7 +83,7 @@ class InputPartition(NamedTuple):
 
 
 class CausingRecord(NamedTuple):
-    """A record of an input topic, as the cause of what is sent with it."""
+    """A record of an input topic: effects are sent while it is applied."""
 
     topic: str
     record: Any
