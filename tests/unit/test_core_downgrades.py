@@ -374,6 +374,19 @@ def test_data_of_the_old_plan_alone_cover_late_usage_from_before() -> None:
     assert (life.account.overage_bytes, life.bucket("five").used_bytes) == (0, 500)
 
 
+def test_an_unlimited_plan_grants_what_it_was_used_beside_a_share_of_the_next() -> None:
+    share = plan("five", prorated=True)
+    never = _figures(Life("endless", wait(1), wait(1), share), "five")
+    in_time = _figures(Life("endless", use(600), use(200), share), "five")
+    assert in_time == (800, 800 + never[1], 0)
+    late = Life("endless", use(600), wait(1), share, use(200, before=1.5))
+    assert _figures(late, "five") == in_time
+    assert late.told() == ["54%"]
+    assert _figures(Life("endless", use(600), wait(1), share, refund(600, before=2.5)), "five") == (
+        never
+    )
+
+
 def test_what_the_old_plan_covered_uses_nothing_that_another_plan_gave_since() -> None:
     film = {"rating_group": 20}
     life = Life("films", use(100, **film), plan("few-films"), wait(1), plan("many-films"))

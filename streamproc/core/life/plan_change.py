@@ -16,6 +16,7 @@ from streamproc.core.usage.charging import add_bucket, regrant
 from streamproc.core.usage.coverage import note_freed
 from streamproc.core.usage.downgrades import (
     ENDLESS_BYTES,
+    ENDLESS_SHARE_BYTES,
     end_bucket_early,
     forget_changes,
     note_change,
@@ -62,10 +63,13 @@ def change_plan(
             continue
         old.remove(heir)
         granted = allowance.granted_bytes
+        endless_bytes = ENDLESS_BYTES
         if share is not None:
+            endless_bytes = ENDLESS_SHARE_BYTES
             now_bytes = planned_bytes(account, heir)
             granted = share.instead(now_bytes, _granted_by(before, heir, now_bytes), granted)
-        _inherit(account, heir, allowance, granted, now_ms)
+        before_bytes = endless_bytes if heir.kind == UNLIMITED else heir.granted_bytes
+        _inherit(account, heir, allowance, before_bytes, granted, now_ms)
     for bucket in old:
         end_bucket_early(account, bucket, max(now_ms, bucket.granted_ms))
         out.append(end_bucket(account, bucket, event.subscriber, now_ms, cause))
@@ -101,7 +105,12 @@ def _granted_by(plan: Plan | None, heir: Bucket, granted_bytes: int) -> int:
 
 
 def _inherit(
-    account: Account, heir: Bucket, allowance: Allowance, granted_bytes: int, at_ms: int
+    account: Account,
+    heir: Bucket,
+    allowance: Allowance,
+    before_bytes: int,
+    granted_bytes: int,
+    at_ms: int,
 ) -> None:
     if heir.id != allowance.id:
         rename_changes(account, heir, allowance.id)
@@ -114,7 +123,6 @@ def _inherit(
         forget_changes(account, heir)
         heir.granted_bytes = heir.used_bytes
     else:
-        before_bytes = ENDLESS_BYTES if was_unlimited else heir.granted_bytes
         note_change(account, heir, at_ms, before_bytes, granted_bytes)
         regrant(heir, granted_bytes, account)
     if was_unlimited != allowance.unlimited:

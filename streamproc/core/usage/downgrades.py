@@ -26,6 +26,8 @@ MOST_CHANGES: Final = 8
 """Changes of one bucket; the last ones are kept."""
 ENDLESS_BYTES: Final = 1 << 60
 """Stands for what an unlimited allowance granted."""
+ENDLESS_SHARE_BYTES: Final = 1 << 61
+"""The same before a prorated change: what was used until then is granted beside the new share."""
 
 
 def has_changes(account: Account, bucket: Bucket) -> bool:
@@ -116,7 +118,7 @@ def lower_grant(account: Account, bucket: Bucket) -> None:
     """Fewer bytes of a bucket are used: it may have its grant for less."""
     known = _changes_of(account, bucket)
     for one in known:
-        one.used_bytes = min(one.used_bytes, bucket.used_bytes)
+        _set_used(one, min(one.used_bytes, bucket.used_bytes))
     if known:
         _grant(account, bucket, known[-1])
 
@@ -194,7 +196,7 @@ def _shift(changes: list[Downgrade], more_bytes: int) -> None:
         # Later usage that has no room any more was overage.
         beyond_bytes += one.used_bytes + more_bytes - used_bytes
         more_bytes = used_bytes - one.used_bytes
-        one.used_bytes = used_bytes
+        _set_used(one, used_bytes)
         one.overage_bytes += beyond_bytes
         raised_bytes = max(one.plan_bytes, one.used_bytes) - before
 
@@ -214,10 +216,17 @@ def _without(changes: list[Downgrade], less_bytes: int, overage_bytes: int) -> i
         less_bytes -= filled
         one.overage_bytes = max(one.overage_bytes - filled_bytes, 0)
         before = max(one.plan_bytes, one.used_bytes)
-        one.used_bytes = max(one.used_bytes - less_bytes, 0)
+        _set_used(one, max(one.used_bytes - less_bytes, 0))
         fall_bytes = before - max(one.plan_bytes, one.used_bytes)
         room_bytes = less_bytes - fall_bytes
     return less_bytes - min(room_bytes, max(overage_bytes - known_bytes, 0))
+
+
+def _set_used(one: Downgrade, used_bytes: int) -> None:
+    """The bytes used until a change are others than was known."""
+    if one.before_bytes >= ENDLESS_SHARE_BYTES:
+        one.plan_bytes += used_bytes - one.used_bytes
+    one.used_bytes = used_bytes
 
 
 def _grant(account: Account, bucket: Bucket, last: Downgrade) -> None:

@@ -33,7 +33,14 @@ from streamproc.lab.oracle.conversation import Conversation
 from streamproc.lab.oracle.days import cycle_around
 from streamproc.lab.oracle.gate import Gate, News, Reason
 from streamproc.lab.oracle.looking_back import LookBack
-from streamproc.lab.oracle.past import KEPT_PACKS, charge_past, note_use, used_of
+from streamproc.lab.oracle.past import (
+    KEPT_PACKS,
+    charge_past,
+    note_use,
+    reached_by,
+    standing,
+    used_of,
+)
 from streamproc.lab.oracle.periods import Periods
 from streamproc.lab.oracle.quota import Members, Money, cap_bucket, unusual
 from streamproc.lab.oracle.reaching import (
@@ -755,6 +762,7 @@ class Contract:
         tariff = self.money.tariff(self.plan, event, rules)
         name = tariff.id if tariff else ""
         wanted = event["refunded_bytes"]
+        before = standing(self, rules)
         lost = smaller.never_used(
             self.buckets,
             event,
@@ -771,18 +779,10 @@ class Contract:
         given = take_back(self.buckets, event, wanted - from_overage, self.zone, self.number, rules)
         for bucket, _ in given:
             smaller.settle(bucket)
-        for bucket, less in lost:
-            others = [(one, back) for one, back in given if one is not bucket]
-            again = sum(back for one, back in given if one is bucket)
-            given = [*others, (bucket, less + again)]
-        for bucket, back in given:
-            after = bucket["used"]
-            if not bucket["over"] and any(
-                levels_passed(rule, thresholds(self, rule), bucket, after, after + back)
-                for rule in rules.usage_rules
-            ):
+        for known, bucket in before:
+            if known - reached_by(self, bucket, rules):
                 self.un_cross(rules)
-        total: int = from_overage + sum(back for _, back in given)
+        total: int = from_overage + sum(back for _, back in (*lost, *given))
         member = self.members.by_name.get(event.get("member", ""))
         if member is not None and member["used"] and total:
             member["used"] = max(member["used"] - total, 0)
@@ -877,14 +877,15 @@ class Contract:
                 heir = heirs[0]
                 old.remove(heir)
                 granted = one.granted_bytes
-                if event.get("prorated", False) and event.get("effective", "now") == "now":
+                is_share = event.get("prorated", False) and event.get("effective", "now") == "now"
+                if is_share:
                     over = floor(left * whole.get(str(heir["source"]), smaller.given_by_plan(heir)))
                     had = smaller.given_by_plan(heir)
                     granted = max(had - over, 0) + floor(one.granted_bytes * left)
                 if one.unlimited:
                     smaller.forget(heir)
                 else:
-                    smaller.change(heir, event["time"], granted, self.overage)
+                    smaller.change(heir, event["time"], granted, self.overage, is_share)
                 granted = heir["used"] if one.unlimited else max(granted, heir["used"])
                 kind = "unlimited" if one.unlimited else "allowance"
                 if heir["id"] != one.id:

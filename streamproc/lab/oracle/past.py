@@ -58,7 +58,7 @@ def charge_past(
     rules: Rulebook,
 ) -> Reaches:
     """Charge usage of a closed cycle of a contract; returns what live buckets reached."""
-    before = _standing(contract, rules)
+    before = standing(contract, rules)
     able = [one for one in [*cycle["own"], *contract.bought()] if _is_for(one, event, zone, rules)]
     rest = used - sum(took for _, took in smaller.cover(able, event, used, zone, rules))
     displaced: list[Displaced] = []
@@ -69,7 +69,7 @@ def charge_past(
     for number, bucket, amount in displaced:
         _put_anew(contract, number, bucket, amount, displaced, rules)
     for known, bucket in before:
-        if known - _reached(contract, bucket, rules):
+        if known - reached_by(contract, bucket, rules):
             contract.next_grant()
     return [
         one
@@ -272,7 +272,7 @@ def refund_past(
     contract: Contract, cycle: Cycle, event: dict[str, Any], zone: str, rules: Rulebook
 ) -> int:
     """Take back usage of a closed cycle of a contract; returns how many bytes."""
-    before = _standing(contract, rules)
+    before = standing(contract, rules)
     wanted = event["refunded_bytes"]
     is_oldest = cycle is contract.history[0]
     lost = smaller.never_used(
@@ -295,7 +295,7 @@ def refund_past(
             _empty(contract, cycle, bucket, back, rules)
     _sum_up(cycle)
     for known, bucket in before:
-        if known - _reached(contract, bucket, rules):
+        if known - reached_by(contract, bucket, rules):
             contract.un_cross(rules)
     return int(wanted - rest)
 
@@ -357,9 +357,9 @@ def _less(bucket: Bucket, number: int, back: int) -> None:
         _fill(bucket, number, -back)
 
 
-def _standing(contract: Contract, rules: Rulebook) -> list[tuple[set[tuple[str, int]], Bucket]]:
+def standing(contract: Contract, rules: Rulebook) -> list[tuple[set[tuple[str, int]], Bucket]]:
     """What live buckets have reached."""
-    return [(_reached(contract, one, rules), one) for one in contract.live()]
+    return [(reached_by(contract, one, rules), one) for one in contract.live()]
 
 
 def _cycle(contract: Contract, number: int) -> Cycle | None:
@@ -413,7 +413,7 @@ def _grow(contract: Contract, number: int, bucket: Bucket, back: int, rules: Rul
         _gather(contract, number, roll, rules)
 
 
-def _reached(contract: Contract, bucket: Bucket, rules: Rulebook) -> set[tuple[str, int]]:
+def reached_by(contract: Contract, bucket: Bucket, rules: Rulebook) -> set[tuple[str, int]]:
     return {
         (rule.id, value)
         for rule in rules.usage_rules

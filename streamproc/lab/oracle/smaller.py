@@ -2,7 +2,8 @@
 
 Such an allowance remembers in ``changes`` each change: its instant (``at``); what it had (``had``)
 and had used (``used``), and the overage (``over``), until then; and what the new plan gives
-(``plan``). From these, its grant follows as if all usage had arrived in time.
+(``plan``). From these, its grant follows as if all usage had arrived in time. An unlimited
+allowance before a share of a new one gives what was used of it (``gives_used``).
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ def given_by_plan(bucket: Bucket) -> int:
     return int(changes[-1]["plan"] if changes else bucket["granted"])
 
 
-def change(bucket: Bucket, at_ms: int, plan_bytes: int, overage: int) -> None:
+def change(
+    bucket: Bucket, at_ms: int, plan_bytes: int, overage: int, is_share: bool = False
+) -> None:
     """Another plan gives this; the bucket still has what the former one gave."""
     had = NO_LIMIT if bucket["kind"] == "unlimited" else bucket["granted"]
     if had > plan_bytes or bucket.get("changes"):
         one = {"at": at_ms, "had": had, "used": bucket["used"], "plan": plan_bytes}
         one["over"] = overage
+        one["gives_used"] = is_share and had == NO_LIMIT
         bucket["changes"] = [*bucket.get("changes", []), one][-REMEMBERED:]
 
 
@@ -39,7 +43,7 @@ def settle(bucket: Bucket) -> None:
     """Usage left the bucket, so bytes may go that it only had because they were used."""
     if bucket.get("changes"):
         for one in bucket["changes"]:
-            one["used"] = min(one["used"], bucket["used"])
+            _more_used(one, min(bucket["used"] - one["used"], 0))
         _grant_anew(bucket)
 
 
@@ -127,9 +131,14 @@ def _move(bucket: Bucket, time_ms: int, amount: int) -> None:
         room = one["had"] - one["used"]
         beyond += max(amount - room, 0)
         amount = min(amount, room)
-        one["used"] += amount
+        _more_used(one, amount)
         one["over"] += beyond
         grown = max(one["plan"], one["used"]) - granted
+
+
+def _more_used(one: dict[str, int], amount: int) -> None:
+    one["used"] += amount
+    one["plan"] += amount if one["gives_used"] else 0
 
 
 def _less(changes: list[dict[str, int]], amount: int, overage: int) -> int:
@@ -145,7 +154,7 @@ def _less(changes: list[dict[str, int]], amount: int, overage: int) -> int:
         one["had"] -= fall
         one["over"] = max(one["over"] - filled, 0)
         granted = max(one["plan"], one["used"])
-        one["used"] = max(one["used"] - amount, 0)
+        _more_used(one, -min(amount, one["used"]))
         fall = granted - max(one["plan"], one["used"])
         room = amount - fall
     return amount
