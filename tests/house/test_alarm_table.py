@@ -11,6 +11,7 @@ from streamproc.alarms import table
 from streamproc.alarms.table import ALARMS, ORANGE_SUBSCRIBERS, RED_SUBSCRIBERS, Alarm
 from tests.support import ops
 
+PACKAGE = ops.ROOT / "streamproc"
 PROMETHEUS_ALONE = {
     "BrokerSilent": "nobody can decide in Kafka while the broker does not answer",
     "PromiseBurns": "it needs hours and days of figures",
@@ -93,6 +94,16 @@ def test_an_alarm_has_the_numbers_of_its_alert(alarm: Alarm) -> None:
         assert not windows
     elif alarm.window_seconds:
         assert windows == {str(alarm.window_seconds // 60)}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_something_raises_an_alarm(name: str) -> None:
+    """A share of a worker or a dispatcher has it, or the sum of all of them shows it."""
+    names = {table.REVEALED: "REVEALED"}
+    places = ("worker/alarm_share.py", "dispatch/alarm_share.py", "alarms/fleet.py")
+    code = "".join((PACKAGE / place).read_text(encoding="utf-8") for place in places)
+
+    assert f'"{name}"' in code or names.get(name, name + "?") in code
 
 
 def test_the_tiers_are_those_of_ops() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -23,10 +24,13 @@ from streamproc.metrics.worker import WorkerMetrics
 from streamproc.supervision import start_thread
 from streamproc.tools.canary.beats import Beats
 from streamproc.tools.canary.observing import CanaryObserver
-from streamproc.tools.top import reading
+from streamproc.tools.top import reading, showing
 from streamproc.tools.top.reading import Page, PageChange, read_page, read_pages
 from streamproc.tools.top.showing import COLUMNS, Screenful, whole
 from tests.support.terminal import Terminal
+
+TABLES = ("worker ", "partition ", "gateway ", "canary ")
+"""How their heads begin."""
 
 
 def text_of(registry: CollectorRegistry) -> str:
@@ -145,6 +149,25 @@ def test_no_line_is_longer_than_80_columns() -> None:
 
     assert max(map(len, found.splitlines())) <= COLUMNS
     assert "and 28 that are less behind" in found
+
+
+def test_every_metric_of_the_page_exists() -> None:
+    """A name that does not exist would show a zero for ever."""
+    homes = (WorkerMetrics, DispatchMetrics, CanaryMetrics)
+    known = {one.name for home in homes for one in home(CollectorRegistry()).declared}
+    used = set(re.findall(r'"(streamproc_\w+)"', Path(showing.__file__).read_text("utf-8")))
+
+    assert len(used) > 15
+    assert used <= known
+
+
+def test_the_handbook_has_the_heads_of_the_tables() -> None:
+    found = shown(change(worker()), change(dispatcher()), change(canary()))
+    handbook = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    heads = [line.split() for line in found.splitlines() if line.startswith(TABLES)]
+
+    assert len(heads) == len(TABLES)
+    assert [one for one in heads if one not in map(str.split, handbook.splitlines())] == []
 
 
 def test_no_figure_of_a_worker_is_cut_off() -> None:
