@@ -60,7 +60,8 @@ PARTS = (
     Part("fuzzing", 0.05, ("perf.fuzz", "all", "--minutes", "{minutes}", "--seed", "{turn}")),
     # Half an hour, whatever the minutes.
     Part("watched faults", 0.07, ("tests.faults.watched",)),
-    Part("fault laboratory", 0.2, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
+    Part("upgrades", 0.05, ("tests.faults.upgraded", "--minutes", "{minutes}", "--seed", "{turn}")),
+    Part("fault laboratory", 0.15, ("tests.faults", "--minutes", "{minutes}", "--seed", "{turn}")),
     Part("mutations", 0.2, ("tests.mutations", "--minutes", "{minutes}")),
 )
 

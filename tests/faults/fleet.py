@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamproc.engine import crashpoints
@@ -30,6 +31,18 @@ class Ending:
     said: str
 
 
+@dataclass(frozen=True)
+class Program:
+    """A release that a worker can run."""
+
+    python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+THIS = Program()
+"""The tree that the tests are part of."""
+
+
 class Slot:
     """One place for a worker: its process, and whether there should be one."""
 
@@ -41,6 +54,8 @@ class Slot:
         """Whether there should be a worker."""
         self.watched = False
         """Whether the supervisor starts it again."""
+        self.program = THIS
+        """What its next worker runs."""
         self.clock = directory / f"slot{number}.clock"
         self.worker = WorkerProcess(bootstrap, names, directory, f"slot{number}", *options)
 
@@ -92,7 +107,7 @@ class Fleet:
                 return  # another fault of the same moment was faster
             slot.wanted, slot.watched = True, not crash_at
             slot.worker.command[2] = "tests.faults.clocked" if turned_clock else "streamproc"
-            slot.worker.start(**environment)
+            self._run(slot, environment)
 
     def kill(self, slot: Slot) -> None:
         """SIGKILL; the slot stays empty until it is started."""
@@ -135,4 +150,9 @@ class Fleet:
         process = slot.worker.process
         assert process is not None
         self.endings.append(Ending(slot.number, process.returncode, slot.worker.tail(15)))
-        slot.worker.start()
+        self._run(slot, {})
+
+    @staticmethod
+    def _run(slot: Slot, environment: Mapping[str, str]) -> None:
+        slot.worker.command[0] = slot.program.python
+        slot.worker.start(**slot.program.environment, **environment)

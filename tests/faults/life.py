@@ -18,7 +18,7 @@ from streamproc.contracts.rules_file.load import default_rulebook
 from streamproc.lab.workload import WorkloadSettings, clock_records, generate
 from streamproc.worker.settings import WorkerSettings, WrongPartition
 from tests.faults.brokers import SLOTS, Cluster
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import THIS, Fleet, Program
 from tests.faults.load import Load, java_place, librdkafka_place
 from tests.faults.observer import Observer
 from tests.faults.oracle import Oracle
@@ -56,6 +56,8 @@ class Variant:
     partitioner: str = "murmur2"
     """Of the load: ``murmur2``, or ``crc32``, librdkafka's default, which is wrong."""
     wrong_partition: WrongPartition = "refuse"
+    rules: str = ""
+    """The rules file of the workers; empty: the packaged rules."""
 
     @property
     def forwards(self) -> bool:
@@ -87,6 +89,8 @@ class Life:
     variant: Variant
     directory: Path
     names: Names = field(default_factory=lambda: Names(f"f{uuid4().hex[:8]}"))
+    program: Program = THIS
+    """What the first workers run."""
 
     def __enter__(self) -> Self:
         self.admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
@@ -97,8 +101,14 @@ class Life:
             subscribers=self.variant.subscribers,
         )
         self.fleet = Fleet(self.cluster, self.names, self.directory, self._options())
-        self.oracle = Oracle(self.names.events, "forward" if self.variant.forwards else "refuse")
-        self.observer = Observer(self.cluster.bootstrap, self.names).start()
+        self.oracle = Oracle(
+            self.names.events,
+            "forward" if self.variant.forwards else "refuse",
+            Path(self.variant.rules) if self.variant.rules else None,
+        )
+        # Each worker keeps a rules file that it was given, whatever the input is.
+        left_out = frozenset({"rule_versions"} if self.variant.rules else ())
+        self.observer = Observer(self.cluster.bootstrap, self.names, left_out).start()
         records: Iterator[Record] = (
             (key, value, ms) for key, value, ms in generate(self.settings, default_rulebook())
         )
@@ -114,6 +124,7 @@ class Life:
         """Whether several faults happen at once."""
         self.ends_then: dict[int, int] = {}
         for slot in self.fleet.slots[: self.variant.workers]:
+            slot.program = self.program
             self.fleet.start(slot)
         self.load.start()
         self.mark()
@@ -167,6 +178,7 @@ class Life:
         """``streamproc verify`` on the running workers must find the same."""
         command = [sys.executable, "-m", "streamproc", "verify", "--quiet", "--clock", "event"]
         command += ["--broker", self.cluster.bootstrap, "--app-id", self.names.app_id]
+        command += ["--rules", self.variant.rules] if self.variant.rules else []
         command += ["--input", self.names.events, "--forwarded", self.names.worker.forwarded]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         said = (done.stdout + done.stderr)[-2000:]
@@ -236,6 +248,8 @@ class Life:
             *("--session-timeout-seconds", str(SESSION_TIMEOUT_SECONDS)),
             *("--wrong-partition", variant.wrong_partition),
         ]
+        if variant.rules:
+            options += ["--rules", variant.rules]
         if not variant.static_members:
             return [options] * SLOTS
         return [[*options, "--instance-id", f"slot{number}"] for number in range(SLOTS)]

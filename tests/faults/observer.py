@@ -10,18 +10,25 @@ import time
 from collections import defaultdict
 from typing import Any
 
+import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streamproc.engine.changelog import PROGRESS_KEY, decode_progress, is_row
+from streamproc.engine.changelog import PROGRESS_KEY, Progress, is_row
 from tests.faults.oracle import KINDS, LogEntry, Sequences
 from tests.support.cluster import PARTITIONS, Names
+
+_decode_progress = msgspec.msgpack.Decoder(Progress).decode
+"""Also of a newer release, which workers refuse."""
 
 
 class Observer:
     """A thread that follows input, changelog and outputs from their beginnings."""
 
-    def __init__(self, bootstrap: str, names: Names) -> None:
+    def __init__(
+        self, bootstrap: str, names: Names, left_out: frozenset[str] = frozenset()
+    ) -> None:
+        """``left_out``: kinds of outputs that do not follow from the input."""
         self.lock = threading.Lock()
         """Held while a batch is filed; hold it to read several fields as of one moment."""
         self.log: list[LogEntry] = []
@@ -36,11 +43,16 @@ class Observer:
         self.changelog_records = 0
         self.positions = [0] * PARTITIONS
         self.clocks = [0] * PARTITIONS
+        self.forms: list[set[int]] = [set() for _ in range(PARTITIONS)]
+        """By partition: the forms of the state that were written."""
+        self.releases: list[set[str]] = [set() for _ in range(PARTITIONS)]
+        """By partition: the releases that wrote; release 0.1.0 says an empty name."""
         self.passed: list[list[tuple[float, int]]] = [[] for _ in range(PARTITIONS)]
         """By partition: instants (monotonic) and the input position committed then."""
         self.outputs: dict[str, Sequences] = {kind: defaultdict(list) for kind in KINDS}
         self.totals = dict.fromkeys(KINDS, 0)
         self._names = names
+        self._left_out = left_out
         self._kinds = {names.worker.by_field()[kind]: kind for kind in KINDS}
         self._at_end: dict[tuple[str, int], int] = {}
         topics = [names.events, names.changelog, *self._kinds]
@@ -121,6 +133,8 @@ class Observer:
             self._file_row(number, key, value, now)
         else:
             kind = self._kinds[topic]
+            if kind in self._left_out:
+                return
             self.totals[kind] += 1
             self.outputs[kind][number, key].append(value)
             if kind == "forwarded":
@@ -129,7 +143,9 @@ class Observer:
     def _file_row(self, number: int, key: bytes, value: bytes | None, now: float) -> None:
         if key == PROGRESS_KEY:
             assert value is not None
-            progress = decode_progress(value)
+            progress = _decode_progress(value)
+            self.forms[number].add(progress.version)
+            self.releases[number].add(progress.written_by)
             self.positions[number] = progress.positions.get(self._names.events, 0)
             forwarded = self._names.worker.forwarded
             self.forwarded_positions[number] = progress.positions.get(forwarded, 0)

@@ -7,9 +7,10 @@ Python (workers may use the compiled part), and keeping the order per subscriber
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamproc.contracts.rules_file.load import default_rulebook
+from streamproc.contracts.rules_file.load import default_rulebook, load_rules
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.core.instants import DAY_MS
 from streamproc.core.state.account import Account
@@ -55,11 +56,17 @@ class NamedIds(SeenIds):
 class Oracle:
     """State and outputs after the log so far."""
 
-    def __init__(self, events_topic: str, wrong_partition: WrongPartition = "refuse") -> None:
+    def __init__(
+        self,
+        events_topic: str,
+        wrong_partition: WrongPartition = "refuse",
+        rules: Path | None = None,
+    ) -> None:
         self._topic = events_topic
         topics = WorkerTopics.under("", inputs=(events_topic,))
         placement = Placement(PARTITIONS, wrong_partition, topics.forwarded, logs=False)
-        self._processor = QuotaProcessor(default_rulebook(), topics, "event", "off", placement)
+        rulebook = default_rulebook() if rules is None else load_rules(rules)
+        self._processor = QuotaProcessor(rulebook, topics, "event", "off", placement)
         self.ids = [NamedIds() for _ in range(PARTITIONS)]
         self._rows: list[Rows[Account]] = [Rows(self._processor, ids=one) for one in self.ids]
         self.clocks = [0] * PARTITIONS
