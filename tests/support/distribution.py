@@ -30,6 +30,7 @@ LONGEST = (
     "tests/integration/test_end_to_end.py",
     "tests/integration/test_configured.py",
     "tests/integration/test_rights.py",
+    "tests/integration/test_tracing.py",
     "tests/integration/test_explain.py",
     "tests/integration/test_operations.py",
     "tests/integration/test_demo.py",
