@@ -132,6 +132,7 @@ REACHED: dict[str, list[tuple[str, Any]]] = {
     "ending": [("_signal_stop_time", faust.Worker)],
     "whole_batches": [
         ("_maybe_uncompress", _DefaultRecordBatchPy),
+        ("_read_msg", _DefaultRecordBatchPy),
         ("_next_slice", _MemoryRecordsPy),
         ("_consumer_record", fetcher.PartitionRecords),
         ("_partition_records", fetcher.FetchResult),

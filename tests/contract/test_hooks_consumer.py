@@ -408,6 +408,20 @@ def test_a_header_name_of_any_bytes_is_read(whole_batches_read: None, codec: int
     assert names == ["plain", "plain", "plain", "gr\\xfcn", "plain"]
 
 
+def test_a_wrong_length_beside_such_a_name_is_an_error(whole_batches_read: None) -> None:
+    """``_DefaultRecordBatchPy`` with its compiled ``decode_varint`` reads beyond the batch."""
+    builder = kafka_records.DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 100_000)
+    builder.append(0, 1000, b"k", b"v", [(HeaderName(b"gr\xfcn"), b"x")])
+    data = bytearray(builder.build())
+    data += b"\x20\x00\x00\x02\xfe\xff\xff\xff\x0fkv"  # a key of two gigabytes
+    data[57:61] = (2).to_bytes(4)
+    data[23:27] = (1).to_bytes(4)
+    data[8:12] = (len(data) - 12).to_bytes(4)
+    data[17:21] = kafka_records.calc_crc32c(bytes(data[21:])).to_bytes(4)
+    with pytest.raises(errors.CorruptRecordException):
+        fetched(bytes(data), whole_batches.ByBatch(), 0)
+
+
 def batch_of(*offsets: int, codec: int = 0) -> bytes:
     """A batch with these of its three offsets, as compaction leaves it."""
     builder = kafka_records.DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 10_000)

@@ -27,6 +27,7 @@ from typing import Any
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+from aiokafka.record.util import decode_varint_py
 
 from streamproc.engine.cluster import FetchedBatch, UnreadBatch
 from streamproc.kafka.batch_bounds import MAX_POLL_BYTES, examined, latest_ms, weight_of
@@ -254,6 +255,10 @@ class _EscapingBatch(_DefaultRecordBatchPy):
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
         self._buffer = _Escaping(self._buffer)
+
+    def _read_msg(self, decode_varint: Any = decode_varint_py) -> Any:
+        # The usual one is compiled and looks at no bounds: a wrong length ended the process.
+        return super()._read_msg(decode_varint)
 
 
 class _Escaping(bytearray):
