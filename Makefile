@@ -16,13 +16,14 @@ setup: $(VENV)/.ready $(VENV)/.native  ## make .venv with the locked dependencie
 
 # With modules compiled: the tests start hundreds of programs. Where uv cannot be had, or does not
 # find the packages as pip is told to, pip does the same in a minute.
-FILL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+UV = $(BIN)/uv pip install --quiet --python $(BIN)/python
 $(VENV)/.ready: requirements.lock requirements-setup.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("streamproc needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.11 or later")'
 	$(PYTHON) -m venv $(VENV)
-	@{ $(FILL) requirements-setup.lock && $(BIN)/uv pip install --quiet --python $(BIN)/python \
-		--compile-bytecode --require-hashes -r requirements.lock; } || $(FILL) requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@{ $(PIP) --require-hashes -r requirements-setup.lock \
+		&& $(UV) --compile-bytecode --require-hashes -r requirements.lock && $(UV) --no-deps -e .; } \
+		|| { $(PIP) --require-hashes -r requirements.lock && $(PIP) --no-deps -e .; }
 	@touch $@
 
 # The compiled plain case of usage: the same results for 1.3 to 5.7 times less CPU time (`python -m
@@ -32,7 +33,7 @@ $(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pypro
 	@if $(BIN)/python -m tests.support.packaging.prebuilt; then :; \
 	elif ! command -v cargo >/dev/null; then \
 		echo "no Rust compiler (cargo) here: streamproc runs in pure Python"; \
-	elif ! $(BIN)/pip install --quiet --disable-pip-version-check ./native; then \
+	elif ! $(PIP) ./native; then \
 		echo "the compiled part could not be built: streamproc runs in pure Python"; \
 	fi
 	@touch $@
@@ -40,7 +41,7 @@ $(VENV)/.native: $(VENV)/.ready native/Cargo.toml native/Cargo.lock native/pypro
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
 
 lock:  ## resolve the dependencies of pyproject.toml anew into the locks (docs/supply.md)
-	$(FILL) requirements-setup.lock
+	$(PIP) --require-hashes -r requirements-setup.lock
 	$(COMPILE) --group dev -o requirements.lock
 	$(COMPILE) --constraints requirements.lock -o requirements-product.lock
 	$(BIN)/uv pip compile --group pyproject.toml:setup --universal --generate-hashes --no-emit-index-url --no-header -o requirements-setup.lock
