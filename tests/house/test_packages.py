@@ -36,6 +36,29 @@ def test_a_tag_must_be_the_number_and_have_its_section(monkeypatch: pytest.Monke
     assert all("section" in one for one in version.problems(f"v{number}"))
 
 
+def test_the_next_number_is_put_into_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in version.WRITTEN:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    before = version.places()
+    monkeypatch.setattr(version, "ROOT", tmp_path)
+    version.put("87.6.5")
+    assert {one for name, one in version.places().items() if name != "streamproc/__init__.py"} == {
+        "87.6.5"
+    }
+    changed = [(ROOT / name, tmp_path / name) for name in version.WRITTEN]
+    for here, there in changed:
+        old, new = (one.read_text(encoding="utf-8").splitlines() for one in (here, there))
+        lines = [(one, other) for one, other in zip(old, new, strict=True) if one != other]
+        number = before["pyproject.toml"]
+        assert lines
+        assert all(one.replace(number, "87.6.5") == other for one, other in lines)
+    with pytest.raises(ValueError, match="not a number"):
+        version.put("soon")
+
+
 def test_the_notes_of_a_release_are_its_section(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,8 @@
-"""The number of the release, which stands in several files (``make release-check TAG=v1.2.3``)."""
+"""The number of the release, which stands in several files.
+
+``check TAG`` says why a tag is not that of these files, ``notes TAG`` prints the section of the
+changelog, and ``raise NUMBER`` puts the number of the next release into all files.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,20 @@ import yaml
 from streamproc import __version__
 
 ROOT = Path(__file__).parents[3]
+
+
+QUOTED = r'(?m)^((?:__)?version(?:__)? = ")[^"]+(")'
+WRITTEN = {
+    "streamproc/__init__.py": [QUOTED],
+    "pyproject.toml": [QUOTED],
+    "native/pyproject.toml": [QUOTED],
+    "native/Cargo.toml": [QUOTED],
+    "native/Cargo.lock": [r'(name = "streamproc-native"\nversion = ")[^"]+(")'],
+    "ops/helm/streamproc/Chart.yaml": [r"(?m)^(version: )\S+()$", r'(?m)^(appVersion: ")[^"]+(")'],
+    "Dockerfile": [r"(?m)^(ARG VERSION=)\S+()$"],
+    "docs/packages.md": [r"(streamproc_)[0-9.]+(_amd64\.deb\n)"],
+}
+"""By file: where the number stands in it."""
 
 
 def places() -> dict[str, str]:
@@ -53,9 +71,25 @@ def notes(tag: str) -> str:
     return rest.partition("\n")[2].partition("\n## [")[0].strip()
 
 
+def put(number: str) -> None:
+    """Write a number into all files. ``ValueError`` if one has no place for it."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", number):
+        raise ValueError(f"{number} is not a number of a release")
+    for name, patterns in WRITTEN.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for pattern in patterns:
+            text, count = re.subn(pattern, rf"\g<1>{number}\g<2>", text, count=1)
+            if not count:
+                raise ValueError(f"{name} has no place for the number")
+        (ROOT / name).write_text(text, encoding="utf-8")
+
+
 def main() -> int:
-    """``check TAG`` or ``notes TAG``."""
+    """``check TAG``, ``notes TAG`` or ``raise NUMBER``."""
     action, tag = sys.argv[1:]
+    if action == "raise":
+        put(tag)
+        return 0
     if action == "notes":
         print(notes(tag))
         return 0
