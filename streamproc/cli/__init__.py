@@ -16,11 +16,11 @@ from streamproc.cli.explain import explain
 from streamproc.cli.extensions import load_for
 from streamproc.cli.failing import CommandGroup
 from streamproc.cli.play import play
+from streamproc.cli.publishing import rules
 from streamproc.cli.receipts import receipts
 from streamproc.cli.record import record
 from streamproc.cli.replay import replay
 from streamproc.cli.retract import retract
-from streamproc.cli.rules import rules
 from streamproc.cli.send import send
 from streamproc.cli.simulate import simulate
 from streamproc.cli.texts import texts

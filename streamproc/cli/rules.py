@@ -69,9 +69,9 @@ def read_rules(path: Path | None) -> Rulebook:
         raise WrongRules(str(error)) from error
 
 
-@click.group()
+@click.group(short_help="Check, publish and take back rules.")
 def rules() -> None:
-    """Check a rules file, or print a packaged one."""
+    """Check a rules file, print a packaged one, publish rules for all workers."""
 
 
 @rules.command()
@@ -101,7 +101,7 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
             f"{printed_name(file)}:1: {what} is gone, but subscribers may have it" for what in gone
         ]
         raise WrongRules("\n".join(problems))
-    warnings = _warnings(file)
+    warnings = file_warnings(file)
     for warning in warnings:
         echo(warning, err=True)
     if strict and warnings:
@@ -118,7 +118,8 @@ def check(file: Path, replaces: Path | None, strict: bool) -> None:
     echo(f"{printable(shown(file))}: OK: {', '.join(counted)}, texts in {', '.join(locales)}{told}")
 
 
-def _warnings(file: Path) -> list[str]:
+def file_warnings(file: Path) -> list[str]:
+    """What is probably a mistake in a file without problems."""
     from streamproc.contracts.rules_file.texts import read
     from streamproc.contracts.rules_file.warnings import warnings_of
     from streamproc.core.instants import from_ms

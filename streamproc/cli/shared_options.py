@@ -199,3 +199,12 @@ def clock_option(says: str = "The same value as for the workers.") -> Any:
         default="wall",
         help=says,
     )
+
+
+approval_option = click.option(
+    "--rules-approval/--no-rules-approval",
+    cls=SharedOption,
+    once=True,
+    default=False,
+    help="Published rules need the approval of somebody else than their author.",
+)

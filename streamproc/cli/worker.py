@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import structlog
@@ -16,7 +17,12 @@ from streamproc.cli.kafka_options import kafka_options
 from streamproc.cli.logs import Format, configure
 from streamproc.cli.process_options import http_options, log_options, traces_options
 from streamproc.cli.rules import rules_option
-from streamproc.cli.shared_options import app_id_option, clock_option, key_file_option
+from streamproc.cli.shared_options import (
+    app_id_option,
+    approval_option,
+    clock_option,
+    key_file_option,
+)
 from streamproc.cli.topic_options import (
     create_topics_option,
     inputs_option,
@@ -28,12 +34,17 @@ from streamproc.cli.values import AnyText, Count, FilePath, Name, Number
 from streamproc.contracts.topics import WorkerTopics
 from streamproc.worker.settings import WorkerSettings
 
+if TYPE_CHECKING:
+    from streamproc.worker.published_rules import PublishedRules
+    from streamproc.worker.rules import KeptRules, RulesFile
+
 log = structlog.get_logger(__name__)
 
 
 @click.command()
 @kafka_options(watches_itself=True, role="worker")
-@rules_option()
+@rules_option("Rules file. Default: the published rules (`streamproc rules publish`).")
+@approval_option
 @click.option(
     "--last-good-rules",
     is_flag=True,
@@ -160,6 +171,7 @@ def worker(
     inputs: tuple[str, ...],
     rules: Path | None,
     last_good_rules: bool,
+    rules_approval: bool,
     log_level: str,
     log_format: Format,
     **options: Any,
@@ -171,11 +183,10 @@ def worker(
     from streamproc.kafka.topic_watch import watched
     from streamproc.worker.app import create_app
     from streamproc.worker.guarding import TopicGuard
-    from streamproc.worker.id_keys import id_key_of
     from streamproc.worker.native_bridge.loading import is_native
     from streamproc.worker.newer_state import refuse_newer_state
+    from streamproc.worker.published_rules import PublishedRules
     from streamproc.worker.rule_versions import RulesKeeper, RuleVersions
-    from streamproc.worker.rules import RulesFile
     from streamproc.worker.topics import prepare_topics
 
     logging = configure(log_level, log_format)
@@ -188,13 +199,12 @@ def worker(
         **options,
     )
     versions = RuleVersions(settings.broker, settings.topics.rule_versions, settings.app_id, name)
-    last_good = versions.last_good if last_good_rules else None
-    rules_file = RulesFile(rules, last_good, id_key_of(settings.id_key))
+    source = _source(settings, versions.last_good if last_good_rules else None, rules_approval)
     native = "yes" if is_native(settings.native) else "no"
     tell_who_starts(
         "worker",
         name,
-        lambda: {"native": native, "rules": rules_file.rulebook.fingerprint},
+        lambda: {"native": native, "rules": source.rulebook.fingerprint},
         app_id=settings.app_id,
         config=config_in_use(),
         pid=os.getpid(),
@@ -207,11 +217,16 @@ def worker(
     with watched(settings.broker):
         topics = prepare_topics(settings)
         refuse_newer_state(settings, topics[settings.changelog])
-    app = create_app(settings, rules_file, topics[settings.changelog])
+        if isinstance(source, PublishedRules):
+            source.begin()
+    app = create_app(settings, source, topics[settings.changelog])
     if crashpoints.VARIABLE in os.environ:
         crashpoints.arm(crashpoints.CrashPlan.parse(os.environ[crashpoints.VARIABLE]))
-    # The embedded broker ends with the demo.
-    keeper = [RulesKeeper(rules_file, versions, app.is_running)] if not settings.embedded else []
+    keeper: list[Any] = []
+    if isinstance(source, PublishedRules):
+        keeper.append(source)
+    elif not settings.embedded:  # the embedded broker ends with the demo
+        keeper.append(RulesKeeper(source, versions, app.is_running))
     runner = BoundedWorker(
         app,
         beside=[TopicGuard(app, settings, topics, app.silence, app.fetches), *keeper, *app.beside],
@@ -222,3 +237,22 @@ def worker(
     )
     relax_collector()
     sys.exit(runner.execute_from_commandline())
+
+
+def _source(
+    settings: WorkerSettings, last_good: Callable[[], KeptRules | None] | None, needs_approval: bool
+) -> RulesFile | PublishedRules:
+    """Where the rules come from: a file, or what is published."""
+    from streamproc.contracts.records.version_history import VersionHistory
+    from streamproc.worker.id_keys import id_key_of
+    from streamproc.worker.published_rules import PublishedRules
+    from streamproc.worker.rules import RulesFile
+    from streamproc.worker.version_log import VersionLog
+
+    id_key = id_key_of(settings.id_key)
+    if settings.rules is not None or settings.embedded:
+        return RulesFile(settings.rules, last_good, id_key)
+    history = VersionHistory(settings.app_id, needs_approval)
+    return PublishedRules(
+        VersionLog(settings.broker, settings.topics.rule_versions, history), id_key
+    )

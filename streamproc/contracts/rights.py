@@ -30,9 +30,9 @@ USER_ROLES: Mapping[UserRole, str] = {
     "dispatcher": "`streamproc dispatch`",
     "billing": "a billing system: `streamproc send`, `UsageProducer`, and a reader of orders",
     "history": "a program that keeps what happened, such as a consumer into a database",
-    "operator": "`streamproc topics`, `dead-letters`, `retract`",
+    "operator": "`streamproc topics`, `dead-letters`, `retract`, `rules publish` and `revert`",
     "replay": "`streamproc replay` from a topic to another one",
-    "reader": "`streamproc explain`, `verify`, `receipts`, `simulate`, `record`",
+    "reader": "`streamproc explain`, `verify`, `receipts`, `simulate`, `record`, `rules list`",
     "canary": "`streamproc canary`",
 }
 """Each role, and what its user runs."""
@@ -139,6 +139,8 @@ def _rights_of(role: UserRole, scope: NamesInUse) -> Iterator[Right]:
         yield Right("group", group, False, "Read")
         yield Right("group", f"{group}.", True, "Read")  # the positions of lanes
         yield from _ids(group, scope.partitions)
+    elif role == "operator":
+        yield Right("transactional-id", publishing_id(scope.app_id), False, "Write")
     elif role in ("billing", "history"):
         yield Right("group", scope.group_of(role), False, "Read")
     if role == "billing" and scope.has_folder:
@@ -151,6 +153,11 @@ def _rights_of(role: UserRole, scope: NamesInUse) -> Iterator[Right]:
 def alarms_id(app_id: str) -> str:
     """The transactional id of the worker that decides the alarms of an application."""
     return f"{app_id}-alarms"
+
+
+def publishing_id(app_id: str) -> str:
+    """The transactional id with which rules of an application are published."""
+    return f"{app_id}-rules"
 
 
 def _ids(owner: str, partitions: int | None) -> Iterator[Right]:

@@ -122,7 +122,7 @@ CHANGELOG = Topic(
     "the subscriber",
     written_by=("worker",),
     read_by=("worker",),
-    read_with=("reader",),
+    read_with=("reader", "operator"),  # `rules publish` looks who holds what would be gone
     retention=Retention(None, "the states"),
     configs=STATES,
 )
@@ -256,11 +256,13 @@ class WorkerTopics(_Names):
     rule_versions: str = _named_by(
         Topic(
             "streamproc.rules",
-            "Topic that keeps the rules that workers have taken.",
+            "Topic for versions of the rules: published ones, and those that workers have taken.",
             ("rules.published",),
             "its own",
             written_by=("worker",),
             read_by=("worker",),
+            read_with=("reader", "operator"),  # `rules list`
+            written_with=("operator",),  # `rules publish`
             retention=Retention(None, "the rules"),
             partitions=1,
             configs=COMPACTED,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import structlog
+from msgspec import UNSET
 
 from streamproc.engine import crashpoints
 from streamproc.engine.changelog import (
@@ -169,7 +170,14 @@ class OpenPartition(Generic[T]):
     def is_dirty(self) -> bool:
         """Whether there is anything to commit."""
         outbox = self.outbox
-        return self._moved or self.rows.is_changed or bool(outbox.topics or outbox.copies)
+        is_moved = self._moved or self._is_of_another_epoch
+        return is_moved or self.rows.is_changed or bool(outbox.topics or outbox.copies)
+
+    @property
+    def _is_of_another_epoch(self) -> bool:
+        """Whether the last commit names another epoch: a partition without input names it, too."""
+        epochs = self.progress.epochs
+        return bool(epochs) and epochs is not UNSET and epochs[-1] != self._processor.epoch
 
     @property
     def commit_failure(self) -> BaseException | None:

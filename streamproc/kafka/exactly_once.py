@@ -56,7 +56,7 @@ def check_run(bootstrap: Broker, name: str) -> None:
             bootstrap, transactional_id=run, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS
         )
         try:
-            _take_over(producer, bootstrap, run)
+            take_over(producer, bootstrap, run)
         finally:
             producer.close()
     except KafkaError as error:
@@ -93,7 +93,7 @@ class ExactlyOnceProducer:
         )
         self.append = self.bulk.append
         try:
-            _take_over(self.bulk.kafka, bootstrap, self.name)
+            take_over(self.bulk.kafka, bootstrap, self.name)
         except TopicError:
             self.bulk.close()
             raise
@@ -193,7 +193,7 @@ class ExactlyOnceProducer:
         self._open = False
 
 
-def _take_over(producer: Any, bootstrap: Broker, name: str) -> None:
+def take_over(producer: Any, bootstrap: Broker, name: str) -> None:
     """End any earlier run of that name. Raises :class:`TopicError`."""
     try:
         stay_fenced(producer)

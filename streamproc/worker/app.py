@@ -46,7 +46,7 @@ from streamproc.worker.placement import Placement
 from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.report import write_report
-from streamproc.worker.rules import RulesFile
+from streamproc.worker.rules import RulesSource
 from streamproc.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -61,8 +61,8 @@ HEARTBEATS_PER_SESSION = 15
 """A worker learns about a rebalance with its next heartbeat. Until then no input flows."""
 
 
-async def take_changed_rules(rules: RulesFile, processor: QuotaProcessor) -> None:
-    """Look at the rules file, and pass on new rules."""
+async def take_changed_rules(rules: RulesSource, processor: QuotaProcessor) -> None:
+    """Look where the rules come from, and pass on new ones."""
     # In a thread: a large file, or a file system that does not answer, must not hold up the
     # worker, or it would lose its place in the group.
     changed = await asyncio.to_thread(rules.refresh)
@@ -70,7 +70,7 @@ async def take_changed_rules(rules: RulesFile, processor: QuotaProcessor) -> Non
         processor.take_rules(changed)
 
 
-def create_app(settings: WorkerSettings, rules: RulesFile, partitions: int) -> Any:
+def create_app(settings: WorkerSettings, rules: RulesSource, partitions: int) -> Any:
     """The Faust app: one agent for the input topics, the accounts table, two timers.
 
     ``partitions`` is the result of ``prepare_topics``.
@@ -200,7 +200,7 @@ def _alarm_teller(
     engine: Engine[Account],
     processor: QuotaProcessor,
     share: WorkerShare,
-    rules: RulesFile,
+    rules: RulesSource,
     limit: int | None,
 ) -> AlarmTeller:
     """Tells this worker's share of alarms, and decides where partition 0 runs."""

@@ -40,7 +40,7 @@ def refuse_newer_state(settings: WorkerSettings, partitions: int) -> None:
     )
     places = [TopicPartition(settings.changelog, number) for number in range(partitions)]
     try:
-        for found in _last_progress(reader, places):
+        for found in last_progress(reader, places).values():
             # What is damaged is refused by the engine, when it opens the partition.
             with contextlib.suppress(msgspec.DecodeError):
                 decode_progress(found)
@@ -51,8 +51,11 @@ def refuse_newer_state(settings: WorkerSettings, partitions: int) -> None:
         reader.close()
 
 
-def _last_progress(reader: Any, places: list[TopicPartition]) -> list[bytes]:
-    """The last progress record of each partition that has one."""
+def last_progress(reader: Any, places: list[TopicPartition]) -> dict[TopicPartition, bytes]:
+    """The last progress record of each partition that has one.
+
+    ``reader`` reads what is committed only. Raises ``KafkaError``, :class:`TopicError`.
+    """
     reader.assign(places)
     firsts, ends = reader.beginning_offsets(places), reader.end_offsets(places)
     left = {place for place in places if ends[place] > firsts[place]}
@@ -63,7 +66,7 @@ def _last_progress(reader: Any, places: list[TopicPartition]) -> list[bytes]:
         told |= _progress_from(reader, starts, ends)
         left = {place for place in left - told.keys() if starts[place] > firsts[place]}
         reach *= WIDER
-    return list(told.values())
+    return told
 
 
 def _progress_from(

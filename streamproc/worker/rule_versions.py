@@ -16,13 +16,13 @@ from typing import Any, Final
 import structlog
 from kafka import TopicPartition
 from kafka.errors import KafkaError
+from msgspec import UNSET
 
 from streamproc.contracts.records.rule_versions import (
-    UNREADABLE,
     RulesPublished,
-    decode_rules,
     encode_rules,
     version_id,
+    version_in,
 )
 from streamproc.core.instants import from_ms
 from streamproc.errors import StreamprocError
@@ -34,7 +34,7 @@ from streamproc.kafka.reading_on import until_the_end
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
 from streamproc.supervision import cancel_task, start_task, tell
-from streamproc.worker.rules import InForce, KeptRules, RulesFile
+from streamproc.worker.rules import InForce, KeptRules, RulesSource
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,8 @@ class RuleVersions:
         self._topic = topic
         self._app_id = app_id
         self._source = source[:NAME_LENGTH] or "worker"
+        self._has_published = False
+        """Whether the topic has versions of ``streamproc rules publish``, too."""
 
     def last_good(self) -> KeptRules | None:
         """The rules that a worker of the application took last; None if none are kept.
@@ -84,6 +86,12 @@ class RuleVersions:
         """
         version = self._version(rules)
         last = self.last()
+        if self._has_published:
+            log.warning(
+                "versions of the rules are published, and this worker follows its own rules file",
+                topic=self._topic,
+                advice="leave out --rules to follow what `streamproc rules publish` writes",
+            )
         if last is not None and last.id == version.id:
             return version.id
         try:
@@ -145,12 +153,8 @@ class RuleVersions:
         """The version in a record, if it is one of this application."""
         if record.value is None:
             return None
-        try:
-            version = decode_rules(record.value)
-            is_file = PurePath(version.file).name == version.file  # "." and "/" have no name
-        except UNREADABLE:
-            is_file = False
-        if not is_file:
+        version = version_in(record.value)
+        if version is None:
             log.warning(
                 "a record is not a version of rules; it is ignored",
                 topic=self._topic,
@@ -158,14 +162,19 @@ class RuleVersions:
                 offset=record.offset,
             )
             return None
-        return version if version.app_id == self._app_id else None
+        if version.app_id != self._app_id:
+            return None
+        if version.number is not UNSET:  # somebody has published it, no worker has taken it
+            self._has_published = True
+            return None
+        return version
 
 
 class RulesKeeper:
     """Runs beside a worker, and keeps the rules in force in the rules topic."""
 
     def __init__(
-        self, rules: RulesFile, versions: RuleVersions, is_running: Callable[[], bool]
+        self, rules: RulesSource, versions: RuleVersions, is_running: Callable[[], bool]
     ) -> None:
         """``is_running``: whether the worker applies input with these rules."""
         self._is_running = is_running

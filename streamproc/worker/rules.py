@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from errno import ENOTDIR
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -48,6 +48,19 @@ class InForce(NamedTuple):
     path: Path
     content: Content
     fingerprint: int
+
+
+class RulesSource(Protocol):
+    """Where a worker's rules come from, and what is in force."""
+
+    rulebook: Rulebook
+    refusal: str | None
+    """Why the newest rules are not in force; None if they are."""
+    in_force: InForce | None
+    """What was taken from a file; None if the rules are from elsewhere."""
+
+    def refresh(self) -> Rulebook | None:
+        """Other rules, if they are in force by now. Call it at regular intervals. Blocking."""
 
 
 class RulesFile:

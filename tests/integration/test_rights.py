@@ -24,7 +24,7 @@ from streamproc.cli import main
 from streamproc.cli.canary import RULES as CANARY_RULES
 from streamproc.contracts.records.codec import encode_effect
 from streamproc.contracts.records.receipts import DeadLetter, ReminderRecord, encode_receipt
-from streamproc.contracts.rights import Right, UserRole, alarms_id
+from streamproc.contracts.rights import Right, UserRole, alarms_id, publishing_id
 from streamproc.core.instants import from_ms
 from tests.property.budget import IS_DEEP
 from tests.support.cast import ROLES, Cast
@@ -279,6 +279,17 @@ def record(cast: Cast, topic: str, code: int = 0) -> str:
     return run("record", topic, *cast.way("reader"), *words, code=code)
 
 
+def publish(cast: Cast, code: int = 0) -> str:
+    topics = ("--app-id", cast.app_id, "--rule-versions", cast.worker.rule_versions)
+    words = ("publish", rules_of(cast))
+    return run("rules", *words, *cast.way("operator"), *topics, code=code)
+
+
+def list_rules(cast: Cast, code: int = 0) -> str:
+    topics = ("--app-id", cast.app_id, "--rule-versions", cast.worker.rule_versions)
+    return run("rules", "list", *cast.way("reader"), *topics, code=code)
+
+
 def retract(cast: Cast, code: int = 0) -> str:
     return run("retract", *cast.way("operator"), "--topic", cast.events, *BATCH, code=code)
 
@@ -333,12 +344,18 @@ def without(cast: Cast, role: UserRole, right: Right) -> str | None:
         is_state = topic in (cast.worker.forwarded, f"{cast.app_id}-accounts-changelog")
         if topic == cast.worker.alarms:
             return record(cast, topic, 1)
+        if topic == cast.worker.rule_versions:
+            return list_rules(cast, 1)
         return verify(cast, 3) if is_state else explain(cast, 1)
     if role == "operator":
+        state = f"{cast.app_id}-accounts-changelog"
+        publishing = (cast.worker.rule_versions, state, publishing_id(cast.app_id))
         if right.operation in ("Describe", "DescribeConfigs"):
             return plan(cast, 1)
         if topic == cast.worker.reveals:
             return reveal(cast, 1)
+        if right.name in publishing:
+            return publish(cast, 1)
         return retract(cast, 1) if topic == cast.events else resend(cast, 1)
     if role == "history":
         refused(lambda: history(cast))
@@ -374,6 +391,8 @@ def test_the_whole_chain_runs_with_the_rights_that_are_printed(
     assert "all 1 arrived" in canary(cast)
     assert history(cast) > 2
     assert consumed(cast, "billing", cast.worker.orders) == 0
+    assert "version 1 is published" in publish(cast)
+    assert "in force" in list_rules(cast)
     for process in processes:
         said = stop(process)
         assert "has no right" not in said, said

@@ -111,7 +111,7 @@ OWN_TOPICS = {
     "streamproc-accounts-changelog": ("in full", "SMS that wait for their activation"),
     "streamproc.dispatch-journal": ("masked, and as keyed hashes", "none"),
     "streamproc.reports": ("as keyed hashes", "none"),
-    "streamproc.rules": ("none", "texts of rules, without figures"),
+    "streamproc.rules": ("none", "texts of rules, without figures; who has published them"),
     "streamproc.incoming-sms": ("in full", "parts of long SMS; of other SMS a hash"),
 }
 """Numbers and texts in topics whose records are about nobody, or not part of the contract."""

@@ -132,6 +132,22 @@ async def test_nothing_to_commit_is_not_committed(scene: Scene) -> None:
     assert scene.writer.commits == []
 
 
+async def test_other_rules_are_named_by_a_commit_without_input(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that everybody can see which rules a partition without input has."""
+    processor: Any = scene.partition._processor
+    await scene.partition.finish()
+    assert scene.writer.commits == [], "there is nothing yet that was calculated"
+    scene.apply()
+    await scene.partition.finish()
+    monkeypatch.setattr(type(processor), "epoch", 8)
+    await scene.partition.finish()
+    await scene.partition.finish()
+    epochs = [decode_progress(one[1][-1][1]).epochs for one in scene.writer.commits]
+    assert epochs == [[1], [1, 8]]
+
+
 async def test_a_position_alone_is_committed(scene: Scene) -> None:
     """Records that change nothing must not come again after a restart."""
     processor: Any = scene.partition._processor

@@ -45,10 +45,10 @@ _FIELDS: Final[Mapping[Holds, str]] = {
     Holds.SUBSCRIBER: "subscriber member recipient",
     Holds.ID: (
         "id source of_id of_source request_id request_source event_id message_ids resend "
-        "user host kafka_user"  # of somebody who works here: a person, too
+        "user host kafka_user author approver"  # of somebody who works here: a person, too
     ),
     Holds.RECORD_ID: "reminder reminder_id",
-    Holds.TEXT: "text channel_texts detail summary",
+    Holds.TEXT: "text channel_texts detail summary note",
     Holds.NAME: (
         "plan pack service services segments category tariff roaming_zone time_zone locale rule "
         "bucket counter gateway figures about decision error_class error_code kind outcome reason "
