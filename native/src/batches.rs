@@ -5,9 +5,9 @@
 
 pub const HEAD_BYTES: usize = 61;
 /// What the checksum covers begins here.
-const CHECKED_FROM: usize = 21;
+pub const CHECKED_FROM: usize = 21;
 const PRODUCER_AT: usize = 43;
-const MAGIC: u8 = 2;
+pub const MAGIC: u8 = 2;
 const TRANSACTIONAL: i16 = 1 << 4;
 
 /// A batch that is complete but for its producer's number and its checksum.

@@ -15,6 +15,7 @@ mod batches;
 mod bucket;
 mod calendar;
 mod extra;
+mod fetched;
 mod form;
 mod hashing;
 mod ids;
@@ -23,6 +24,8 @@ mod msgpack;
 mod place;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod python_records;
 mod row;
 mod rules;
 mod speed;

@@ -1,19 +1,21 @@
-//! What Python uses: the class `PlainUsage` and the hash `INTERFACE`.
+//! What Python uses: the class `PlainUsage`, the hash `INTERFACE`, and what goes with them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
+use crate::account::Applied;
 use crate::applying::apply;
 use crate::batches::{self, Batches};
-use crate::constants_generated::{BAGGAGE, DUE_BYTES, ORIGIN_HEADER, TRACEPARENT, TRACESTATE};
+use crate::constants_generated::DUE_BYTES;
 use crate::ids;
 use crate::interface_generated::INTERFACE;
 use crate::place::partition_of;
+use crate::python_records::{self, Incoming, ListedRecord, Records};
 use crate::telling;
+use crate::usage::Usage;
 use crate::views_generated::{NativeCrossing, Rules, TaughtText};
 
 #[pyclass(frozen)]
@@ -67,7 +69,8 @@ impl PlainUsage {
     /// Apply `records[start:end]` to `stored` (key to due instant and packed account) as long as
     /// they are plain. Changed rows are also put into `changed`, and `ids` remembers the events.
     /// Messages are put into `told` as (key, reminder, audit record, headers of the event).
-    /// `stops_at_sampled`: a record whose trace is sampled is not plain.
+    /// `records` is a list, or `Records`. `stops_at_sampled`: a record whose trace is sampled is not
+    /// plain.
     ///
     /// Returns the index of the first record that was not applied, the partition's clock, and None
     /// or the fields of a `NativeCrossing`: then Python must make the messages of the record before
@@ -76,94 +79,172 @@ impl PlainUsage {
     fn apply<'py>(
         &self,
         py: Python<'py>,
-        records: &Bound<'_, PyList>,
+        records: &Bound<'py, PyAny>,
         start: usize,
         end: usize,
-        stored: &Bound<'_, PyDict>,
-        changed: &Bound<'_, PyDict>,
-        ids: &Bound<'_, SeenIds>,
-        told: &Bound<'_, PyList>,
+        stored: &Bound<'py, PyDict>,
+        changed: &Bound<'py, PyDict>,
+        ids: &Bound<'py, SeenIds>,
+        told: &Bound<'py, PyList>,
         topic: &str,
         partition: i64,
         clock_ms: i64,
         stops_at_sampled: bool,
     ) -> PyResult<(usize, i64, Option<Bound<'py, PyAny>>)> {
-        let taught = self.taught()?;
-        let mut ids = ids.get().0.lock().map_err(poisoned)?;
-        let mut clock_ms = clock_ms;
-        let mut out: Vec<u8> = Vec::with_capacity(1024);
-        let mut name: Vec<u8> = Vec::with_capacity(192);
-        for index in start..end {
-            let record = records.get_item(index)?;
-            let timestamp: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
-            let key = record.getattr(intern!(py, "key"))?;
-            let value = record.getattr(intern!(py, "value"))?;
-            let headers = record.getattr(intern!(py, "headers"))?;
-            let (Ok(key), Ok(value)) = (key.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
-                return Ok((index, clock_ms, None));
-            };
-            if timestamp < 0
-                || value.as_bytes().len() > self.max_record_bytes
-                || !is_plain(&headers, stops_at_sampled)?
-                || self.is_elsewhere(key.as_bytes(), partition)
-            {
-                return Ok((index, clock_ms, None));
+        let mut run = Run {
+            py,
+            plain: self,
+            taught: self.taught()?,
+            ids: ids.get().0.lock().map_err(poisoned)?,
+            stored,
+            changed,
+            told,
+            topic,
+            partition,
+            clock_ms,
+            stops_at_sampled,
+            out: Vec::with_capacity(1024),
+            name: Vec::with_capacity(192),
+        };
+        let mut ended = (end, Step::Applied);
+        if let Ok(walked) = records.cast::<Records>() {
+            for (index, record) in walked.get().between(py, start, end) {
+                let step = run.step(&record)?;
+                if !matches!(step, Step::Applied) {
+                    ended = (index, step);
+                    break;
+                }
             }
-            let received_ms = if self.event_clock {
-                timestamp.max(clock_ms)
-            } else {
-                timestamp
-            };
-            let Some(before) = stored.get_item(key)? else {
-                return Ok((index, clock_ms, None));
-            };
-            let before = before.cast::<PyBytes>()?.as_bytes();
-            out.clear();
-            let Some((usage, applied)) = apply(
-                &self.rules,
-                &mut ids,
-                value.as_bytes(),
-                key.as_bytes(),
-                before,
-                received_ms,
-                &mut name,
-                &mut out,
-            ) else {
-                return Ok((index, clock_ms, None));
-            };
-            let after = PyBytes::new(py, &out);
-            stored.set_item(key, &after)?;
-            changed.set_item(key, &after)?;
-            clock_ms = clock_ms.max(timestamp);
-            if applied.crossed.is_empty() {
-                continue;
-            }
-            let origin = telling::Origin {
-                topic,
-                partition,
-                offset: record.getattr(intern!(py, "offset"))?.extract()?,
-            };
-            let account = &out[DUE_BYTES..];
-            let said = telling::tell(account, &usage, &applied, &origin, &self.rules, &taught);
-            if let Some((reminder, audit)) = said {
-                let (reminder, audit) = (PyBytes::new(py, &reminder), PyBytes::new(py, &audit));
-                told.append((key, reminder, audit, headers))?;
-            } else {
-                // The parser accepts ASCII only.
-                let crossed = NativeCrossing {
-                    event_id: std::str::from_utf8(usage.id).unwrap_or_default(),
-                    source: std::str::from_utf8(usage.source).unwrap_or_default(),
-                    time_ms: usage.time_ms,
-                    received_ms,
-                    used_bytes: usage.used_bytes,
-                    overage_bytes: applied.overage_bytes,
-                    buckets: applied.crossed,
-                };
-                let crossed = crossed.into_tuple().into_pyobject(py)?.into_any();
-                return Ok((index + 1, clock_ms, Some(crossed)));
+        } else {
+            let records = records.cast::<PyList>()?;
+            for index in start..end {
+                let step = run.step(&ListedRecord::of(&records.get_item(index)?)?)?;
+                if !matches!(step, Step::Applied) {
+                    ended = (index, step);
+                    break;
+                }
             }
         }
-        Ok((end, clock_ms, None))
+        Ok(match ended {
+            (index, Step::Crossed(crossed)) => (index + 1, run.clock_ms, Some(crossed)),
+            (index, _) => (index, run.clock_ms, None),
+        })
+    }
+}
+
+/// The result of a record.
+enum Step<'py> {
+    Applied,
+    NotPlain,
+    /// It is applied, and Python must make its messages: the fields of a `NativeCrossing`.
+    Crossed(Bound<'py, PyAny>),
+}
+
+/// What a call of `apply` works on.
+struct Run<'a, 'py> {
+    py: Python<'py>,
+    plain: &'a PlainUsage,
+    taught: MutexGuard<'a, telling::Taught>,
+    ids: MutexGuard<'a, ids::SeenIds>,
+    stored: &'a Bound<'py, PyDict>,
+    changed: &'a Bound<'py, PyDict>,
+    told: &'a Bound<'py, PyList>,
+    topic: &'a str,
+    partition: i64,
+    clock_ms: i64,
+    stops_at_sampled: bool,
+    /// Buffers that are used again.
+    out: Vec<u8>,
+    name: Vec<u8>,
+}
+
+impl<'py> Run<'_, 'py> {
+    fn step(&mut self, record: &impl Incoming<'py>) -> PyResult<Step<'py>> {
+        let (plain, timestamp) = (self.plain, record.timestamp_ms());
+        let (Some(key), Some(value)) = (record.key(), record.value()) else {
+            return Ok(Step::NotPlain);
+        };
+        if timestamp < 0
+            || value.len() > plain.max_record_bytes
+            || !record.has_plain_headers(self.stops_at_sampled)?
+            || plain.is_elsewhere(key, self.partition)
+        {
+            return Ok(Step::NotPlain);
+        }
+        let received_ms = if plain.event_clock {
+            timestamp.max(self.clock_ms)
+        } else {
+            timestamp
+        };
+        let key_object = record.key_object(self.py);
+        let Some(before) = self.stored.get_item(&key_object)? else {
+            return Ok(Step::NotPlain);
+        };
+        self.out.clear();
+        let Some((usage, applied)) = apply(
+            &plain.rules,
+            &mut self.ids,
+            value,
+            key,
+            before.cast::<PyBytes>()?.as_bytes(),
+            received_ms,
+            &mut self.name,
+            &mut self.out,
+        ) else {
+            return Ok(Step::NotPlain);
+        };
+        let after = PyBytes::new(self.py, &self.out);
+        self.stored.set_item(&key_object, &after)?;
+        self.changed.set_item(&key_object, &after)?;
+        self.clock_ms = self.clock_ms.max(timestamp);
+        if applied.crossed.is_empty() {
+            return Ok(Step::Applied);
+        }
+        self.tell(record, &key_object, &usage, applied, received_ms)
+    }
+
+    /// Make the messages of usage that crossed thresholds.
+    fn tell(
+        &self,
+        record: &impl Incoming<'py>,
+        key: &Bound<'py, PyBytes>,
+        usage: &Usage<'_>,
+        applied: Applied,
+        received_ms: i64,
+    ) -> PyResult<Step<'py>> {
+        let (py, plain) = (self.py, self.plain);
+        let origin = telling::Origin {
+            topic: self.topic,
+            partition: self.partition,
+            offset: record.offset()?,
+        };
+        let account = &self.out[DUE_BYTES..];
+        let said = telling::tell(
+            account,
+            usage,
+            &applied,
+            &origin,
+            &plain.rules,
+            &self.taught,
+        );
+        if let Some((reminder, audit)) = said {
+            let (reminder, audit) = (PyBytes::new(py, &reminder), PyBytes::new(py, &audit));
+            self.told
+                .append((key, reminder, audit, record.headers_object(py)?))?;
+            return Ok(Step::Applied);
+        }
+        // The parser accepts ASCII only.
+        let crossed = NativeCrossing {
+            event_id: std::str::from_utf8(usage.id).unwrap_or_default(),
+            source: std::str::from_utf8(usage.source).unwrap_or_default(),
+            time_ms: usage.time_ms,
+            received_ms,
+            used_bytes: usage.used_bytes,
+            overage_bytes: applied.overage_bytes,
+            buckets: applied.crossed,
+        };
+        let crossed = crossed.into_tuple().into_pyobject(py)?.into_any();
+        Ok(Step::Crossed(crossed))
     }
 }
 
@@ -172,7 +253,7 @@ impl PlainUsage {
         self.partitions > 0 && partition_of(key, self.partitions) != partition
     }
 
-    fn taught(&self) -> PyResult<std::sync::MutexGuard<'_, telling::Taught>> {
+    fn taught(&self) -> PyResult<MutexGuard<'_, telling::Taught>> {
         self.taught.lock().map_err(poisoned)
     }
 }
@@ -184,9 +265,6 @@ fn poisoned<T>(_: PoisonError<T>) -> PyErr {
 /// The identities of a partition, with the methods of `SeenIds` in streamproc/engine/ids.py.
 #[pyclass(frozen)]
 struct SeenIds(Mutex<ids::SeenIds>);
-
-/// Where the last hexadecimal digit of the flags is in a `traceparent`.
-const LAST_FLAG: usize = 54;
 
 type Change<'py> = (Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>);
 
@@ -308,7 +386,7 @@ impl SeenIds {
 }
 
 impl SeenIds {
-    fn ids(&self) -> PyResult<std::sync::MutexGuard<'_, ids::SeenIds>> {
+    fn ids(&self) -> PyResult<MutexGuard<'_, ids::SeenIds>> {
         self.0.lock().map_err(poisoned)
     }
 }
@@ -341,7 +419,7 @@ impl FinishedBatch {
 }
 
 impl FinishedBatch {
-    fn batch(&self) -> PyResult<std::sync::MutexGuard<'_, batches::Batch>> {
+    fn batch(&self) -> PyResult<MutexGuard<'_, batches::Batch>> {
         self.0.lock().map_err(poisoned)
     }
 }
@@ -370,40 +448,14 @@ fn bytes_of<'a>(part: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a [u8]>> {
     Ok(Some(part.cast::<PyBytes>()?.as_bytes()))
 }
 
-/// Whether headers say nothing of the event: they are of a trace, or of a forwarded record.
-fn is_plain(headers: &Bound<'_, PyAny>, stops_at_sampled: bool) -> PyResult<bool> {
-    if !headers.is_truthy()? {
-        return Ok(true);
-    }
-    for header in headers.try_iter()? {
-        let header = header?;
-        let name = header.get_item(0)?;
-        // A name that is not UTF-8 is none of these.
-        let name = name.cast::<PyString>()?.to_str().unwrap_or_default();
-        if ![ORIGIN_HEADER, TRACEPARENT, TRACESTATE, BAGGAGE].contains(&name.as_bytes()) {
-            return Ok(false);
-        }
-        if stops_at_sampled && name.as_bytes() == TRACEPARENT && says_sampled(&header.get_item(1)?)
-        {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether the flag "sampled" is set in a `traceparent`. Python decides whether it is a valid one.
-fn says_sampled(parent: &Bound<'_, PyAny>) -> bool {
-    parent.cast::<PyBytes>().is_ok_and(|parent| {
-        let last_flag = parent.as_bytes().trim_ascii().get(LAST_FLAG);
-        last_flag.is_some_and(|digit| b"13579bdf".contains(digit))
-    })
-}
-
 #[pymodule]
 fn streamproc_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
     module.add_class::<PlainUsage>()?;
     module.add_class::<SeenIds>()?;
     module.add_class::<FinishedBatch>()?;
+    module.add_class::<Records>()?;
+    module.add_function(wrap_pyfunction!(python_records::is_intact, module)?)?;
+    module.add_function(wrap_pyfunction!(python_records::walk, module)?)?;
     module.add_function(wrap_pyfunction!(pack_records, module)?)
 }

@@ -6,6 +6,7 @@ it together with the reminders and the input position. Plain Python, no native h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -65,7 +66,7 @@ class CountUsage:
         self,
         topic: str,
         partition: int,
-        records: list[Any],
+        records: Sequence[Any],
         rows: Rows[int],
         outbox: Outbox,
         clock_ms: int,

@@ -7,6 +7,7 @@ The agent gets it as ``event.value``.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from streamproc.engine.cluster import Place
@@ -36,7 +37,7 @@ class Chunk:
     def __init__(
         self,
         place: Place,
-        records: list[Any],
+        records: Sequence[Any],
         epoch: int,
         begins_again: bool = False,
         follows: int = 0,

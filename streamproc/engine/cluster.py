@@ -43,7 +43,7 @@ class FetchedBatch:
 
     __slots__ = ("asked_offset", "records", "weight")
 
-    def __init__(self, asked_offset: int, records: list[Any], weight: int = 0) -> None:
+    def __init__(self, asked_offset: int, records: Sequence[Any], weight: int = 0) -> None:
         """``weight`` is about the memory that the records take."""
         self.asked_offset = asked_offset
         self.records = records

@@ -12,6 +12,7 @@ import structlog
 from streamproc.engine.changelog import InputMadeAnewError
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Cluster, Input
+from streamproc.engine.fetched import Walker
 from streamproc.engine.life import State
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.open_partition import OpenPartition
@@ -36,8 +37,11 @@ class Engine(Generic[T]):
         cluster: Cluster,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
         observer: Observer = UNOBSERVED,
+        walker: Walker | None = None,
     ) -> None:
+        """``walker`` reads the batches of the input; None: the client library does."""
         self.settings = settings
+        self.walker = walker
         self.partitions: Partitions[T] = Partitions(settings, processor, cluster, observer)
         self.applied_records = 0
         self._now_ms = now_ms

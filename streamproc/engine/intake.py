@@ -7,15 +7,12 @@ the requested offset, and each chunk says which offset it follows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Place
-from streamproc.kafka.batch_bounds import HEADER_BYTES, RECORD_BYTES
-
-MAX_CHUNK_BYTES: Final = 4 << 20
-"""The memory that the records of a chunk take; the last record may go beyond it."""
+from streamproc.engine.fetched import ends_of_chunks
 
 
 class Intake:
@@ -104,7 +101,7 @@ class Intake:
             offset = max(offset, self._passed.popleft()[1])
         return offset
 
-    def chunks(self, records: list[Any], size: int, weight: int = 0) -> list[Chunk]:
+    def chunks(self, records: Sequence[Any], size: int, weight: int = 0) -> list[Chunk]:
         """The records of a fetch in chunks of at most ``size``, and of some MiB of memory.
 
         ``weight`` is about the memory that all of them take.
@@ -114,9 +111,10 @@ class Intake:
         begins_again = self._next is not None and records[0].offset < self._next
         found: list[Chunk] = []
         follows = self._next or 0
-        for part in _parts(records, size, weight):
-            found.append(Chunk(self.place, part, self.epoch, begins_again, follows))
-            follows = found[-1].offset + 1
+        begin = 0
+        for end in ends_of_chunks(records, size, weight):
+            found.append(Chunk(self.place, records[begin:end], self.epoch, begins_again, follows))
+            begin, follows = end, found[-1].offset + 1
         self._next = follows
         return found
 
@@ -137,23 +135,3 @@ class Intake:
         """The missing offsets that were noted since the last call."""
         missing, self.missing = self.missing, []
         return missing
-
-
-def _parts(records: list[Any], size: int, weight: int) -> Iterator[list[Any]]:
-    """Records in parts of at most ``size``.
-
-    Many chunks wait in Faust's queue, so those of large records have fewer of them.
-    """
-    if weight <= MAX_CHUNK_BYTES:
-        for at in range(0, len(records), size):
-            yield records[at : at + size]
-        return
-    part: list[Any] = []
-    held = 0
-    for one in records:
-        if len(part) >= size or held > MAX_CHUNK_BYTES:
-            yield part
-            part, held = [], 0
-        part.append(one)
-        held += len(one.value or b"") + RECORD_BYTES + HEADER_BYTES * len(one.headers or ())
-    yield part

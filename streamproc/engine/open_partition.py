@@ -26,6 +26,7 @@ from streamproc.engine.changelog import (
 )
 from streamproc.engine.chunk import Chunk
 from streamproc.engine.cluster import Records
+from streamproc.engine.fetched import count_before
 from streamproc.engine.forms import WRITES_FORM
 from streamproc.engine.observer import UNOBSERVED, Observer
 from streamproc.engine.processor import Outbox, Processor
@@ -101,9 +102,9 @@ class OpenPartition(Generic[T]):
         records = chunk.records
         if records[0].offset < position:
             # After a rewind the client delivers records again that the rows already contain.
-            known = [record for record in records if record.offset < position]
-            self._recognise(chunk.topic, known[-1], position)
-            records = records[len(known) :]
+            known = count_before(records, position)
+            self._recognise(chunk.topic, records[known - 1], position)
+            records = records[known:]
         if records:
             self.outbox.fetched_ns = chunk.fetched_ns
             if not self.rows.ids.forgotten_ms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -101,7 +101,7 @@ class Processor(RowCodec[T], Protocol[T]):
         self,
         topic: str,
         partition: int,
-        records: list[Any],
+        records: Sequence[Any],
         rows: Rows[T],
         outbox: Outbox,
         clock_ms: int,

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 import zstandard
 from kafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
@@ -43,6 +42,8 @@ HEADER_BYTES: Final = 100
 """The objects of a header take about so much."""
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+HEAD_BYTES: Final = _HEAD.size
+"""The head of a batch of the present format has so many."""
 _OLD_HEADS: Final = {0: 18, 1: 26}
 """By format: where the length of the key stands in a message (offset, size, checksum, format,
 attributes, and in format 1 a timestamp)."""
@@ -121,10 +122,9 @@ def latest_ms(batch: bytes | memoryview) -> int:
     return int.from_bytes(batch[18:26], "big", signed=True) if batch[FORMAT_AT] else NO_TIMESTAMP
 
 
-def weight_of(records: Collection[Any], content_bytes: int) -> int:
-    """About how much memory the records of a batch take."""
-    headers = sum(len(one.headers) for one in records if one.headers)
-    return content_bytes + len(records) * RECORD_BYTES + headers * HEADER_BYTES
+def weight_of(records: int, headers: int, content_bytes: int) -> int:
+    """About how much memory the records of a batch take, with all their headers."""
+    return content_bytes + records * RECORD_BYTES + headers * HEADER_BYTES
 
 
 def without_records(batch: bytes | memoryview) -> bytes:

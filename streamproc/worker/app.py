@@ -40,7 +40,7 @@ from streamproc.worker.fetching import FetchWatch
 from streamproc.worker.health import WorkerHealth
 from streamproc.worker.ids_bound import IdsBound
 from streamproc.worker.memory_warning import CHECK_SECONDS, MemoryWatch, limit_bytes, used_bytes
-from streamproc.worker.native_bridge.loading import packer
+from streamproc.worker.native_bridge.loading import packer, walker
 from streamproc.worker.observing import WorkerFacts, WorkerObserver
 from streamproc.worker.placement import Placement
 from streamproc.worker.quota_processor import QuotaProcessor
@@ -98,6 +98,7 @@ def create_app(settings: WorkerSettings, rules: RulesSource, partitions: int) ->
         processor,
         Brokers(engine_settings, packer(processor.is_native)),
         observer=observer,
+        walker=walker(processor.is_native),
     )
     attach(engine, app)
     app.tables.add(_table(app, engine, partitions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -170,7 +170,7 @@ class QuotaProcessor:
         self,
         topic: str,
         partition: int,
-        records: list[Any],
+        records: Sequence[Any],
         rows: Rows[Account],
         outbox: Outbox,
         clock_ms: int,
@@ -190,7 +190,7 @@ class QuotaProcessor:
             self.canary_events += count
         self._canaries.clear()
 
-    def _apply(self, part: InputPartition, records: list[Any], clock_ms: int) -> int:
+    def _apply(self, part: InputPartition, records: Sequence[Any], clock_ms: int) -> int:
         outbox = part.outbox
         self.counts["events"] += len(records)
         outbox.counts["events", APPLIED] += len(records)
@@ -208,7 +208,7 @@ class QuotaProcessor:
         return clock_ms
 
     def _apply_run(
-        self, part: InputPartition, records: list[Any], clock_ms: int, spans: ChunkSpans | None
+        self, part: InputPartition, records: Sequence[Any], clock_ms: int, spans: ChunkSpans | None
     ) -> tuple[int, int]:
         """Returns the partition's clock afterwards, and how many of the last records wait for a
         commit."""

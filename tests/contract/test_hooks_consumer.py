@@ -31,6 +31,7 @@ from streamproc.engine.faust import consumer_thread, whole_batches
 from streamproc.engine.life import State
 from streamproc.kafka.any_headers import HeaderName
 from tests.contract.conftest import CHANGELOG, INPUT, Record
+from tests.support.record_batches import walkers
 
 ROOT = Path(__file__).parents[2]
 
@@ -357,8 +358,9 @@ def log_of(*batches: bytes) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.parametrize("walker", walkers())
 def test_a_marked_consumer_only_is_given_whole_batches(
-    whole_batches_read: None,
+    whole_batches_read: None, walker: Any
 ) -> None:
     """``Fetcher`` looks ``PartitionRecords`` up in its module; that calls ``_consumer_record``."""
     batches = []
@@ -370,9 +372,9 @@ def test_a_marked_consumer_only_is_given_whole_batches(
         batches.append(bytes(builder.build()))
     data = log_of(*batches)
     for first in range(LAST + 1):
-        found = fetched(data, whole_batches.ByBatch(), first)
+        found = fetched(data, whole_batches.ByBatch(walker=walker), first)
         assert [one.offset for one in found] == list(range(first, LAST + 1))
-    found = fetched(data, whole_batches.ByBatch(), 2)
+    found = fetched(data, whole_batches.ByBatch(walker=walker), 2)
     assert [(one.key, one.value, one.timestamp) for one in found] == [
         (b"k", b"v2", 1002),
         (b"k", b"v3", 1003),
@@ -388,8 +390,11 @@ def test_a_marked_consumer_only_is_given_whole_batches(
         assert (other.topic, other.partition) == ("t", 0)
 
 
+@pytest.mark.parametrize("walker", walkers())
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
-def test_a_header_name_of_any_bytes_is_read(whole_batches_read: None, codec: int) -> None:
+def test_a_header_name_of_any_bytes_is_read(
+    whole_batches_read: None, codec: int, walker: Any
+) -> None:
     """The C reader raises ``UnicodeDecodeError``, and again at every fetch."""
     batches = []
     for base in (0, 3):
@@ -400,7 +405,7 @@ def test_a_header_name_of_any_bytes_is_read(whole_batches_read: None, codec: int
         batches.append(bytes(builder.build()))
     with pytest.raises(UnicodeDecodeError):
         list(MemoryRecords(batches[1]).next_batch())
-    found = fetched(log_of(*batches), whole_batches.ByBatch())
+    found = fetched(log_of(*batches), whole_batches.ByBatch(walker=walker))
     assert [(one.offset, one.value) for one in found] == [
         (offset, b"v%d" % offset) for offset in range(1, LAST + 1)
     ]
@@ -418,8 +423,9 @@ def test_a_wrong_length_beside_such_a_name_is_an_error(whole_batches_read: None)
     data[23:27] = (1).to_bytes(4)
     data[8:12] = (len(data) - 12).to_bytes(4)
     data[17:21] = kafka_records.calc_crc32c(bytes(data[21:])).to_bytes(4)
-    with pytest.raises(errors.CorruptRecordException):
-        fetched(bytes(data), whole_batches.ByBatch(), 0)
+    for walker in walkers():
+        with pytest.raises(errors.CorruptRecordException):
+            fetched(bytes(data), whole_batches.ByBatch(walker=walker), 0)
 
 
 def batch_of(*offsets: int, codec: int = 0) -> bytes:
@@ -453,8 +459,10 @@ def batch_of(*offsets: int, codec: int = 0) -> bytes:
     ],
 )
 @pytest.mark.parametrize("codec", [0, 1])
+@pytest.mark.parametrize("walker", walkers())
 def test_offsets_that_the_log_leaves_out_are_noticed(
     whole_batches_read: None,
+    walker: Any,
     batches: list[tuple[int, ...] | None],
     first: int,
     missing: list[tuple[int, int]],
@@ -469,7 +477,9 @@ def test_offsets_that_the_log_leaves_out_are_noticed(
     heard: list[tuple[int, int]] = []
     passed: list[tuple[int, int]] = []
     mark = whole_batches.ByBatch(
-        lambda _, *range_: passed.append(range_), lambda _, *range_: heard.append(range_)
+        lambda _, *range_: passed.append(range_),
+        lambda _, *range_: heard.append(range_),
+        walker=walker,
     )
     tp = TopicPartition("t", 0)
     read = fetcher.PartitionRecords(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ class Counting:
         self,
         topic: str,
         partition: int,
-        records: list[Any],
+        records: Sequence[Any],
         rows: Rows[str],
         outbox: Outbox,
         clock_ms: int,

@@ -1,5 +1,5 @@
-"""Input of every kind of batch, with and without the compiled part: each committed event counts
-once, no aborted one does."""
+"""Input of every kind of batch, with and without the compiled part, which walks it: each committed
+event counts once, no aborted one does."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ from streamproc.engine.processor import PoisonError, Processor
 from streamproc.engine.rows import Rows
 from streamproc.engine.settings import EngineSettings
 from tests.support.commit_faults import CommitFaults, SimulatedCrashError, crashing_at
-from tests.support.memory_log import MemoryConsumer, MemoryLog, MemoryWriter
+from tests.support.memory_log import LogRecord, MemoryConsumer, MemoryLog, MemoryWriter
+from tests.support.record_batches import as_walked
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -132,13 +133,18 @@ class MemoryWorker(Generic[T]):
                 self._fetch[topic, number] = min(after, end)
                 if not records:
                     continue
-                chunk = Chunk(TP(topic, number), records, 0)
+                chunk = Chunk(TP(topic, number), self._delivered(records), 0)
                 ack = self._acknowledger(chunk)
                 try:
                     while self.partitions[number].apply(chunk, ack):
                         self._run(self.partitions[number].make_room())
                 except PoisonError as error:
                     self._set_aside(number, error)
+
+    def _delivered(self, records: list[LogRecord]) -> Sequence[Any]:
+        """Records as a worker's consumer delivers them."""
+        is_native = getattr(self.processor, "is_native", False)
+        return as_walked(records) if is_native else records
 
     def _acknowledger(self, chunk: Chunk) -> Callable[[], None]:
         calls = iter([True])

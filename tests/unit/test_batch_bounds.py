@@ -33,6 +33,7 @@ from streamproc.kafka.any_headers import AnyRecords, BoundedPartition, read_any_
 from streamproc.kafka.batch_bounds import MAX_BATCH_BYTES, fault_of, without_records
 from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.virtual import TOPICS
+from tests.support.record_batches import walkers
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
@@ -121,11 +122,12 @@ def test_one_record_stands_for_those_of_a_batch_with_a_negative_length() -> None
     assert (record.offset, record.key) == (0, None)
 
 
-def test_both_readers_pass_it_over_and_read_what_follows() -> None:
+@pytest.mark.parametrize("walker", walkers())
+def test_both_readers_pass_it_over_and_read_what_follows(walker: Any) -> None:
     log = batch("zstd", [bytes(4 << 20)] * 3) + batch("gzip", usual()[:5])
 
     told: list[Any] = []
-    batches = _Batches(RecordsAndBytes(log).data, 0, lambda *_: None)
+    batches = _Batches(RecordsAndBytes(log).data, 0, lambda *_: None, walker)
     while batches.has_next():
         told += [one.records for one in batches.next_batch()]
     assert isinstance(told[0][0], UnreadBatch)
@@ -183,9 +185,10 @@ async def polls(log: bytes, mark: ByBatch) -> list[list[FetchedBatch]]:
     return found
 
 
-async def test_a_poll_of_a_worker_takes_no_more_than_it_has_room_for() -> None:
+@pytest.mark.parametrize("walker", walkers())
+async def test_a_poll_of_a_worker_takes_no_more_than_it_has_room_for(walker: Any) -> None:
     large, small = batch("zstd", [bytes(30_000)] * 2), batch("gzip", [b"x"] * 2)
-    mark = ByBatch()
+    mark = ByBatch(walker=walker)
     log = log_of(large, large, large, small, large)
     (whole,) = await polls(log, mark)
     mark.room = 50_000
@@ -197,22 +200,23 @@ async def test_a_poll_of_a_worker_takes_no_more_than_it_has_room_for() -> None:
     assert [len(one) for one in await polls(log, mark)] == [0, 5]
 
 
-async def test_a_value_that_no_event_can_have_is_not_kept() -> None:
+@pytest.mark.parametrize("walker", walkers())
+async def test_a_value_that_no_event_can_have_is_not_kept(walker: Any) -> None:
     large = Random(3).randbytes(MAX_RECORD_BYTES + 1)
     log = log_of(batch("zstd", [large, large[1:]]), batch("none", [b"x", large]))
-    ((first, second),) = await polls(log, ByBatch(max_value_bytes=MAX_RECORD_BYTES))
+    ((first, second),) = await polls(log, ByBatch(max_value_bytes=MAX_RECORD_BYTES, walker=walker))
     with pytest.raises(DecodeFailure) as refused:
         decode_event(large, b"k")
     for unread in (first.records[0], second.records[1]):
         assert isinstance(unread, UnreadBatch)
         assert (unread.fault, refused.value.reason) == (refused.value.detail, "oversized")
     assert [len(one.value) for one in (first.records[1], second.records[0])] == [10**6, 1]
-    ((first, _),) = await polls(log, ByBatch())
+    ((first, _),) = await polls(log, ByBatch(walker=walker))
     assert first.records[0].value == large
 
 
 def test_chunks_of_large_records_have_fewer_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamproc.engine.intake.MAX_CHUNK_BYTES", 10_000)
+    monkeypatch.setattr("streamproc.engine.fetched.MAX_CHUNK_BYTES", 10_000)
     large = bytes(9_000)
     records = [
         SimpleNamespace(

@@ -24,6 +24,7 @@ from streamproc.worker.native_bridge.loading import NativeMissingError, is_nativ
 from streamproc.worker.quota_processor import QuotaProcessor
 from streamproc.worker.settings import Native
 from tests.support.compiled import IS_NATIVE
+from tests.support.record_batches import as_walked
 
 needs_native = pytest.mark.skipif(
     not IS_NATIVE and shutil.which("cargo") is None,
@@ -43,9 +44,13 @@ class Log(NamedTuple):
 
 
 class Run:
-    """A processor and one partition of its state."""
+    """A processor and one partition of its state.
 
-    def __init__(self, native: Native, rules: Rulebook = RULES) -> None:
+    ``is_walked``: its records are in the bytes of their batches, and not objects.
+    """
+
+    def __init__(self, native: Native, rules: Rulebook = RULES, *, is_walked: bool = False) -> None:
+        self.is_walked = is_walked
         self.processor = QuotaProcessor(rules, WorkerTopics(), "event", native)
         self.rows: Rows[Account] = self.processor.new_rows()
         self.rows.ids.begin(bytes(range(16)))
@@ -53,8 +58,9 @@ class Run:
         self.clock_ms = 0
 
     def apply(self, records: list[Log]) -> None:
+        given = as_walked(records) if self.is_walked else records
         self.clock_ms = self.processor.apply(
-            "events", 0, records, self.rows, self.outbox, self.clock_ms
+            "events", 0, given, self.rows, self.outbox, self.clock_ms
         )
 
     def commit(self) -> None:
@@ -66,17 +72,36 @@ class Run:
 
 def compared(records: list[Log], cuts: list[int], rules: Rulebook = RULES) -> Run:
     """Apply the records both ways in the same chunks; everything must be equal after each."""
-    compiled, pure = Run("on", rules), Run("off", rules)
+    pure, listed = Run("off", rules), Run("on", rules)
+    walked = Run("on", rules, is_walked=True)
     for start, end in pairwise([0, *cuts, len(records)]):
-        for run in (compiled, pure):
+        if start == end:
+            continue
+        for run in (pure, listed, walked):
             run.apply(records[start:end])
             run.commit()
-        assert compiled.rows.stored == pure.rows.stored
-        assert snapshot(compiled.rows.ids) == snapshot(pure.rows.ids)
-    assert compiled.outbox.topics == pure.outbox.topics
-    assert compiled.outbox.headers == pure.outbox.headers
-    assert compiled.clock_ms == pure.clock_ms
-    return compiled
+        for compiled in (listed, walked):
+            assert compiled.rows.stored == pure.rows.stored
+            assert snapshot(compiled.rows.ids) == snapshot(pure.rows.ids)
+    for compiled in (listed, walked):
+        assert compiled.outbox.topics == pure.outbox.topics
+        assert _plain(compiled.outbox.headers) == _plain(pure.outbox.headers)
+        assert _told(compiled.outbox) == _told(pure.outbox)
+        assert compiled.clock_ms == pure.clock_ms
+    assert walked.processor.counts == listed.processor.counts
+    return walked
+
+
+def _told(outbox: Outbox) -> dict[tuple[str, ...], int]:
+    """What an observer hears, but for who has applied it."""
+    return {about: count for about, count in outbox.counts.items() if about[0] != "applied"}
+
+
+def _plain(headers: dict[str, dict[int, Any]]) -> dict[str, dict[int, list[Any]]]:
+    return {
+        topic: {index: list(some) for index, some in by_index.items()}
+        for topic, by_index in headers.items()
+    }
 
 
 def left_to_core(log: list[Log], rules: Rulebook = RULES) -> int:

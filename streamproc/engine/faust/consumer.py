@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import structlog
@@ -27,6 +26,7 @@ from streamproc.engine.faust.advice import FORBIDDEN, advice
 from streamproc.engine.faust.consumer_thread import BatchConsumerThread
 from streamproc.engine.faust.logger import FAUST_LOGGER
 from streamproc.engine.faust.whole_batches import read_whole_batches
+from streamproc.engine.fetched import joined
 from streamproc.engine.intake import Intake
 from streamproc.engine.withheld import Withheld
 from streamproc.errors import StreamprocError
@@ -192,7 +192,7 @@ class BatchConsumer(driver.Consumer):
             self._intake(tp).is_read_out = self._thread.is_read_out(tp)
         return {
             tp: self._intake(tp).chunks(
-                list(chain.from_iterable(one.records for one in batches)),
+                joined([one.records for one in batches]),
                 size,
                 sum(one.weight for one in batches),
             )

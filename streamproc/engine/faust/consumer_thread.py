@@ -40,6 +40,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             lambda *passed: self.passed.append(passed),
             lambda *missing: self.missing.append(missing),
             self.app.engine.settings.max_value_bytes,
+            self.app.engine.walker,
         )
         self._group: GroupWatch | None = None
         self._unheard: BaseException | None = None

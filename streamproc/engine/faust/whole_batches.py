@@ -16,24 +16,52 @@ again by aiokafka's reader in Python, with those bytes as backslash escapes.
 
 A batch that unpacks to too much is not read. One :class:`UnreadBatch` stands for all its records.
 A poll takes no further batch if the records of the present ones take much memory.
+
+If the mark has a walker, that reads the batches of the present format, and no object is made of a
+record. What is a marker or part of an aborted transaction is still decided by aiokafka.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+from aiokafka import codec
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import decode_varint_py
 
 from streamproc.engine.cluster import FetchedBatch, UnreadBatch
-from streamproc.kafka.batch_bounds import MAX_POLL_BYTES, examined, latest_ms, weight_of
+from streamproc.engine.fetched import (
+    WalkedRecords,
+    Walker,
+    count_before,
+    header_count,
+    most_value_bytes,
+)
+from streamproc.kafka.batch_bounds import (
+    FORMAT_AT,
+    HEAD_BYTES,
+    MAX_POLL_BYTES,
+    PRESENT_FORMAT,
+    examined,
+    latest_ms,
+    weight_of,
+)
 
 Passed = Callable[[Any, int, int], None]
 """Called with a topic partition and a range of its offsets (first, next) without records."""
+
+
+_UNPACK: Final[dict[int, Callable[[bytes], bytes]]] = {
+    1: codec.gzip_decode,
+    2: codec.snappy_decode,
+    3: codec.lz4_decode,
+    4: codec.zstd_decode,
+}
+"""As aiokafka's reader unpacks, by the number of the codec."""
 
 
 def _told_nobody(_place: Any, _first: int, _next: int) -> None:
@@ -51,13 +79,16 @@ class ByBatch:
         passed: Passed = _told_nobody,
         missing: Passed = _told_nobody,
         max_value_bytes: int | None = None,
+        walker: Walker | None = None,
     ) -> None:
         """``passed`` gets the range after the last record of a fetch in which there is nothing to
         deliver.
 
         ``missing`` gets offsets that are missing in the log. In place of a record with a larger
-        value than ``max_value_bytes`` there is an :class:`UnreadBatch`.
+        value than ``max_value_bytes`` there is an :class:`UnreadBatch`. ``walker`` reads batches;
+        None: aiokafka's reader does.
         """
+        self.walker = walker
         self.passed = passed
         self.missing = missing
         self.max_value_bytes = max_value_bytes
@@ -89,7 +120,8 @@ class BatchedPartition(fetcher.PartitionRecords):
         self.mark = key_deserializer if isinstance(key_deserializer, ByBatch) else None
         if isinstance(key_deserializer, ByBatch):
             self._pass_by = partial(key_deserializer.passed, tp)
-            self._records = _Batches(records.data, offset, partial(key_deserializer.missing, tp))
+            missing = partial(key_deserializer.missing, tp)
+            self._records = _Batches(records.data, offset, missing, key_deserializer.walker)
             self._consumer_record = self._unread
             self._first: int = offset
 
@@ -105,14 +137,15 @@ class BatchedPartition(fetcher.PartitionRecords):
         """The records of a batch from the requested offset on: a fetch can begin in the middle of a
         batch."""
         first, records = self._first, whole.records
-        if records[0].offset < first:
-            records = [record for record in records if record.offset >= first]
+        known = count_before(records, first)
+        if known:
+            records = records[known:]
         self._first = whole.offset + 1
-        weight = weight_of(records, whole.content_bytes)
+        weight = weight_of(len(records), header_count(records), whole.content_bytes)
         if self.mark is not None:
             self.mark.room -= weight
             most = self.mark.max_value_bytes
-            if most is not None and whole.content_bytes > most:
+            if most is not None and whole.content_bytes > most < most_value_bytes(records):
                 records = [_bounded(one, most) for one in records]
         return FetchedBatch(first, records, weight)
 
@@ -156,8 +189,18 @@ class _Batches(_MemoryRecordsPy):
 
     _next_slice: Any
 
-    def __init__(self, data: bytes, first: int, missing: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        first: int,
+        missing: Callable[[int, int], None],
+        walker: Walker | None = None,
+    ) -> None:
         super().__init__(data)
+        self._data = data
+        self._walker = walker
+        self._end = 0
+        """Where the last batch ended in the data."""
         self._at = first
         self._missing = missing
 
@@ -173,11 +216,43 @@ class _Batches(_MemoryRecordsPy):
         if begin > self._at:
             self._missing(self._at, begin)
         begin, self._at = max(begin, self._at), batch.next_offset
-        return _Batch(batch, kept, begin, self._missing)
+        begins, self._end = self._end, self._end + len(kept)
+        whole = _Batch(batch, kept, begin, self._missing)
+        if self._walker is not None and kept[FORMAT_AT] == PRESENT_FORMAT:
+            whole.packed = _Packed(self._walker, self._data, begins, self._end)
+        return whole
+
+
+class _Packed(NamedTuple):
+    """A batch of the present format in the data of its fetch, and who walks it."""
+
+    walker: Walker
+    data: bytes
+    begin: int
+    end: int
+
+    def is_intact(self) -> bool:
+        return self.walker.is_intact(self.data, self.begin, self.end)
+
+    def walk(self, number: int) -> WalkedRecords | None:
+        """``number``: that of the codec; 0: none."""
+        content = None
+        if number:
+            unpack = _UNPACK.get(number)
+            if unpack is None:
+                return None
+            try:
+                content = unpack(self.data[self.begin + HEAD_BYTES : self.end])
+            except Exception:  # each codec has errors of its own; the library's reader tells them
+                return None
+        return self.walker.walk(self.data, self.begin, self.end, content)
 
 
 class _Batch:
-    """A batch of the C reader that yields one object: all of its records."""
+    """A batch that yields one object: all of its records."""
+
+    packed: _Packed | None = None
+    """None: the C reader reads it."""
 
     def __init__(
         self, batch: Any, kept: memoryview, begin: int, missing: Callable[[int, int], None]
@@ -194,23 +269,39 @@ class _Batch:
     def __next__(self) -> Any:
         return next(self._batch)
 
+    def validate_crc(self) -> bool:
+        """Whether the checksum is right."""
+        if self.packed is not None:
+            return self.packed.is_intact()
+        is_right: bool = self._batch.validate_crc()
+        return is_right
+
     def __iter__(self) -> Iterator[_WholeBatch]:
         fault, size = examined(self._kept)
         if fault is not None:
             last = self._batch.next_offset - 1
             yield _WholeBatch([UnreadBatch(last, latest_ms(self._kept), fault)], size)
             return
+        records = self._walked()
+        if records is None:
+            records = self._listed()
+        self._tell_missing(records)
+        if records:
+            yield _WholeBatch(records, size)
+
+    def _walked(self) -> Sequence[Any] | None:
+        return None if self.packed is None else self.packed.walk(self._batch.compression_type)
+
+    def _listed(self) -> list[Any]:
         try:
             records = list(self._batch)
         except UnicodeDecodeError:
             records = list(_EscapingBatch(self._kept))
         if records and records[0].timestamp is None:
             records = [_Unstamped(record) for record in records]
-        self._tell_missing(records)
-        if records:
-            yield _WholeBatch(records, size)
+        return records
 
-    def _tell_missing(self, records: list[Any]) -> None:
+    def _tell_missing(self, records: Sequence[Any]) -> None:
         """A compacted batch keeps its range of offsets, but only some of its records."""
         at, end = self._begin, self._batch.next_offset
         first = getattr(self._batch, "base_offset", None)
@@ -241,7 +332,7 @@ class _WholeBatch:
     """The records of a batch. Its offset is the last one, because the next fetch begins after
     it."""
 
-    def __init__(self, records: list[Any], content_bytes: int) -> None:
+    def __init__(self, records: Sequence[Any], content_bytes: int) -> None:
         self.records = records
         self.content_bytes = content_bytes
         self.offset: int = records[-1].offset

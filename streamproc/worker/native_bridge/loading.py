@@ -16,6 +16,7 @@ import structlog
 from streamproc.contracts.records.codec import MAX_RECORD_BYTES
 from streamproc.core.rules.rulebook import Rulebook
 from streamproc.engine.cluster import Pack
+from streamproc.engine.fetched import WalkedRecords, Walker
 from streamproc.engine.ids import IdMemory, SeenIds
 from streamproc.errors import StreamprocError
 from streamproc.worker.native_bridge.interface.fingerprint import interface
@@ -87,9 +88,19 @@ def packer(is_native: bool) -> Pack | None:
     return compiled
 
 
+def walker(is_native: bool) -> Walker | None:
+    """What reads fetched batches without aiokafka; None if the compiled part is not used."""
+    if not is_native:
+        return None
+    WalkedRecords.register(streamproc_native.Records)
+    compiled: Walker = streamproc_native
+    return compiled
+
+
 def plain_usage(rules: Rulebook, *, event_clock: bool, partitions: int = 0) -> Any:
-    """``apply(records, start, stored, changed, ids, told, topic, partition, clock_ms)``, which
-    returns ``(next, clock_ms, crossed)``.
+    """``apply(records, start, end, stored, changed, ids, told, topic, partition, clock_ms, stop)``.
+
+    It returns ``(next, clock_ms, crossed)``. ``records`` is a list, or what a walker gave.
 
     ``told`` gets (key, reminder, audit record) of all messages that the compiled part makes itself.
     ``crossed`` is None, or the fields of a :class:`NativeCrossing`: then the record before ``next``

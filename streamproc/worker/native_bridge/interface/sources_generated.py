@@ -2,5 +2,5 @@
 
 from typing import Final
 
-SOURCES: Final = "c72615f202d790938ca9f54359df2a92"
+SOURCES: Final = "eae75bd516c5a610a0adbbb6669fc8c1"
 """Hash of the Rust code in ``native/src`` that is written by hand."""
