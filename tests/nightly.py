@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import date
+
+from tests.support.limited import run_limited
 
 GRACE_MINUTES = 35.0
 """What was begun in time may end: a deep test has half an hour."""
@@ -70,16 +71,10 @@ def run(part: Part, hours: float, turn: int) -> str:
     """How it ended."""
     minutes = hours * 60 * part.share
     environment = os.environ | part.environment
-    try:
-        done = subprocess.run(
-            part.command(minutes, turn),
-            env=environment,
-            timeout=(minutes + GRACE_MINUTES) * 60,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    code = run_limited(part.command(minutes, turn), (minutes + GRACE_MINUTES) * 60, environment)
+    if code is None:
         return "FAILED: it did not end in time"
-    return "passed" if done.returncode == 0 else f"FAILED with exit code {done.returncode}"
+    return "passed" if code == 0 else f"FAILED with exit code {code}"
 
 
 def main() -> int:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tests.support.limited import run_limited
 
 PERIOD_SECONDS = 0.1
 
@@ -61,9 +62,11 @@ def main() -> int:
     with load(options.share, os.cpu_count() or 1, limit_seconds * options.runs):
         for number in range(1, options.runs + 1):
             begun = time.monotonic()
-            code = subprocess.run(command, timeout=limit_seconds, check=False).returncode
+            code = run_limited(command, limit_seconds)
             failed += code != 0
             how = "passed" if code == 0 else f"FAILED with exit code {code}"
+            if code is None:
+                how = "FAILED: it did not end in time"
             print(f"run {number}: {how} ({(time.monotonic() - begun) / 60:.1f} min)", flush=True)
     return 1 if failed else 0
 
