@@ -41,7 +41,9 @@ def rules_of(release: Release) -> str:
 def former_program(release: Release, *, is_built: bool) -> Program:
     """The release in its own environment, or run by this Python without its compiled part."""
     if is_built:
-        return Program(str(former.built(release, FOLDER)), {"PYTHONSAFEPATH": "1"})
+        return Program(
+            str(former.built(release, FOLDER)), {"PYTHONSAFEPATH": "1", "PYTHONPATH": ""}
+        )
     return Program(environment=former.environment(former.pure(former.extracted(release, FOLDER))))
 
 
