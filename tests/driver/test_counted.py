@@ -9,12 +9,16 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+import yaml
 from msgspec import UNSET
 from prometheus_client import CollectorRegistry
 
+from streamproc.cli.canary import RULES as CANARY
+from streamproc.contracts.rules_file.load import load_rulebook
 from streamproc.core.state.events import ToppedUp
 from streamproc.metrics.worker import WorkerMetrics
 from streamproc.worker.observing import WorkerObserver
+from tests.driver.conftest import RULES
 from tests.support.quota_driver import DAY, HOUR, QuotaDriver
 
 NewDriver = Callable[..., QuotaDriver]
@@ -172,3 +176,19 @@ def test_what_the_compiled_part_leaves_to_the_core_is_counted(new_driver: NewDri
         driver.use(ALICE, 100)
 
     assert counted(metrics, "applied") == {("compiled",): 3, ("core",): 1}
+
+
+def test_the_rules_of_the_canary_leave_no_usage_of_others_to_the_core(
+    new_driver: NewDriver,
+) -> None:
+    """A plan without limits once left every crossed threshold of all other plans to the core."""
+    carrier, canary = (yaml.safe_load(one) for one in (RULES, CANARY.read_text("utf-8")))
+    joined = {name: carrier[name] + canary[name] for name in ("plans", "rules")}
+    rules = load_rulebook(yaml.safe_dump({**carrier, **joined}), "r.yaml")
+    metrics = WorkerMetrics(CollectorRegistry())
+    driver = new_driver(rules=rules, native="on", observer=WorkerObserver(metrics))
+    for subscriber in (ALICE, BOB, CAROL):
+        driver.activate(subscriber)
+        driver.use(subscriber, 600_000)
+
+    assert counted(metrics, "applied") == {("compiled",): 3, ("core",): 3}

@@ -100,5 +100,4 @@ def test_what_is_left_out_has_its_default() -> None:
     plan = rules.plans["p"]
     assert plan.allowances[0].rollover == Rollover(5, 1, "first")
     assert plan.overage_tiers == (Tier(9, 1, 1_000_000),)
-    assert rules.has_plain_usage
     assert not rules.watched_plans

@@ -227,12 +227,6 @@ class Rulebook:
             name for name, scope in self.scopes.items() if not scope.is_home_data
         )
         """Ids of allowances and packs that do not cover ordinary usage at home at every hour."""
-        self.has_plain_usage = not (
-            self.watched_plans
-            or any(one.unlimited for plan in self.plans.values() for one in plan.allowances)
-            or any(scope.hours for scope in self.scopes.values())
-        )
-        """Whether usage only fills buckets with a limit, at any time of day."""
 
     def _derive_from_timed_rules(self) -> None:
         """For whom timed rules have nothing, so that they are not asked about them."""

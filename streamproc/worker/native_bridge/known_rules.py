@@ -144,11 +144,10 @@ def known(rules: Rulebook) -> Rules:
         limits.max_ahead_ms,
         limits.max_age_ms,
         limits.max_age_by_source,
-        # Other parts of these rules can change the words of a message, or the account. Usage is not
-        # plain if it can give watch rules a reason for a message.
-        rules.has_plain_usage
-        and not (speeds or rules.wants_last_use)
-        and telling_changes_nothing(rules),
+        # Velocities and last uses are rarely used state of accounts, and then the core tells. Plans
+        # and buckets out of the ordinary are judged account by account. Usage is not plain if it
+        # can give watch rules a reason for a message.
+        not (speeds or rules.wants_last_use) and telling_changes_nothing(rules),
         [_thresholds(rule) for rule in rules.usage_rules],
         rules.scopes,
         set(rules.watched_plans),
