@@ -179,6 +179,26 @@ def test_a_clock_that_is_set_back_doubles_nothing(driver: QuotaDriver) -> None:
     assert mornings(driver) == [(ALICE, NINE)]
 
 
+def test_a_clock_ahead_holds_the_messages_of_those_whose_work_was_done_ahead_and_loses_none(
+    driver: QuotaDriver,
+) -> None:
+    """An account that lived until 09:01 sends nothing as of 09:00; others are not concerned."""
+    driver.activate(ALICE)
+    driver.activate(CAROL, zone="Europe/Berlin")
+    driver.advance_wall_clock(9 * HOUR - MINUTE)
+    driver.now_ms += 90 * SECOND
+    driver.tick()
+    driver.commit()
+    ahead_ms, driver.now_ms = driver.now_ms, driver.now_ms - 90 * SECOND
+    for subscriber in (ALICE, CAROL):
+        driver.use(subscriber, 600_000)
+
+    held = {one.subscriber: one.not_before for one in driver.reminders() if one.rule == "low"}
+    assert held.keys() == {ALICE, CAROL}
+    assert driver.now < held[ALICE] <= from_ms(ahead_ms)
+    assert held[CAROL] == driver.now
+
+
 def test_a_storm_is_done_bit_by_bit_and_input_goes_on_in_between(new_driver: NewDriver) -> None:
     driver = new_driver(due_per_tick=10, partitions=1)
     names = [f"8613800{number:06d}" for number in range(45)]

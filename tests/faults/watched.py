@@ -38,6 +38,7 @@ from tests.driver.conftest import RULES
 from tests.faults.clocked import VARIABLE
 from tests.support import boards
 from tests.support.cluster import PARTITIONS, Names, WorkerProcess, create_topic
+from tests.support.compiled import IS_NATIVE
 from tests.support.dispatching import DispatchScene
 from tests.support.jvm_broker import JvmBroker
 from tests.support.metrics_page import url_in
@@ -364,7 +365,8 @@ def faults_of(carrier: Carrier, billing: Billing, prometheus: Prometheus) -> Ite
         Shown("service", "Clock, against Prometheus", 5),
         lambda: carrier.clock.write_text("90"),
         lambda: carrier.clock.write_text("0"),
-        # Timed messages come 90 s too early, and no message may be sent before its time.
+        # Timed messages come 90 s too early, and no message may be sent before its time. Messages
+        # about usage of the same subscribers wait, too (docs/runbooks/ClockWrong.md).
         canary=("timed readable",),
         also=("usage accepted", "timed accepted"),
     )
@@ -589,6 +591,9 @@ def run(directory: Path, names: list[str], pictures: Path | None) -> bool:
                 arrived = 'streamproc_canary_beats_total{way="timed",outcome="arrived"} > 0'
                 if waited(lambda: bool(prometheus.ask(arrived)), 180.0) is None:
                     raise TimeoutError(f"the canary says {broken(prometheus)} without a fault")
+                compiled = "streamproc:compiled:ratio5m > 0"
+                if IS_NATIVE and waited(lambda: bool(prometheus.ask(compiled)), 60.0) is None:
+                    raise TimeoutError("the compiled part is built, and applies nothing")
                 faults = [
                     one
                     for one in faults_of(carrier, billing, prometheus)
