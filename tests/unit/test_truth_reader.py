@@ -419,6 +419,29 @@ def test_late_usage_that_the_larger_plan_covered_reaches_nothing_again() -> None
     assert not life.reader.findings
 
 
+def test_what_rolled_over_owes_nothing_when_late_usage_has_emptied_it() -> None:
+    """It is 0 of 0 then: nothing of it was ever used."""
+    rolled = {"id": "data", "granted_bytes": 100 * MB, "rollover": {"max_bytes": 100 * MB}}
+    low = spoken("low", "usage_percent", thresholds=[80], bucket_kinds=["rollover"])
+    rules = rules_of(
+        plans=[{"id": "plan", "allowances": [rolled]}],
+        rules=[low],
+        alerts={"quiet_hours": {"start": "21:00", "end": "07:00"}},
+    )
+    life = Life(rules)
+    life.begin("plan")
+    life.use("01-02 10:00", 60 * MB)
+    life.use("02-01 00:01", 35 * MB)  # of the 40 MB that rolled over
+    late = {"arrives": "02-01 00:02"}
+    life.use("01-31 23:59", 40 * MB, **late)
+    account = life.player.account
+    assert account is not None
+    (bucket,) = [one for one in account.buckets if one.kind == "rollover"]
+    assert (bucket.granted_bytes, bucket.used_bytes) == (0, 0)
+    assert life.until("02-02 12:00") == []
+    life.all_true()
+
+
 LIMITED = rules_of(
     plans=[
         {

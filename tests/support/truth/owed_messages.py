@@ -347,6 +347,7 @@ class OwedMessages:
             bucket is not None
             and not bucket["over"]
             and is_about(owed.rule, bucket)
+            and bool(bucket["used"])
             and is_level_reached(owed.rule.kind, owed.value, bucket["granted"], bucket["used"])
         )
 
