@@ -35,6 +35,9 @@ from streamproc.core.usage.figures import AccountFigures, is_figure_at
 from streamproc.core.usage.own_thresholds import thresholds_of
 from streamproc.core.usage.pools import cap_bucket_of, member_of_cap
 
+_REPEATED: Final = 0
+"""The count of an alarm that was sent and then fired again."""
+
 
 class Reached(NamedTuple):
     """A threshold that usage has just reached."""
@@ -146,12 +149,29 @@ def note(
         # It was sent and is reached again without having fallen far enough: hysteresis.
         if known.is_told and not any(_is_of(one, known) for one in counted):
             if rule.kind in WATCH_KINDS and WATCH_KINDS[rule.kind].tells_price:
+                _note_repeated(account, known)
                 fired.append(edge)  # other usage costs now as well
                 continue
             name, level = edge.bucket_id, edge.threshold
             member = member_of_cap(name) or UNSET
             out.append(of_level(moment, "hysteresis", rule.id, name, level, member))
     return fired, out
+
+
+def note_still(moment: Moment, still: list[Reached]) -> None:
+    """Thresholds that were reached before fire again. If the first message does not wait any more,
+    the end will be reported even if the new message waits then."""
+    account = moment.account
+    alarms = account.extra.alarms if account.extra is not None else []
+    for edge in still:
+        known = _find(alarms, edge.rule.id, edge.bucket_id, edge.threshold)
+        if known is not None:
+            _note_repeated(account, known)
+
+
+def _note_repeated(account: Account, alarm: RememberedThreshold) -> None:
+    if alarm.is_told and not _is_waiting(account, alarm):
+        alarm.count = _REPEATED
 
 
 def end_slowed(moment: Moment, before: list[int]) -> list[RememberedThreshold]:
@@ -217,7 +237,8 @@ def rejudge(
         out.append(of_level(moment, "resolved", name, bucket_id, threshold, member))
         mark = Mark(now_ms, bucket_id, threshold, arming_of(moment), name)
         # The end is reported only if its reason was reported, and if it is not reached again.
-        if not _is_waiting(account, alarm) and _is_over(account, mark, rules):
+        is_heard = alarm.count == _REPEATED or not _is_waiting(account, alarm)
+        if is_heard and _is_over(account, mark, rules):
             marks.setdefault(name, []).append(mark)
     drop_empty_rare_state(account)
     messages = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container
 
 from streamproc.core.alerts.message import Candidate
-from streamproc.core.rules.account_rules import WHOLE_CAP_PERCENT, WatchRule
+from streamproc.core.rules.account_rules import WHOLE_CAP_PERCENT, ResolvedRule, WatchRule
 from streamproc.core.rules.kinds import WATCH_KINDS, kind_of
 from streamproc.core.rules.rulebook import Rulebook
-from streamproc.core.rules.sending import urgency
+from streamproc.core.rules.sending import Spoken, urgency
 from streamproc.core.state.account import Account
 from streamproc.core.usage.costs import is_home_data_left
 from streamproc.core.usage.policies import is_limited_by, limits_in_force
@@ -46,6 +46,8 @@ def are_told_together(one: Candidate, other: Candidate, account: Account, rules:
     if one.rule.mandatory and other.rule.mandatory and _family(one) != _family(other):
         return False
     if _loses_stop(one, other) or _loses_stop(other, one):
+        return False
+    if _loses_restart(one, other, rules) or _loses_restart(other, one, rules):
         return False
     if one.bucket == other.bucket:
         return True
@@ -120,13 +122,39 @@ def _loses_stop(stop: Candidate, other: Candidate) -> bool:
     kind = WATCH_KINDS.get(stop.rule.kind)
     if kind is None or not kind.tells_limits or urgency(other.rule) > urgency(stop.rule):
         return False
-    rule = other.rule
-    is_whole_cap = (
-        isinstance(rule, WatchRule)
-        and rule.is_of_plan_cap
-        and other.waiting.mark.threshold >= WHOLE_CAP_PERCENT
+    return not _tells_stop(other.rule, other.waiting.mark.threshold)
+
+
+def _loses_restart(restart: Candidate, other: Candidate, rules: Rulebook) -> bool:
+    """Whether one reports that data works again, and the other, which would be sent in its place,
+    says nothing about that: neither that data works, or its price, nor that data has stopped."""
+    if not _tells_restart(restart, rules) or urgency(other.rule) > urgency(restart.rule):
+        return False
+    kind = WATCH_KINDS.get(other.rule.kind)
+    return not (
+        _tells_restart(other, rules)
+        or _tells_stop(other.rule, other.waiting.mark.threshold)
+        or (kind is not None and kind.tells_price)
     )
-    return rule.kind != stop.rule.kind and not is_whole_cap
+
+
+def _tells_restart(entry: Candidate, rules: Rulebook) -> bool:
+    """Whether a message reports the end of a limit."""
+    mark = entry.waiting.mark
+    over = rules.rules_by_id.get(mark.detail)
+    return (
+        isinstance(entry.rule, ResolvedRule)
+        and over is not None
+        and _tells_stop(over, mark.threshold)
+    )
+
+
+def _tells_stop(rule: Spoken, threshold: int) -> bool:
+    """Whether a rule reports at a threshold that data is barred or throttled."""
+    if not isinstance(rule, WatchRule):
+        return False
+    is_whole_cap = rule.is_of_plan_cap and threshold >= WHOLE_CAP_PERCENT
+    return WATCH_KINDS[rule.kind].tells_limits or is_whole_cap
 
 
 def _is_used_up(part: Candidate, account: Account, but_of: Container[str] = ()) -> bool:

@@ -175,6 +175,8 @@ def _tell(
 ) -> list[Effect]:
     """Messages for thresholds that something other than usage has reached. Those that are ``still``
     reached fire again, whatever their alarms remember."""
+    if still:
+        remembered_thresholds.note_still(moment, still)
     edges, out = remembered_thresholds.note(moment, edges, [])
     edges += still or []
     superseded, messages = messages_of_edges(moment, edges, member)

@@ -66,5 +66,6 @@ class RememberedThreshold(Struct, array_like=True, gc=False):
     """Bucket id; empty if it is about the whole account."""
     threshold: int
     count: int
-    """Usage events in a row with the threshold reached; at most the rule's ``for_count``."""
+    """Usage events in a row with the threshold reached; at most the rule's ``for_count``. After the
+    rule has fired: 0 if it fired again when its first message did not wait any more."""
     is_told: bool

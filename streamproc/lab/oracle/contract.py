@@ -584,6 +584,7 @@ class Contract:
     ) -> None:
         """One message per rule and bucket, about the most urgent threshold. The edges in
         ``still`` fire again, whatever the memory says."""
+        self.memory.says_again(still or [])
         fired = [*self.memory.fires(edges, at_ms, rules, counts), *(still or ())]
         news: list[News] = self.memory.judge(at_ms, rules) if is_use else []
         # Of two equally urgent messages, the one reached first is sent first.

@@ -511,6 +511,8 @@ class _Desk:
             return False
         if self._hides_stop(one, other) or self._hides_stop(other, one):
             return False
+        if self._hides_return(one, other) or self._hides_return(other, one):
+            return False
         if one.reason.about == other.reason.about:
             return True
         if self._is_stop_of(one, other) or self._is_stop_of(other, one):
@@ -555,6 +557,28 @@ class _Desk:
             return False
         is_of_cap = other.kind == "spend_percent" and other.cap_minor is None
         return not (is_of_cap and (louder.reason.threshold or 0) >= 100)
+
+    def _hides_return(self, louder: Letter, back: Letter) -> bool:
+        """Whether the second says that data works again, and the first, which would be sent, does
+        not say how data is."""
+        if not self._is_return(back) or self._is_return(louder):
+            return False
+        if urgency_of(louder.rule, self.rules) > urgency_of(back.rule, self.rules):
+            return False
+        other = rule_called(louder.rule, self.rules)
+        if other.kind in ("access_limited", "overage_started"):
+            return False
+        is_of_cap = other.kind == "spend_percent" and other.cap_minor is None
+        return not (is_of_cap and (louder.reason.threshold or 0) >= 100)
+
+    def _is_return(self, letter: Letter) -> bool:
+        if rule_called(letter.rule, self.rules).kind != "resolved":
+            return False
+        over = rule_called(letter.reason.detail, self.rules)
+        if over is None or over.kind == "access_limited":
+            return over is not None
+        is_of_cap = over.kind == "spend_percent" and over.cap_minor is None
+        return bool(is_of_cap and (letter.reason.threshold or 0) >= 100)
 
     def _limits(self) -> set[str]:
         """The policies that bar or throttle data now."""

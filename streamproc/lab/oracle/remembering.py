@@ -36,6 +36,8 @@ class ReachedNow:
     threshold: int | None
     count: int
     is_told: bool
+    was_read: bool = False
+    """Whether an earlier message was sent before the one that may wait now."""
 
 
 class Memory:
@@ -81,10 +83,19 @@ class Memory:
                 if rule.policy.for_count == 1:
                     fired.append(edge)
             elif known[0].is_told and known[0] not in old and rule.kind == "overage_started":
+                self.says_again([edge])
                 fired.append(edge)
             elif known[0].is_told and known[0] not in old:
                 self.contract.outcome.audit["hysteresis"] += 1
         return fired
+
+    def says_again(self, edges: list[OracleEdge]) -> None:
+        """Reached since long, and told once more."""
+        places = {(one.rule.id, one.about, one.threshold) for one in edges}
+        for one in self.kept:
+            place = one.rule, one.about, one.threshold
+            if place in places and one.is_told and not self.contract.gate.waits(*place):
+                one.was_read = True
 
     def before_use(self, time_ms: int, at_ms: int, rules: Rulebook) -> None:
         """A window moves before usage is counted: a velocity that was reached may be over."""
@@ -138,7 +149,7 @@ class Memory:
     def _end(self, one: ReachedNow) -> None:
         self.kept.remove(one)
         self.contract.outcome.audit["resolved"] += 1
-        if not self.contract.gate.waits(one.rule, one.about, one.threshold):
+        if one.was_read or not self.contract.gate.waits(one.rule, one.about, one.threshold):
             self.over.append(one)
 
     def _is_reached_again(self, one: ReachedNow, rules: Rulebook) -> bool:
