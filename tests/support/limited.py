@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 CLEAN_UP_SECONDS = 60.0
 
@@ -17,7 +18,9 @@ def run_limited(
     It is interrupted first: pytest then ends its brokers and other programs. A process that is
     killed at once would leave them behind.
     """
-    process = subprocess.Popen(command, env=environment)
+    # A shell starts what runs in the background with this signal ignored.
+    hears_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, env=environment, preexec_fn=hears_interrupts)
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
