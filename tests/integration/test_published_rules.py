@@ -182,7 +182,8 @@ def test_nobody_publishes_while_somebody_else_does(
     topic = names.worker.rule_versions
     rules = Rules(bootstrap, names, tmp_path)
     made = run(
-        *("topics", "create", "--broker", bootstrap, "--app-id", names.app_id),
+        *("topics", "create", "--for", "worker"),
+        *("--broker", bootstrap, "--app-id", names.app_id),
         *(*names.worker.arguments(), "--partitions", "1"),
     )
     assert topic in made
