@@ -135,8 +135,7 @@ def publish(
     if dry_run:
         history = place.read()
         present = history.in_force(_now_ms())
-        _show_changes(present, rulebook)
-        _refuse_gone(place, present, rulebook, force)
+        _examine(place, present, rulebook, force)
         return
     with VersionWriter(place.broker, place.topic, place.history()) as writer:
         history, now_ms = writer.history, _now_ms()
@@ -146,10 +145,8 @@ def publish(
             echo(f"version {number_of(present)} has these rules already; nothing is published")
             return
         version = new_version(history, draft, author_of(place.broker), now_ms)
-        _show_changes(present, rulebook)
-        _refuse_gone(place, present, rulebook, force)
+        _examine(place, present, rulebook, force)
         writer.write(version)
-        history.take(version.key, _encoded(version))
     _tell(history, version)
 
 
@@ -228,7 +225,6 @@ def approve(place: Place, number: int) -> None:
     with VersionWriter(place.broker, place.topic, place.history()) as writer:
         version = approved(writer.history, number, author_of(place.broker), _now_ms())
         writer.write(version)
-        writer.history.take(version.key, _encoded(version))
     _tell(writer.history, version, "approved")
 
 
@@ -250,10 +246,8 @@ def revert(place: Place, number: int | None, note: str, force: bool) -> None:
         history, now_ms = writer.history, _now_ms()
         version = reverted(history, number, author_of(place.broker), note, now_ms)
         rulebook, present = rulebook_of_version(version), history.readable_in_force(now_ms)
-        _show_changes(present, rulebook)
-        _refuse_gone(place, present, rulebook, force)
+        _examine(place, present, rulebook, force)
         writer.write(version)
-        history.take(version.key, _encoded(version))
     _tell(history, version)
 
 
@@ -322,42 +316,43 @@ def _named(history: VersionHistory, name: str) -> Rulebook:
     return _loaded(RulesPath().convert(name, None, click.get_current_context()))[1]
 
 
-def _show_changes(present: RulesPublished | None, new: Rulebook) -> None:
+def _examine(place: Place, present: RulesPublished | None, new: Rulebook, force: bool) -> None:
+    """Show what new rules change, and refuse them if they lack what accounts hold.
+
+    Raises ``PublishingError``.
+    """
     from streamproc.contracts.records.version_history import UnreadableVersionError
     from streamproc.tools.publishing.changed_words import differences
     from streamproc.worker.published_rules import rulebook_of_version
 
+    old = None
     if present is None:
         echo("no published rules are in force: this is the first version")
-        return
-    try:
-        lines = differences(rulebook_of_version(present), new)
-    except UnreadableVersionError as error:
-        echo(f"warning: it cannot be told what changes: {error}", err=True)
-        return
-    echo(f"changes of version {present.number}:" if lines else "no rule changes")
-    for line in lines:
-        echo(f"  {line}")
+    else:
+        try:
+            old = rulebook_of_version(present)
+        except UnreadableVersionError as error:
+            echo(f"warning: it cannot be told what changes: {error}", err=True)
+        else:
+            lines = differences(old, new)
+            echo(f"changes of version {present.number}:" if lines else "no rule changes")
+            for line in lines:
+                echo(f"  {line}")
+    _refuse_gone(place, old, new, force)
 
 
-def _refuse_gone(place: Place, present: RulesPublished | None, new: Rulebook, force: bool) -> None:
+def _refuse_gone(place: Place, old: Rulebook | None, new: Rulebook, force: bool) -> None:
     """Refuse rules that lack what accounts hold. Raises ``PublishingError``."""
-    from streamproc.contracts.rules_file.load import RulesError, load_rulebook, removed
+    from streamproc.contracts.rules_file.load import removed
     from streamproc.tools.publishing.held_entries import holders
     from streamproc.tools.publishing.versions import PublishingError
 
-    if present is not None:
-        content = present.content()
-        try:
-            old = load_rulebook(content.rules, present.file, content.texts)
-        except RulesError:
-            old = None
-        if old is not None and not removed(old, new):
-            return  # nothing that accounts can hold is gone
+    if old is not None and not removed(old, new):
+        return  # nothing that accounts can hold is gone
     held = holders(place.broker, changelog_of(place.app_id), new)
-    words = ", ".join(f"{what} ({_accounts(count)})" for what, count in held.items())
     if not held:
         return
+    words = ", ".join(f"{what} ({_accounts(count)})" for what, count in held.items())
     if not force:
         raise PublishingError(
             f"accounts hold what these rules lack: {words}. Their next cycle would grant nothing, "
@@ -372,20 +367,12 @@ def _accounts(count: int) -> str:
 
 def _tell(history: VersionHistory, version: RulesPublished, what: str = "published") -> None:
     """What has happened, and what comes next."""
-    from streamproc.tools.publishing.versions import starts_at
-
     number, says = version.number, ""
     if not history.is_approved(version):
         says = f"; it waits for approval: streamproc rules approve {number}"
-    elif starts_at(version, _now_ms()) is not None:
+    elif not history.is_started(version, _now_ms()):
         says = f"; it starts at {_shown(version.valid_from)}"
     echo(f"version {number} is {what}{says}")
-
-
-def _encoded(version: RulesPublished) -> bytes:
-    from streamproc.contracts.records.rule_versions import encode_rules
-
-    return encode_rules(version)
 
 
 def _shown(instant: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from streamproc.engine.forms import FIRST_LOOK_RECORDS, WIDER
 from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.missing_rights import said
+from streamproc.kafka.settings import Broker
 from streamproc.worker.settings import WorkerSettings
 
 PATIENCE_SECONDS = 60.0
@@ -32,30 +33,30 @@ def refuse_newer_state(settings: WorkerSettings, partitions: int) -> None:
     """
     if settings.embedded:
         return
+    for found in last_progress(settings.broker, settings.changelog, range(partitions)).values():
+        # What is damaged is refused by the engine, when it opens the partition.
+        with contextlib.suppress(msgspec.DecodeError):
+            decode_progress(found)
+
+
+def last_progress(broker: Broker, changelog: str, partitions: Iterable[int]) -> dict[int, bytes]:
+    """The last progress record of each partition that has one. Blocking.
+
+    Raises :class:`TopicError` or ``MissingRightError`` if the changelog cannot be read.
+    """
     reader: Any = kafka_consumer(
-        settings.broker,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        fetch_max_wait_ms=50,
+        broker, enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=50
     )
-    places = [TopicPartition(settings.changelog, number) for number in range(partitions)]
     try:
-        for found in last_progress(reader, places).values():
-            # What is damaged is refused by the engine, when it opens the partition.
-            with contextlib.suppress(msgspec.DecodeError):
-                decode_progress(found)
+        found = _last_progress(reader, [TopicPartition(changelog, one) for one in partitions])
     except KafkaError as error:
-        place = f"cannot read {settings.changelog}"
-        raise TopicError(said(error, settings.broker, "Read", place)) from error
+        raise TopicError(said(error, broker, "Read", f"cannot read {changelog}")) from error
     finally:
         reader.close()
+    return {place.partition: progress for place, progress in found.items()}
 
 
-def last_progress(reader: Any, places: list[TopicPartition]) -> dict[TopicPartition, bytes]:
-    """The last progress record of each partition that has one.
-
-    ``reader`` reads what is committed only. Raises ``KafkaError``, :class:`TopicError`.
-    """
+def _last_progress(reader: Any, places: list[TopicPartition]) -> dict[TopicPartition, bytes]:
     reader.assign(places)
     firsts, ends = reader.beginning_offsets(places), reader.end_offsets(places)
     left = {place for place in places if ends[place] > firsts[place]}

@@ -56,6 +56,7 @@ from streamproc.worker.placement import Placement
 from streamproc.worker.reject_warnings import RejectWarnings
 from streamproc.worker.settings import Clock, Native
 from streamproc.worker.traced import ChunkSpans, EventSpan
+from streamproc.worker.what_rules_lack import sources_of, what_rules_lack
 
 log = structlog.get_logger(__name__)
 
@@ -138,8 +139,7 @@ class QuotaProcessor:
     def take_rules(self, rules: Rulebook) -> None:
         """Use these rules from now on."""
         self.rules = rules
-        allowances = (one.id for plan in rules.plans.values() for one in plan.allowances)
-        self._sources = {*rules.packs, *allowances}
+        self._sources = sources_of(rules)
         self._told: set[str] = set()
         self._told_counts = ToldCounts()
         self._limited: WeakSet[Rows[Account]] = WeakSet()
@@ -582,18 +582,7 @@ class QuotaProcessor:
     def _tell_what_rules_lack(self, account: Account) -> None:
         """Log once per name: the account has a plan or pack that the rules file lacks
         (docs/rules.md)."""
-        rules = self.rules
-        lacking = [
-            ("plan", plan)
-            for plan in (account.plan, account.next_plan)
-            if plan and account.status == account_row.ACTIVE and plan not in rules.plans
-        ]
-        lacking += [
-            ("pack or allowance", bucket.source)
-            for bucket in account.buckets
-            if bucket.source and bucket.source not in self._sources
-        ]
-        for kind, name in lacking:
+        for kind, name in what_rules_lack(account, self.rules, self._sources):
             if name not in self._told:
                 self._told.add(name)
                 log.critical(

@@ -49,6 +49,17 @@ RETRY_SECONDS: Final = 30.0
 NAME_LENGTH: Final = 64
 
 
+def versions_reader(broker: Broker, topic: str) -> Any:
+    """A consumer at the beginning of the rules topic. Raises ``KafkaError``."""
+    reader: Any = kafka_consumer(
+        broker, enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=50
+    )
+    place = TopicPartition(topic, PARTITION)
+    reader.assign([place])
+    reader.seek_to_beginning(place)
+    return reader
+
+
 class RuleVersions:
     """The versions of one application in the rules topic. Blocking."""
 
@@ -135,14 +146,9 @@ class RuleVersions:
             close_within(producer, 1)
 
     def _read(self) -> RulesPublished | None:
-        reader: Any = kafka_consumer(
-            self._broker, enable_auto_commit=False, isolation_level="read_committed"
-        )
+        reader = versions_reader(self._broker, self._topic)
         try:
-            place = TopicPartition(self._topic, PARTITION)
-            reader.assign([place])
-            reader.seek_to_beginning(place)
-            found = None
+            place, found = TopicPartition(self._topic, PARTITION), None
             for record in until_the_end(reader, place, PATIENCE_SECONDS):
                 found = self._of(record) or found
             return found

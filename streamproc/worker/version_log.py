@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from streamproc.contracts.records.version_history import VersionHistory
-from streamproc.kafka.clients import kafka_consumer
 from streamproc.kafka.errors import TopicError
 from streamproc.kafka.missing_rights import said
 from streamproc.kafka.reading_on import until_the_end
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
-
-PATIENCE_SECONDS: Final = 30.0
+from streamproc.worker.rule_versions import PARTITION, PATIENCE_SECONDS, versions_reader
 
 
 class VersionLog:
@@ -24,7 +22,7 @@ class VersionLog:
     def __init__(self, broker: Broker, topic: str, history: VersionHistory) -> None:
         self._broker = broker
         self._topic = topic
-        self._place = TopicPartition(topic, 0)
+        self._place = TopicPartition(topic, PARTITION)
         self.history = history
         self._reader: Any = None
 
@@ -56,12 +54,5 @@ class VersionLog:
         """Open a reader at the beginning; False if there is no topic yet."""
         if not readable_partitions(self._broker, self._topic):
             return False
-        self._reader = kafka_consumer(
-            self._broker,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            fetch_max_wait_ms=50,
-        )
-        self._reader.assign([self._place])
-        self._reader.seek_to_beginning(self._place)
+        self._reader = versions_reader(self._broker, self._topic)
         return True

@@ -22,16 +22,6 @@ STANDBY_SECONDS = 3.0
 VARIANT = Variant(seed=4, rate=400, subscribers=600, events=120_000, static_members=False)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Single]:
-    """A broker of its own, for faults kill it."""
-    cluster = Single().start()
-    try:
-        yield cluster
-    finally:
-        cluster.close()
-
-
 @contextlib.contextmanager
 def living(cluster: Single, directory: Path, variant: Variant = VARIANT) -> Iterator[Life]:
     """An application whose input flows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,6 @@ from tests.support.waiting import wait_until
 
 VARIANT = Variant(seed=5, rate=300, subscribers=400, events=60_000, static_members=False)
 LIMIT_SECONDS = 60.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Single]:
-    cluster = Single().start()
-    try:
-        yield cluster
-    finally:
-        cluster.close()
 
 
 @pytest.mark.timeout(300)

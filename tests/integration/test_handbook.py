@@ -10,7 +10,6 @@ import asyncio
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,10 @@ RULES = Path(__file__).parents[2] / "streamproc" / "contracts" / "rules"
 
 
 @pytest.fixture
-def application(bootstrap: str, tmp_path: Path) -> Iterator[Application]:
-    application = Application(bootstrap, tmp_path)
-    try:
-        yield application
-    finally:
-        for process in application.running:
-            process.kill()
-            process.wait()
+def application(
+    bootstrap: str, tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+) -> Application:
+    return Application(bootstrap, tmp_path, processes)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,15 @@ def event(who: str, name: str) -> dict[str, Any]:
 class Application:
     """One application on the shared broker, and the processes that were started for it."""
 
-    def __init__(self, bootstrap: str, directory: Path) -> None:
+    def __init__(
+        self, bootstrap: str, directory: Path, running: list[subprocess.Popen[bytes]]
+    ) -> None:
         self.bootstrap = bootstrap
         self.directory = directory
         self.app = f"o{uuid4().hex[:8]}"
         self.names = {"app-id": self.app, "input": f"{self.app}.events"}
         self.names |= {one: f"{self.app}.{one}" for one in (*OUTPUTS, *DISPATCHERS)}
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running = running
         (directory / "gateways.yaml").write_text(GATEWAYS)
 
     def options(self, *names: str) -> list[str]:
@@ -239,14 +241,10 @@ def stop(started: Started) -> None:
 
 
 @pytest.fixture
-def application(bootstrap: str, tmp_path: Path) -> Iterator[Application]:
-    application = Application(bootstrap, tmp_path)
-    try:
-        yield application
-    finally:
-        for process in application.running:
-            process.kill()
-            process.wait()
+def application(
+    bootstrap: str, tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+) -> Application:
+    return Application(bootstrap, tmp_path, processes)
 
 
 @pytest.mark.timeout(300)

@@ -52,9 +52,26 @@ def rules_of(chance: random.Random) -> Rulebook:
 
 
 class Life:
+    step_hours = 18
+    """The mean time between two events."""
+    pack_share = 0.5
+    """Of what is bought; the rest are amounts."""
+    shares: tuple[tuple[str, float], ...] = (
+        ("use", 0.60),
+        ("buy", 0.12),
+        ("change_plan", 0.06),
+        ("take_back", 0.12),
+        ("change_members", 0.06),
+        ("move", 0.01),
+        ("close", 0.01),
+        ("consent", 0.02),
+    )
+    """How often each thing happens."""
+
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.world = World(rules_of(self.chance), to_ms(day(0)))
+        self.packs = [pack.id for pack in PACKS]
         self.serial = 0
         self.used: list[dict[str, Any]] = []
 
@@ -87,21 +104,12 @@ class Life:
 
     def go_on(self) -> None:
         chance = self.chance
-        self.world.clock_ms += int(chance.expovariate(1 / (18 * HOUR_MS)))
+        self.world.clock_ms += int(chance.expovariate(1 / (self.step_hours * HOUR_MS)))
         draw = chance.random()
-        for share, happens in (
-            (0.60, self.use),
-            (0.12, self.buy),
-            (0.06, self.change_plan),
-            (0.12, self.take_back),
-            (0.06, self.change_members),
-            (0.01, self.move),
-            (0.01, self.close),
-            (0.02, self.consent),
-        ):
+        for name, share in self.shares:
             draw -= share
             if draw < 0:
-                happens()
+                getattr(self, name)()
                 return
 
     def use(self) -> None:
@@ -121,8 +129,8 @@ class Life:
 
     def buy(self) -> None:
         chance = self.chance
-        if chance.random() < 0.5:
-            self.send("account.topped_up", self.late_ms() // 3, pack=chance.choice(PACKS).id)
+        if chance.random() < self.pack_share:
+            self.send("account.topped_up", self.late_ms() // 3, pack=chance.choice(self.packs))
             return
         end_ms = self.world.clock_ms + chance.choice((2, 20, 50)) * DAY_MS
         ends = {"expires_time": end_ms} if chance.random() < 0.7 else {}

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamproc.core.instants import DAY_MS, HOUR_MS, to_ms
+from streamproc.core.instants import DAY_MS, to_ms
 from streamproc.core.rules.rulebook import Rulebook
 from tests.property import test_late_lives
 from tests.property.budget import budget
@@ -120,6 +120,17 @@ def _allowance(chance: random.Random, terms: dict[str, Any]) -> dict[str, Any]:
 
 
 class Life(test_late_lives.Life):
+    pack_share = 0.6
+    shares: tuple[tuple[str, float], ...] = (
+        ("use", 0.60),
+        ("buy", 0.08),
+        ("change_plan", 0.12),
+        ("take_back", 0.14),
+        ("change_members", 0.03),
+        ("close", 0.01),
+        ("consent", 0.02),
+    )
+
     def __init__(self, seed: int) -> None:
         chance = self.chance = random.Random(f"hunt {seed}")
         self.rules = rules_of(chance)
@@ -145,33 +156,6 @@ class Life(test_late_lives.Life):
             return 0
         age_days = chance.expovariate(1 / (chance.choice(self.ages_days) * DAY_MS))
         return min(int(age_days), 95 * DAY_MS)
-
-    def go_on(self) -> None:
-        chance = self.chance
-        self.world.clock_ms += int(chance.expovariate(1 / (self.step_hours * HOUR_MS)))
-        draw = chance.random()
-        for share, happens in (
-            (0.60, self.use),
-            (0.08, self.buy),
-            (0.12, self.change_plan),
-            (0.14, self.take_back),
-            (0.03, self.change_members),
-            (0.01, self.close),
-            (0.02, self.consent),
-        ):
-            draw -= share
-            if draw < 0:
-                happens()
-                return
-
-    def buy(self) -> None:
-        chance = self.chance
-        if chance.random() < 0.6:
-            self.send("account.topped_up", self.late_ms() // 3, pack=chance.choice(self.packs))
-            return
-        end_ms = self.world.clock_ms + chance.choice((2, 20, 50)) * DAY_MS
-        ends = {"expires_time": end_ms} if chance.random() < 0.7 else {}
-        self.send("account.topped_up", granted_bytes=chance.choice((30, 300)), **ends)
 
     def change_plan(self) -> None:
         chance = self.chance

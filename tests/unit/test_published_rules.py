@@ -14,9 +14,10 @@ from streamproc.contracts.rules_file.load import default_rulebook, load_rulebook
 from streamproc.contracts.rules_file.texts import Content
 from streamproc.core.state.account import ACTIVE, Account, Bucket
 from streamproc.kafka.errors import TopicError
-from streamproc.tools.publishing.held_entries import lacking, sources_of
+from streamproc.tools.publishing.held_entries import lacking
 from streamproc.tools.publishing.versions import Draft, new_version
 from streamproc.worker.published_rules import PublishedRules
+from streamproc.worker.what_rules_lack import sources_of
 from tests.support.rules import YAML, edited
 
 NOW_MS = 1_770_000_000_000

@@ -129,9 +129,8 @@ class _Told:
             if one == other:
                 continue
             words = ", ".join(_named(part) for part in place)
-            yield f"{noun}: {words}: {self._pair(place[-1], kind, one, other)}".replace(
-                ": : ", ": "
-            )
+            parts = (noun, words, self._pair(place[-1], kind, one, other))
+            yield ": ".join(part for part in parts if part)
 
     def _pair(self, field: str, kind: str, old: Any, new: Any) -> str:
         unit = _unit_of(field, kind)

@@ -15,20 +15,12 @@ from streamproc.engine.rows import DUE_BYTES
 from streamproc.kafka.errors import MissingTopicError
 from streamproc.kafka.settings import Broker
 from streamproc.tools.replay.sources import TopicSource
+from streamproc.worker.what_rules_lack import sources_of, what_rules_lack
 
 
 def lacking(account: Account, rules: Rulebook, sources: set[str]) -> Iterator[str]:
-    """What an account has and the rules lack, in words. ``sources``: :func:`sources_of` of them."""
-    plans = [account.plan, account.next_plan] if account.status == account_row.ACTIVE else []
-    gone = (plan for plan in dict.fromkeys(plans) if plan and plan not in rules.plans)
-    yield from (f"plan {plan!r}" for plan in gone)
-    held = dict.fromkeys(bucket.source for bucket in account.buckets if bucket.source)
-    yield from (f"pack or allowance {source!r}" for source in held if source not in sources)
-
-
-def sources_of(rules: Rulebook) -> set[str]:
-    """The ids of packs and allowances, where buckets come from."""
-    return {*rules.packs, *(one.id for plan in rules.plans.values() for one in plan.allowances)}
+    """What an account has and the rules lack, in words. ``sources``: ``sources_of`` the rules."""
+    yield from (f"{kind} {name!r}" for kind, name in what_rules_lack(account, rules, sources))
 
 
 def holders(broker: Broker, changelog: str, rules: Rulebook) -> Counter[str]:
@@ -55,6 +47,7 @@ def holders(broker: Broker, changelog: str, rules: Rulebook) -> Counter[str]:
 
 def _lacking_in(row: bytes, rules: Rulebook, sources: set[str]) -> tuple[str, ...]:
     try:
-        return tuple(lacking(account_row.unpack(row[DUE_BYTES:]), rules, sources))
+        account = account_row.unpack(row[DUE_BYTES:])
     except msgspec.DecodeError:
         return ()  # `verify` tells such rows
+    return tuple(lacking(account, rules, sources))

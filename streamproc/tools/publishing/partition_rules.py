@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-from kafka import TopicPartition
-from kafka.errors import KafkaError
 from msgspec import UNSET
 
 from streamproc.engine.changelog import decode_progress
-from streamproc.kafka.clients import kafka_consumer
-from streamproc.kafka.errors import TopicError
-from streamproc.kafka.missing_rights import said
 from streamproc.kafka.settings import Broker
 from streamproc.kafka.topics import readable_partitions
 from streamproc.worker.newer_state import last_progress
@@ -27,16 +20,7 @@ def fingerprints(broker: Broker, changelog: str) -> dict[int, int | None]:
     numbers = readable_partitions(broker, changelog)
     if not numbers:
         return {}
-    reader: Any = kafka_consumer(
-        broker, enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=50
-    )
-    try:
-        places = [TopicPartition(changelog, one) for one in numbers]
-        found = {place.partition: one for place, one in last_progress(reader, places).items()}
-    except KafkaError as error:
-        raise TopicError(said(error, broker, "Read", f"cannot read {changelog}")) from error
-    finally:
-        reader.close()
+    found = last_progress(broker, changelog, numbers)
     return {number: _fingerprint(found.get(number)) for number in numbers}
 
 

@@ -6,7 +6,7 @@ reads the topic to its end: what that one has committed is seen, and it commits 
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 
@@ -19,10 +19,8 @@ from streamproc.kafka.missing_rights import said
 from streamproc.kafka.open_producer import open_producer
 from streamproc.kafka.packed import close_within
 from streamproc.kafka.settings import Broker
-from streamproc.worker.rule_versions import LARGEST_BYTES, PARTITION
+from streamproc.worker.rule_versions import LARGEST_BYTES, PARTITION, PATIENCE_SECONDS
 from streamproc.worker.version_log import VersionLog
-
-PATIENCE_SECONDS: Final = 30.0
 
 
 class VersionWriter:
@@ -60,15 +58,14 @@ class VersionWriter:
         close_within(self._producer, 1)
 
     def write(self, version: RulesPublished) -> None:
-        """Write a version durably.
+        """Write a version durably, and take it into the history.
 
         Raises :class:`RunFencedError` if somebody else publishes, :class:`TopicError`.
         """
+        key, value = version.key, encode_rules(version)
         try:
             self._producer.begin_transaction()
-            sent = self._producer.send(
-                self._topic, key=version.key, value=encode_rules(version), partition=PARTITION
-            )
+            sent = self._producer.send(self._topic, key=key, value=value, partition=PARTITION)
             sent.get(PATIENCE_SECONDS)
             self._producer.commit_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:
@@ -79,3 +76,4 @@ class VersionWriter:
         except KafkaError as error:
             place = f"cannot write to {self._topic}"
             raise TopicError(said(error, self._broker, "Write", place)) from error
+        self.history.take(key, value)

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from streamproc.contracts.records.rule_versions import RulesPublished, version_id
 from streamproc.contracts.records.version_history import VersionHistory, number_of
 from streamproc.contracts.rules_file.texts import Content
-from streamproc.core.instants import from_ms, to_ms
+from streamproc.core.instants import from_ms
 from streamproc.errors import StreamprocError
 from streamproc.kafka.logins import PasswordLogin
 from streamproc.kafka.settings import Broker, settings_of
@@ -148,9 +148,3 @@ def version_of(history: VersionHistory, number: int) -> RulesPublished:
         which = "cannot be read by this release" if number in history.unreadable else "is not there"
         raise PublishingError(f"version {number} of the rules of {history.app_id} {which}")
     return found
-
-
-def starts_at(version: RulesPublished, now_ms: int) -> int | None:
-    """Its start instant, if that is still to come."""
-    start = version.valid_from
-    return None if start is UNSET or to_ms(start) <= now_ms else to_ms(start)
